@@ -1,0 +1,1 @@
+"""The pattern language: parse, match, explain."""
