@@ -1,0 +1,75 @@
+"""What every source is: it reads its sender's requests and answers in that sender's dialect.
+
+A source does no I/O. The web hands it a `Request`; it gives back the events, or raises
+`MessageError`; after the store has committed, the web asks it for the `Answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from router.errors import MessageError
+from router.events.received import Received
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request as a source sees it.
+
+    Attributes:
+        path: as sent, undecoded, without the query.
+        query: the query as sent, undecoded, without `?`.
+        headers: names in lower case; a repeated header's values joined by `, ` (RFC 9110, section 5.3).
+        received: seconds since the epoch.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    received: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """One sender's dialect.
+
+    Attributes:
+        kind: the word `router.yml` names it by.
+        paths: where it listens by default, as Starlette path templates; a trailing `?name` means
+            that the query must carry the key `name` (`/v1/{bucket}/?result`).
+    """
+
+    kind: str
+    paths: Sequence[str]
+
+    def read(self, request: Request) -> Received:
+        """The events of a request.
+
+        Raises:
+            MessageError: nothing of the request is taken; its message says what is wrong and where.
+        """
+        ...
+
+    def accepted(self, received: Received) -> Answer:
+        """The answer after everything is on disk: success, in this sender's words."""
+        ...
+
+    def refused(self, error: MessageError) -> Answer:
+        """The answer to a request that cannot be read or is not allowed."""
+        ...
+
+    def overloaded(self, retry_after: int) -> Answer:
+        """The answer when nothing was stored and the sender should try again in `retry_after` seconds."""
+        ...

@@ -1,0 +1,1 @@
+"""Where deliveries go: the kinds of target, and the registry that finds them."""

@@ -1,0 +1,131 @@
+"""What every target is: it takes messages and says of each what became of it. It knows nothing of retries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from router.events import Event
+
+ANSWER_BYTES = 1024
+"""How much of a peer's answer is kept with an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a transform made of an event."""
+
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery as a target sees it.
+
+    Attributes:
+        id: constant over attempts and restarts: the idempotency key. Letters, digits and `-` only.
+        sequence: the event's place in the store's order.
+        body: the transformed body; None means the event itself, in the target's own format.
+        rules: the names of the rules that sent it here.
+        attempt: 1 for the first.
+    """
+
+    id: str
+    sequence: int
+    event: Event
+    body: Body | None
+    rules: tuple[str, ...]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The target has it."""
+
+    status: int | None = None
+    answer: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Not this time.
+
+    Attributes:
+        reason: for the person who reads the dead letter.
+        after: seconds the target asked us to wait at least (Retry-After); None if it did not say.
+    """
+
+    reason: str
+    status: int | None = None
+    answer: bytes = b""
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Never: the target says that this message is wrong. No attempt will change that."""
+
+    reason: str
+    status: int | None = None
+    answer: bytes = b""
+
+
+Outcome = Delivered | RetryLater | Rejected
+
+
+class Target(Protocol):
+    """Where deliveries go.
+
+    Attributes:
+        batch: how many messages one call of `deliver` takes at most.
+        concurrency: how many calls of `deliver` may run at once, unless the user says otherwise.
+    """
+
+    batch: int
+    concurrency: int
+
+    async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        """Try once. One outcome for each message, in their order.
+
+        An exception means that nobody knows what became of them: all are tried again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a kind may know of the router that its target lives in.
+
+    Attributes:
+        name: the target's name.
+        data: the deployment's data folder; files are jailed in it.
+        loopback: whether the router itself listens on loopback only.
+    """
+
+    name: str
+    data: Path
+    loopback: bool
+
+
+class Kind(Protocol):
+    """A kind of target: `http`, `file`, `log`, or a plugin's. Entry-point group `router.targets`.
+
+    Attributes:
+        settings: the pydantic model of what stands under the kind's word in YAML. Unknown keys are refused.
+    """
+
+    settings: type[BaseModel]
+
+    def open(self, settings: Any, surroundings: Surroundings) -> AbstractAsyncContextManager[Target]:
+        """The target, open as long as the context is. `settings` is an instance of `self.settings`.
+
+        Raises:
+            router.errors.ConfigurationError: what the settings ask for cannot be had here.
+        """
+        ...
