@@ -1,1 +1,1 @@
-
+"""From committed events to targets: when to try, when to try again, when to give up."""

@@ -1,1 +1,1 @@
-
+"""What the router tells of itself: its log."""

@@ -1,1 +1,1 @@
-
+"""The HTTP side: senders come in here."""
