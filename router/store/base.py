@@ -83,8 +83,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         version: the configuration whose transforms render the body.
         received: when the event was accepted, seconds since the epoch.
-        tries: how many attempts there were.
-        attempts: the latest of them, oldest first.
+        attempts: those made so far, oldest first.
     """
 
     sequence: int
@@ -94,13 +93,25 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     received: float
     event: Event
-    tries: int = 0
     attempts: tuple[Attempt, ...] = ()
 
     @property
     def id(self) -> str:
         """Constant over attempts and restarts. Letters, digits and `-` only (Standard Webhooks 1.0.0)."""
         return f"{self.sequence}-{self.target}" + (f"-{self.variant}" if self.variant else "")
+
+
+def delivery_of(sequence: int, route: Route, record: Record) -> Delivery:
+    """The delivery that a record's route asks for, not tried yet."""
+    return Delivery(
+        sequence=sequence,
+        target=route.target,
+        variant=route.variant,
+        rules=route.rules,
+        version=record.version,
+        received=record.received,
+        event=record.event,
+    )
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +127,16 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     attempt: Attempt | None = None
     due: float | None = None
+
+    def tried(self) -> Delivery:
+        """The delivery with this attempt in its history.
+
+        Only the last attempt keeps its answer: the earlier ones tell when and why.
+        """
+        if self.attempt is None:
+            return self.delivery
+        earlier = (msgspec.structs.replace(attempt, answer="") for attempt in self.delivery.attempts)
+        return msgspec.structs.replace(self.delivery, attempts=(*earlier, self.attempt))
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -159,7 +180,7 @@ class Store(Protocol):
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:
         """Wait until `target` has deliveries to make, then take up to `most`, lowest sequence first.
 
-        What is claimed is not handed out again until it is settled or the store is opened anew.
+        What is claimed is not handed out again until it is settled, or the store is opened anew.
         Cancelling the wait loses nothing.
         """
         ...
@@ -194,4 +215,8 @@ class Store(Protocol):
 
     async def recall(self, version: str) -> str | None:
         """The text of a configuration version, None if it is unknown."""
+        ...
+
+    async def close(self) -> None:
+        """Write down what is under way and let others open the store."""
         ...

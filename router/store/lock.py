@@ -1,0 +1,41 @@
+"""One writer: a data folder belongs to the process that holds its lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from router.errors import ConfigurationError
+
+
+class FolderInUseError(ConfigurationError):
+    """Another process holds this data folder."""
+
+
+class FolderLock:
+    """An exclusive lock on a folder, released when the process ends, however it ends.
+
+    Raises:
+        FolderInUseError: another process holds it; the message names that process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "lock"
+        self._file = path.open("a+", encoding="ascii")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise FolderInUseError(
+                f"{folder} is in use by process {holder}; stop that router, or give this one another folder"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let others have the folder. The file stays: removing it would let two processes lock two files."""
+        self._file.close()

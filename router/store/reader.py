@@ -1,0 +1,173 @@
+"""What the SQLite store reads, off the event loop, on connections of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from router.events.received import Original
+from router.store import queries, rows
+from router.store.base import DeadLetter, Delivery, Route, Stored, StoreError, delivery_of
+from router.store.lane import Key
+
+EVENTS = queries.load("events.sql")
+DELIVERIES = queries.load("deliveries.sql")
+
+CHUNK = 500
+"""How many records are read at a time."""
+
+T = TypeVar("T")
+
+
+def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
+    """A connection to one of the store's databases, usable from any one thread at a time."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA busy_timeout = 5000")
+    if writing:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    else:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+class Reader:
+    """Questions to both databases, one at a time.
+
+    Raises:
+        StoreError: of every method that awaits: the disk does not answer.
+    """
+
+    def __init__(self, events: Path, deliveries: Path) -> None:
+        self._events = connect(events, writing=False)
+        self._deliveries = connect(deliveries, writing=False)
+        self._turn = anyio.Lock()
+
+    def close(self) -> None:
+        """Close both connections."""
+        self._events.close()
+        self._deliveries.close()
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        """Cancelling the wait for a turn is fine; once asked, the answer is awaited."""
+        async with self._turn:
+            try:
+                return await anyio.to_thread.run_sync(question)
+            except sqlite3.Error as error:
+                raise StoreError(f"the store cannot read: {error}") from error
+
+    # -- at the start, before there is an event loop to keep free ------------------------------------------
+
+    def head(self) -> int:
+        """The highest sequence, 0 in an empty store."""
+        return int(self._events.execute(EVENTS["head"]).fetchone()[0] or 0)
+
+    def watermarks(self) -> dict[str, int]:
+        """Every target's watermark; the floor under `""`."""
+        return dict(self._deliveries.execute(DELIVERIES["watermarks"]))
+
+    def routes_after(self, sequence: int) -> Iterator[tuple[int, Route]]:
+        """The routes above a sequence that have no exception."""
+        tried = set(self._deliveries.execute(DELIVERIES["exception_keys_after"], (sequence,)))
+        for at, blob in self._events.execute(EVENTS["routes_after"], (sequence,)):
+            for route in rows.decode_routes(blob):
+                if (route.target, at, route.variant) not in tried:
+                    yield at, route
+
+    # -- deliveries ---------------------------------------------------------------------------------------
+
+    async def first_tries(self, target: str, start: int, last: int) -> tuple[list[Delivery], int]:
+        """A chunk of a target's untried deliveries from `start` on, and the sequence up to which it looked."""
+
+        def question() -> tuple[list[Delivery], int]:
+            chunk = self._events.execute(EVENTS["range"], (start, last, CHUNK)).fetchall()
+            reached = chunk[-1][0] if len(chunk) == CHUNK else last
+            tried = set(self._deliveries.execute(DELIVERIES["exceptions_between"], (target, start, reached)))
+            found = [
+                delivery_of(sequence, route, rows.decode_record(record))
+                for sequence, routes, record in chunk
+                for route in rows.decode_routes(routes)
+                if route.target == target and (sequence, route.variant) not in tried
+            ]
+            return found, reached
+
+        return await self._ask(question)
+
+    async def due(self, now: float) -> tuple[list[str], float | None]:
+        """The targets that have retries due, and the time of the next retry after `now`."""
+
+        def question() -> tuple[list[str], float | None]:
+            targets = self._deliveries.execute(DELIVERIES["targets_due"], (now,)).fetchall()
+            upcoming = self._deliveries.execute(DELIVERIES["next_due"], (now,)).fetchone()[0]
+            return [target for (target,) in targets], upcoming
+
+        return await self._ask(question)
+
+    async def retries(self, target: str, until: float, most: int, besides: frozenset[Key]) -> list[Delivery]:
+        """Up to `most` retries of a target due at `until`, longest overdue first, but for `besides`."""
+
+        def question() -> list[Delivery]:
+            limit = most + len(besides)
+            found = self._deliveries.execute(DELIVERIES["due_of_target"], (until, target, limit)).fetchall()
+            waiting = [row for row in found if (row[0], row[1]) not in besides][:most]
+            return [self._tried(target, *row) for row in waiting]
+
+        return await self._ask(question)
+
+    async def dead(self, target: str | None) -> list[DeadLetter]:
+        """The dead letters of a target, or of all, oldest first."""
+
+        def question() -> list[DeadLetter]:
+            return [
+                DeadLetter(self._tried(name, sequence, variant, attempts), at)
+                for name, sequence, variant, at, attempts in self._deliveries.execute(
+                    DELIVERIES["dead"]
+                ).fetchall()
+                if target in {None, name}
+            ]
+
+        return await self._ask(question)
+
+    def _tried(self, target: str, sequence: int, variant: str, attempts: bytes) -> Delivery:
+        """A delivery with its history, its event read from its segment."""
+        routes, record = self._events.execute(EVENTS["one"], (sequence,)).fetchone()
+        route = next(
+            route
+            for route in rows.decode_routes(routes)
+            if route.target == target and route.variant == variant
+        )
+        untried = delivery_of(sequence, route, rows.decode_record(record))
+        return msgspec.structs.replace(untried, attempts=rows.decode_attempts(attempts))
+
+    # -- the rest -----------------------------------------------------------------------------------------
+
+    async def records(self, first: int, last: int) -> list[Stored]:
+        """A chunk of the records from `first` to `last`, with their originals."""
+
+        def question() -> list[Stored]:
+            chunk = self._events.execute(EVENTS["range"], (first, last, CHUNK)).fetchall()
+            return [self._stored(*row) for row in chunk]
+
+        return await self._ask(question)
+
+    def _stored(self, sequence: int, routes: bytes, record: bytes) -> Stored:
+        row = rows.decode_row(record)
+        original = None
+        if row.original is not None:
+            original = Original(*self._events.execute(EVENTS["original"], (row.original,)).fetchone())
+        return Stored(sequence, rows.record_of(row, rows.decode_routes(routes), original))
+
+    async def tally(self) -> list[tuple[str, str, int]]:
+        """How many exceptions each target has in each state."""
+        return await self._ask(lambda: self._deliveries.execute(DELIVERIES["tally"]).fetchall())
+
+    async def recall(self, version: str) -> str | None:
+        """The text of a configuration version."""
+        row = await self._ask(lambda: self._deliveries.execute(DELIVERIES["recall"], (version,)).fetchone())
+        return None if row is None else str(row[0])

@@ -1,0 +1,113 @@
+"""The one thread that writes: it takes whatever has gathered and commits it as one group.
+
+While a commit waits for the disk, the next group gathers; so a slow disk makes groups larger, not the queue
+longer. Each group of work is one transaction on one database: all of it is on disk, or nothing is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from router.store.base import StoreError
+
+Statement = tuple[str, Sequence[Sequence[Any]]]
+"""A statement and the rows it runs with."""
+
+
+class Job:
+    """Statements to commit together, and who waits for them."""
+
+    __slots__ = ("committed", "future", "statements")
+
+    def __init__(
+        self,
+        statements: Iterable[Statement],
+        future: asyncio.Future[None],
+        committed: Callable[[], None] | None = None,
+    ) -> None:
+        self.statements = statements
+        self.future = future
+        self.committed = committed
+
+
+class GroupWriter:
+    """Commits groups of jobs on one connection, in the order of their submission.
+
+    `committed` of a job runs on the event loop after its commit, before its future resolves.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._jobs: list[Job] = []
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def submit(
+        self, statements: Iterable[Statement], committed: Callable[[], None] | None = None
+    ) -> None:
+        """Wait until the statements are on disk.
+
+        Cancelling the wait does not take them back: they are on their way.
+
+        Raises:
+            StoreError: the group could not be committed; nothing of it is stored.
+        """
+        job = Job(statements, self._loop.create_future(), committed)
+        with self._changed:
+            if self._closing:
+                raise StoreError("the store is closed")
+            self._jobs.append(job)
+            self._changed.notify()
+        await job.future
+
+    def close(self) -> None:
+        """Commit what was submitted, then end the thread. Blocks; its loop must run meanwhile or be done."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._jobs and not self._closing:
+                    self._changed.wait()
+                jobs, self._jobs = self._jobs, []
+            if not jobs:
+                return
+            problem = self._commit(jobs)
+            self._loop.call_soon_threadsafe(self._resolve, jobs, problem)
+
+    def _commit(self, jobs: list[Job]) -> str | None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                for statement, rows in job.statements:
+                    connection.executemany(statement, rows)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return f"the store cannot write: {error}"
+        return None
+
+    @staticmethod
+    def _resolve(jobs: list[Job], problem: str | None) -> None:
+        for job in jobs:
+            if problem is None and job.committed is not None:
+                job.committed()
+            if job.future.done():
+                continue  # whoever waited was cancelled
+            if problem is None:
+                job.future.set_result(None)
+            else:
+                job.future.set_exception(StoreError(problem))
