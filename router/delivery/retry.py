@@ -1,0 +1,73 @@
+"""When to try again, and when to give up. Pure: times and chances come in, a decision goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Chance = Callable[[], float]
+"""A random number from 0 to 1, evenly spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long a target is tried.
+
+    Attributes:
+        attempts: how many at most, the first included.
+        lasting: seconds from the first attempt after which no other is made.
+        first: the longest wait after the first attempt, in seconds; it doubles with each attempt.
+        most: the longest wait of all, in seconds.
+    """
+
+    attempts: int = 185
+    lasting: float = 86_400.0
+    first: float = 1.0
+    most: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class TryAt:
+    """Try again at `when`, seconds since the epoch."""
+
+    when: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """No other attempt, for this reason."""
+
+    reason: str
+
+
+def longest_wait(policy: Policy, attempt: int) -> float:
+    """The upper bound of the wait after attempt number `attempt` (1 is the first), in seconds."""
+    # 2**63 would overflow no float, but nobody needs to multiply that far to reach `most`.
+    return min(policy.most, policy.first * 2.0 ** min(attempt - 1, 62))
+
+
+def decide(
+    policy: Policy, *, attempt: int, began: float, now: float, after: float | None, chance: Chance
+) -> TryAt | GiveUp:
+    """What to do after a failed attempt: exponential back-off with full jitter.
+
+    The wait is evenly spread from nothing to `longest_wait`, so that many deliveries that failed together do not
+    come back together. A target that named a time (Retry-After, RFC 9110 section 10.2.3) is not tried before it.
+    The last attempt is made at the end of `lasting` rather than skipped, unless the target asked to wait longer.
+
+    Args:
+        attempt: the number of the attempt that failed, 1 for the first.
+        began: when the first attempt began, seconds since the epoch.
+        after: seconds the target asked us to wait at least.
+    """
+    if attempt >= policy.attempts:
+        return GiveUp(f"gave up after {attempt} attempts")
+    deadline = began + policy.lasting
+    if now >= deadline:
+        return GiveUp(f"gave up after {attempt} attempts in {now - began:.0f} s")
+    when = min(now + chance() * longest_wait(policy, attempt), deadline)
+    if after is not None:
+        when = max(when, now + after)
+        if when > deadline:
+            return GiveUp(f"gave up: the target asked to wait {after:.0f} s, longer than it may be tried")
+    return TryAt(when)

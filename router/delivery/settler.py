@@ -1,0 +1,73 @@
+"""Writes down what became of deliveries, in groups, and never lets go of one that could not be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import structlog
+
+from router.clock import Clock
+from router.store.base import Settlement, Store, StoreError
+
+PAUSE = 1.0
+"""Seconds between two tries to write to a store that refuses."""
+
+MOST_WAITING = 5_000
+"""How many settlements may wait for the store before workers wait too."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Settler:
+    """Gathers settlements while the store commits the last group, then commits them as the next.
+
+    Args:
+        settled: called on the event loop with each group after its commit.
+    """
+
+    def __init__(self, store: Store, clock: Clock, settled: Callable[[Sequence[Settlement]], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._settled = settled
+        self._waiting: list[Settlement] = []
+        self._gathered = anyio.Event()
+        self._emptied = anyio.Event()
+
+    async def add(self, settlements: Sequence[Settlement]) -> None:
+        """Hand in what became of claimed deliveries; wait while too many are not written yet."""
+        self._waiting.extend(settlements)
+        self._gathered.set()
+        while len(self._waiting) >= MOST_WAITING:
+            await self._emptied.wait()
+
+    async def run(self, finished: anyio.Event) -> None:
+        """Write until `finished` is set and nothing waits any more."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._wake_at, finished)
+            while self._waiting or not finished.is_set():
+                await self._gathered.wait()
+                self._gathered = anyio.Event()
+                if finished.is_set():
+                    self._gathered.set()
+                batch, self._waiting = self._waiting, []
+                self._emptied.set()
+                self._emptied = anyio.Event()
+                if batch:
+                    await self._write(batch)
+            group.cancel_scope.cancel()
+
+    async def _wake_at(self, finished: anyio.Event) -> None:
+        await finished.wait()
+        self._gathered.set()
+
+    async def _write(self, batch: Sequence[Settlement]) -> None:
+        while True:
+            try:
+                await self._store.settle(batch)
+            except StoreError as error:
+                log.error("delivery.unwritten", deliveries=len(batch), error=error.message)
+                await self._clock.sleep_until(self._clock.now() + PAUSE)
+            else:
+                self._settled(batch)
+                return
