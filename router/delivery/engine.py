@@ -1,4 +1,4 @@
-"""Takes committed events to their targets. Long-lived workers for each target; no target waits for another."""
+"""Takes committed events to their targets: long-lived workers for each, and no target waits for another."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ from router.targets.base import (
 
 PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
+
+TICK = 0.01
+"""Seconds between two looks for due retries at least: many that are due one after another are woken together."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -67,6 +70,7 @@ class Engine:
 
     def __init__(
         self,
+        *,
         store: Store,
         ways: Mapping[str, Way],
         render: Render,
@@ -134,6 +138,7 @@ class Engine:
         """Tell the store the time, whenever a retry is due."""
         while not self._stopping.is_set():
             with anyio.CancelScope() as self._nap:
+                self._alarm = math.inf  # what is settled while the store looks may be due first
                 try:
                     upcoming = await self._store.due(self._clock.now())
                 except StoreError as error:
@@ -143,7 +148,7 @@ class Engine:
                 if upcoming is None:
                     await anyio.sleep_forever()
                 else:
-                    await self._clock.sleep_until(upcoming)
+                    await self._clock.sleep_until(max(upcoming, self._clock.now() + TICK))
 
     def _written(self, settlements: Sequence[Settlement]) -> None:
         """A retry may be due before the one that is being waited for."""
@@ -180,7 +185,7 @@ class Engine:
     async def _deliver(way: Way, messages: Sequence[Message]) -> Sequence[Outcome]:
         try:
             return await way.target.deliver(messages)
-        except Exception as error:  # noqa: BLE001 - a target's fault must cost no delivery and no worker
+        except Exception as error:  # a target's fault must cost no delivery and no worker
             log.exception("delivery.target_failed", deliveries=len(messages))
             return [RetryLater(f"the target's code failed: {type(error).__name__}: {error}")] * len(messages)
 

@@ -51,14 +51,18 @@ def decide(
 ) -> TryAt | GiveUp:
     """What to do after a failed attempt: exponential back-off with full jitter.
 
-    The wait is evenly spread from nothing to `longest_wait`, so that many deliveries that failed together do not
-    come back together. A target that named a time (Retry-After, RFC 9110 section 10.2.3) is not tried before it.
-    The last attempt is made at the end of `lasting` rather than skipped, unless the target asked to wait longer.
+    The wait is evenly spread from nothing to `longest_wait`, so that many deliveries that failed
+    together do not come back together. A target that named a time (Retry-After, RFC 9110, section
+    10.2.3) is not tried before it. The last attempt is made at the end of `lasting` rather than
+    skipped, unless the target asked to wait longer.
 
     Args:
+        policy: the target's.
         attempt: the number of the attempt that failed, 1 for the first.
         began: when the first attempt began, seconds since the epoch.
+        now: seconds since the epoch.
         after: seconds the target asked us to wait at least.
+        chance: where in the spread this one falls.
     """
     if attempt >= policy.attempts:
         return GiveUp(f"gave up after {attempt} attempts")
