@@ -1,0 +1,125 @@
+"""Context attributes, checked: the one place through which every event of every HTTP mode comes.
+
+Section names are those of the CloudEvents 1.0.2 core specification.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from router.events.model import (
+    ATTRIBUTE_NAME,
+    INTEGER_RANGE,
+    SPEC_ATTRIBUTES,
+    Attribute,
+    Event,
+    EventError,
+    is_json_media_type,
+)
+
+RESERVED_NAMES = frozenset(("data", "data_base64"))
+"""Members of the JSON format that no attribute may be named after (section "Naming Conventions")."""
+
+_REQUIRED = ("id", "source", "type")
+_SPEC_NAMES = frozenset(SPEC_ATTRIBUTES)
+_PLAIN_NAMES = _SPEC_NAMES - {"specversion", "time"}
+"""Any printable text will do for these."""
+
+_ILLEGAL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    + "]"
+)
+"""Section "Type System": what a String must not contain (control characters, surrogates, noncharacters)."""
+
+_DATE_TIME = re.compile(
+    r"(?!0000)(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
+    r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+"""RFC 3339, section 5.6, `date-time`. A leap second (`:60`) is legal there, and here."""
+
+_SHORTEST_MONTH = 28
+
+
+def is_date_time(text: str) -> bool:
+    """Whether a text is an RFC 3339 `date-time`.
+
+    >>> is_date_time("2024-02-29T23:59:60Z"), is_date_time("2023-02-29T00:00:00Z")
+    (True, False)
+    """
+    found = _DATE_TIME.fullmatch(text)
+    if found is None:
+        return False
+    day = int(found[3])
+    return day <= _SHORTEST_MONTH or day <= calendar.monthrange(int(found[1]), int(found[2]))[1]
+
+
+def complaint(name: str, value: Any) -> str | None:
+    """What is wrong with one attribute that is present, None if nothing is."""
+    if name in _SPEC_NAMES:
+        if type(value) is not str or not value:
+            return f"{name}: {_shown(value)} where a non-empty string should stand"
+        if name == "time" and not is_date_time(value):
+            return f"time: {_shown(value)} is no RFC 3339 time, such as 2026-01-31T08:30:00Z"
+        if name == "specversion" and value != "1.0":
+            return f'specversion: {_shown(value)}, but this router speaks "1.0"'
+    elif ATTRIBUTE_NAME.match(name) is None or name in RESERVED_NAMES:
+        return f"{name!r} can name no attribute: only lower-case letters and digits can, and not `data`"
+    elif type(value) is int:
+        if value in INTEGER_RANGE:
+            return None
+        return f"{name}: {value} does not fit into 32 bits, send it as a string"
+    elif type(value) is not str and type(value) is not bool:
+        return f"{name}: {_shown(value)} where a string, a 32-bit integer or a boolean should stand"
+    if type(value) is str and not value.isprintable() and (found := _ILLEGAL.search(value)):
+        return f"{name}: holds U+{ord(found[0]):04X}, which no attribute may contain"
+    return None
+
+
+def build(attributes: Mapping[str, Any], data: bytes | None) -> Event:
+    """The event of these attributes, as JSON values by name, and this payload.
+
+    An attribute that is None counts as absent (JSON format 1.0, section 2.2). The caller answers for
+    `data` being JSON where `datacontenttype` says so.
+
+    Raises:
+        EventError: an attribute is missing or illegal; the message begins with its name.
+    """
+    known: dict[str, str] = {}
+    extensions: dict[str, Attribute] = {}
+    for name, value in attributes.items():
+        if value is None:
+            continue
+        plain = type(value) is str and value.isprintable()
+        if name in _SPEC_NAMES:
+            known[name] = value
+            plain = plain and value and name in _PLAIN_NAMES
+        else:
+            extensions[name] = value
+            plain = plain and ATTRIBUTE_NAME.match(name) and name not in RESERVED_NAMES
+        if not plain and (wrong := complaint(name, value)):
+            raise EventError(wrong)
+    for name in ("specversion", *_REQUIRED):
+        if name not in known:
+            raise EventError(f"{name}: is missing; a CloudEvent needs specversion, id, source and type")
+    return Event(**known, extensions=extensions, data=data)
+
+
+def is_json(attributes: Mapping[str, Any]) -> bool:
+    """Whether attributes that are not checked yet declare a JSON payload."""
+    declared = attributes.get("datacontenttype")
+    return is_json_media_type(declared if type(declared) is str else None)
+
+
+def _shown(value: Any) -> str:
+    """A value in a message: cut short, and never more than one line."""
+    text = ascii(value) if type(value) is not dict and type(value) is not list else f"a JSON {_KINDS[type(value)]}"
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+_KINDS = {dict: "object", list: "array"}

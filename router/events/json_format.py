@@ -1,0 +1,155 @@
+"""The JSON event format and batch format (CloudEvents JSON format 1.0.2).
+
+The payload of an event keeps the bytes its sender wrote: spelling of numbers, white space, the order of
+keys, and keys written twice are the same when the event goes out again. Of an attribute that the
+envelope holds twice, the last one counts. A lone surrogate (`"\\ud800"`) is refused wherever it stands:
+it is no Unicode character, and no JSON writer could hand it on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from router.events import context, json_text
+from router.events.model import SPEC_ATTRIBUTES, Event, EventError
+
+MEDIA_TYPE = "application/cloudevents+json"
+BATCH_MEDIA_TYPE = "application/cloudevents-batch+json"
+OCTETS = "application/octet-stream"
+
+Mend = Callable[[dict[str, Any]], None]
+"""Called with the attributes as they came (JSON values, not checked yet), to fill in or drop some."""
+
+
+class _Data(msgspec.Struct):
+    """The one member whose bytes matter; msgspec skips the others."""
+
+    data: msgspec.Raw
+
+
+_DATA = msgspec.json.Decoder(_Data)
+_BATCH = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def decode(body: bytes, mend: Mend | None = None) -> Event:
+    """The event of a JSON text.
+
+    Args:
+        mend: what to do with attributes that a known sender leaves out or spells wrongly; without it
+            nothing is forgiven.
+
+    Raises:
+        EventError: it is no JSON (with line and column) or no CloudEvent (with the member's name).
+    """
+    document = json_text.read(body)
+    if type(document) is not dict:
+        raise EventError("a CloudEvent in JSON is an object with specversion, id, source and type")
+    has_data = "data" in document
+    data, encoded = document.pop("data", None), document.pop("data_base64", None)
+    if mend is not None:
+        mend(document)
+    if encoded is not None:
+        if has_data:
+            raise EventError("data and data_base64: an event has one of them")
+        return context.build(document, _binary(document, encoded))
+    if not has_data:
+        return context.build(document, None)
+    if context.is_json(document):
+        return context.build(document, bytes(_DATA.decode(body).data))
+    return context.build(document, _text(document, data))
+
+
+def encode(event: Event) -> bytes:
+    """The event as a JSON text: JSON data as its sender wrote it, text as a string, the rest in base64."""
+    return msgspec.json.encode(_members(event))
+
+
+def split_batch(body: bytes) -> tuple[bytes, ...]:
+    """The events of a batch, each as the JSON text its sender wrote.
+
+    Raises:
+        EventError: it is no JSON array; the message says where.
+    """
+    if type(json_text.read(body)) is not list:
+        raise EventError("a batch of CloudEvents in JSON is an array")
+    return tuple(bytes(raw) for raw in _BATCH.decode(body))
+
+
+def decode_batch(body: bytes) -> tuple[Event, ...]:
+    """The events of a batch, in its order. An empty batch is legal.
+
+    Raises:
+        EventError: the batch or one of its events cannot be read; `events[1]` is the second one.
+    """
+    events = []
+    for index, text in enumerate(split_batch(body)):
+        try:
+            events.append(decode(text))
+        except EventError as error:
+            raise EventError(f"events[{index}]: {error.message}") from None
+    return tuple(events)
+
+
+def encode_batch(events: Iterable[Event]) -> bytes:
+    """Events as one batch."""
+    return msgspec.json.encode([_members(event) for event in events])
+
+
+def _members(event: Event) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        name: value for name in SPEC_ATTRIBUTES if (value := getattr(event, name)) is not None
+    }
+    members |= event.extensions
+    if event.data is None:
+        return members
+    if event.is_json:
+        members["data"] = msgspec.Raw(event.data)
+        return members
+    try:
+        members["data"] = event.data.decode()
+    except UnicodeDecodeError:
+        members["data_base64"] = event.data  # msgspec writes bytes as base64
+    return members
+
+
+def _text(attributes: dict[str, Any], data: Any) -> bytes | None:
+    """Section 3.1: under a content type that is not JSON, `data` is a string that holds the text."""
+    if data is None:
+        return None
+    if type(data) is not str:
+        raise EventError(f"data: must be a string, because datacontenttype is {attributes['datacontenttype']}")
+    return data.encode()
+
+
+def _binary(attributes: dict[str, Any], encoded: Any) -> bytes:
+    """Section 3.1.1: `data_base64` holds any payload, JSON as well.
+
+    Bytes that are no JSON, with no content type to say what they are, are `application/octet-stream`
+    (RFC 9110, section 8.3): an event without content type would claim to hold JSON.
+    """
+    try:
+        payload = base64.b64decode(encoded, validate=True) if type(encoded) is str else None
+    except (binascii.Error, ValueError):
+        payload = None
+    if payload is None:
+        raise EventError("data_base64: is no base64 (RFC 4648, section 4: A-Z a-z 0-9 + / and padding)")
+    check_payload(attributes, payload)
+    return payload
+
+
+def check_payload(attributes: dict[str, Any], payload: bytes) -> None:
+    """Hold a payload that came as bytes to its content type; name the type of octets that have none.
+
+    Raises:
+        EventError: it should be JSON and is not; the message has line and column.
+    """
+    if attributes.get("datacontenttype") is None:
+        if not json_text.is_json(payload):
+            attributes["datacontenttype"] = OCTETS
+    elif context.is_json(attributes):
+        json_text.read(payload)

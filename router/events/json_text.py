@@ -1,0 +1,209 @@
+"""JSON text (RFC 8259): read it whole, or say where and why it cannot be read.
+
+Fast on what is right, thorough on what is wrong: `read` hands the text to msgspec, and only a text that
+msgspec refuses is walked by the scanner below, which knows lines, columns and the usual mistakes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from router.events.model import EventError
+
+MAX_DEPTH = 256
+"""How deep arrays and objects may nest; RFC 8259, section 9, leaves the limit to the reader."""
+
+_READER = msgspec.json.Decoder()
+
+_SPACE = re.compile(rb"[ \t\n\r]*")
+_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
+_WORD = re.compile(rb"[A-Za-z0-9_+.-]+")
+_LITERALS = frozenset((b"true", b"false", b"null"))
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
+_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_ESCAPE = re.compile(rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
+
+_CLOSER = {b"{": b"}", b"[": b"]"}
+
+# What the scanner waits for, in the words of its messages.
+_VALUE = "a value"
+_FIRST_VALUE = "a value or ]"
+_KEY = "a key in double quotes"
+_FIRST_KEY = "a key in double quotes or }"
+_COLON = "a colon"
+_MORE_VALUES = "a comma or ]"
+_MORE_KEYS = "a comma or }"
+_END = "the end of the text"
+
+
+class _Fault(Exception):  # noqa: N818 (it is the scanner's result, raised out of its depth)
+    """Where the scanner stopped, and why."""
+
+    def __init__(self, at: int, what: str) -> None:
+        super().__init__(at, what)
+        self.at = at
+        self.what = what
+
+
+def read(text: bytes) -> Any:
+    """The value of a JSON text.
+
+    Integers keep every digit. Of a key that an object holds twice the last value counts (RFC 8259,
+    section 4, leaves it open).
+
+    Raises:
+        EventError: it is no JSON, no UTF-8, nested deeper than `MAX_DEPTH`, or holds a number beyond what
+            a reader can represent. The message begins with line and column.
+    """
+    try:
+        value = _READER.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise EventError(fault(text) or str(error)) from None
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+        raise EventError(fault(text))
+    return value
+
+
+def is_json(text: bytes) -> bool:
+    """Whether `read` accepts it."""
+    try:
+        read(text)
+    except EventError:
+        return False
+    return True
+
+
+def place(text: bytes, at: int) -> str:
+    """`line 3, column 7` for the byte at offset `at`: both count from 1, columns count characters."""
+    begin = text.rfind(b"\n", 0, at) + 1
+    line = text.count(b"\n", 0, at) + 1
+    return f"line {line}, column {len(text[begin:at].decode(errors='replace')) + 1}"
+
+
+def fault(text: bytes) -> str | None:
+    """Where and why a text is no JSON that `read` accepts; None if the scanner finds nothing wrong."""
+    try:
+        _scan(text)
+    except _Fault as found:
+        return f"{place(text, found.at)}: {found.what}"
+    return None
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    """Whether containers nest deeper than `limit`; level by level, because recursion has a limit too."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, (dict, list))
+        ]
+    return bool(level)
+
+
+def _scan(text: bytes) -> None:
+    if text.startswith(b"\xef\xbb\xbf"):
+        raise _Fault(0, "a byte order mark; JSON begins without one (RFC 8259, section 8.1)")
+    opened: list[bytes] = []
+    wanted = _VALUE
+    comma = -1
+    at = _skip(text, 0)
+    while at < len(text):
+        mark = text[at : at + 1]
+        if mark == b"," and wanted in (_MORE_VALUES, _MORE_KEYS):
+            comma, wanted, end = at, _VALUE if wanted is _MORE_VALUES else _KEY, at + 1
+        elif mark == b":" and wanted is _COLON:
+            wanted, end = _VALUE, at + 1
+        elif mark in b"]}":
+            if wanted in (_VALUE, _KEY) and comma >= 0 and _skip(text, comma + 1) == at:
+                raise _Fault(comma, f'a comma before "{mark.decode()}": JSON allows none there')
+            if not opened or mark != _CLOSER[opened[-1]] or wanted in (_VALUE, _KEY, _COLON):
+                raise _unexpected(text, at, wanted)
+            opened.pop()
+            wanted, end = _after(opened), at + 1
+        elif mark in b"[{" and wanted in (_VALUE, _FIRST_VALUE):
+            opened.append(mark)
+            if len(opened) > MAX_DEPTH:
+                raise _Fault(at, f"nested more than {MAX_DEPTH} deep")
+            wanted, end = _FIRST_VALUE if mark == b"[" else _FIRST_KEY, at + 1
+        elif mark == b'"' and wanted in (_KEY, _FIRST_KEY):
+            wanted, end = _COLON, _string(text, at)
+        elif wanted in (_VALUE, _FIRST_VALUE):
+            end = _scalar(text, at, wanted)
+            wanted = _after(opened)
+        else:
+            raise _unexpected(text, at, wanted)
+        at = _skip(text, end)
+    if wanted is not _END:
+        raise _Fault(at, f"the text ends where {wanted} should stand")
+
+
+def _skip(text: bytes, at: int) -> int:
+    found = _SPACE.match(text, at)
+    assert found is not None
+    return found.end()
+
+
+def _after(opened: list[bytes]) -> str:
+    """What may follow a complete value."""
+    if not opened:
+        return _END
+    return _MORE_VALUES if opened[-1] == b"[" else _MORE_KEYS
+
+
+def _scalar(text: bytes, at: int, wanted: str) -> int:
+    """The end of the string, number or literal at `at`."""
+    if text[at : at + 1] == b'"':
+        return _string(text, at)
+    word = _WORD.match(text, at)
+    if word is None:
+        raise _unexpected(text, at, wanted)
+    if word[0] not in _LITERALS:
+        number = _NUMBER.fullmatch(word[0])
+        if number is None:
+            raise _unexpected(text, at, wanted)
+        try:
+            _READER.decode(word[0])
+        except msgspec.MsgspecError:
+            raise _Fault(at, "a number too large to be read") from None
+    return word.end()
+
+
+def _string(text: bytes, at: int) -> int:
+    """The end of the string whose opening quote is at `at`."""
+    here = at + 1
+    while True:
+        plain = _PLAIN.match(text, here)
+        assert plain is not None
+        try:
+            plain[0].decode()
+        except UnicodeDecodeError as error:
+            raise _Fault(here + error.start, "bytes that are not UTF-8") from None
+        here = plain.end()
+        mark = text[here : here + 1]
+        if mark == b'"':
+            return here + 1
+        if mark == b"":
+            raise _Fault(at, "a string that is never closed")
+        if mark != b"\\":
+            raise _Fault(here, f"a control character (0x{mark[0]:02x}) inside a string; write it as an escape")
+        escape = _PAIR.match(text, here) or _ESCAPE.match(text, here)
+        if escape is None:
+            raise _Fault(here, "a backslash that begins no JSON escape")
+        if _SURROGATE.fullmatch(escape[0]):
+            raise _Fault(here, "half a surrogate pair, which is no character")
+        here = escape.end()
+
+
+def _unexpected(text: bytes, at: int, wanted: str) -> _Fault:
+    word = _WORD.match(text, at)
+    if word is not None:
+        found = word[0][:32].decode()
+    else:
+        found = text[at : at + 4].decode(errors="replace")[:1]
+    return _Fault(at, f"{found!r} where {wanted} should stand")
