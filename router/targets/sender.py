@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -60,7 +60,7 @@ class Sender(Protocol):
     """Sends one request and reads its answer. Redirects are answers like any other."""
 
     async def send(
-        self, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes, seconds: float
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> Reply:
         """Send; return the answer.
 
@@ -85,10 +85,10 @@ class PyreqwestSender:
         self._client = client
 
     async def send(
-        self, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes, seconds: float
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> Reply:
         """See `Sender.send`."""
-        builder = self._client.request(method, url).headers(list(headers)).body_bytes(body)
+        builder = self._client.request(method, url).headers(headers).body_bytes(body)
         # Without read-ahead the status is known before the body breaks.
         builder = builder.timeout(timedelta(seconds=seconds)).streamed_read_buffer_limit(0)
         try:

@@ -1,0 +1,216 @@
+"""A file in the data folder that whole groups of lines are appended to, each group durable before the next.
+
+What holds after every call, failed ones included: the file ends with a line break, and all that was
+acknowledged is on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import structlog
+
+from router.errors import ConfigurationError
+
+_CHUNK: Final = 64 * 1024
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_LOCKS: Final = Path("/proc/locks")
+
+_log = structlog.get_logger(__name__)
+
+
+class FileInUseError(ConfigurationError):
+    """Another target writes this file."""
+
+
+class NotOurFileError(ConfigurationError):
+    """There is something at this path that is no JSON lines file."""
+
+
+class Appender:
+    """One open file, locked against every other writer.
+
+    Args:
+        folder: the jail; it must exist.
+        path: below it, of names only (no `..`). Missing folders are made. A symbolic link anywhere
+            on the way is refused: it could lead out of the jail.
+
+    Raises:
+        FileInUseError: another target or router writes it; says who, where the system tells.
+        NotOurFileError: what is there is no regular file, or holds something else than JSON lines.
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, folder: Path, path: PurePosixPath) -> None:
+        self._path = folder / path
+        self._name = path.name
+        self._parent = _enter(folder, path.parent)
+        self._file = -1
+        try:
+            self._file = _open(self._name, _FILE, self._parent)
+            self._lock()
+            self._check()
+            self._set_torn_line_aside()
+            # The file's own name must survive a crash, too.
+            os.fsync(self._parent)
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, lines: bytes) -> None:
+        """Write and fsync; all or nothing.
+
+        Args:
+            lines: whole lines; the last one ends with a line break, too.
+
+        Raises:
+            OSError: nothing of it is in the file. The appender is of no use any more: close it.
+        """
+        size = os.fstat(self._file).st_size
+        try:
+            _write(self._file, lines)
+            os.fsync(self._file)
+        except BaseException:
+            # Where this fails as well, the next one to open the file sets the torn line aside.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, size)
+                os.fsync(self._file)
+            raise
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to this file, and nobody moved or removed it."""
+        try:
+            return os.path.samestat(self._path.lstat(), os.fstat(self._file))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Let go of the file and its lock."""
+        for descriptor in (self._file, self._parent):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._parent = -1
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = _holder(os.fstat(self._file))
+            raise FileInUseError(
+                f"{self._path} is being written by {who}; give every file target a file of its own"
+            ) from None
+
+    def _check(self) -> None:
+        """Refuse what is no file of ours before anything is cut from it."""
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            raise NotOurFileError(f"{self._path} is no regular file")
+        # After a power failure a first line may be there in length only: as zeros.
+        if os.pread(self._file, 1, 0) not in (b"", b"{", b"\0"):
+            raise NotOurFileError(f"{self._path} holds something else than JSON lines; choose another path")
+
+    def _set_torn_line_aside(self) -> None:
+        size = os.fstat(self._file).st_size
+        end = _end_of_last_line(self._file, size)
+        if end == size:
+            return
+        torn = os.pread(self._file, size - end, end)
+        name = self._keep(torn)
+        os.fsync(self._parent)
+        os.ftruncate(self._file, end)
+        os.fsync(self._file)
+        _log.warning("file.torn_line_set_aside", file=str(self._path), bytes=size - end, kept_as=name)
+
+    def _keep(self, torn: bytes) -> str:
+        """Write the torn line beside the file, under the first free number."""
+        number = 1
+        while True:
+            name = f"{self._name}.torn-{number}"
+            try:
+                kept = os.open(name, _NEW_FILE, 0o640, dir_fd=self._parent)
+            except FileExistsError:
+                number += 1
+                continue
+            try:
+                _write(kept, torn)
+                os.fsync(kept)
+            finally:
+                os.close(kept)
+            return name
+
+
+def _enter(folder: Path, path: PurePosixPath) -> int:
+    """A descriptor of the folder `path` below `folder`, each step made where it is missing.
+
+    Steps are taken one by one from descriptor to descriptor, so that nobody can slip a link in between.
+    """
+    current = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for name in path.parts:
+        above = current
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o750, dir_fd=above)
+                os.fsync(above)
+            current = _open(name, _DIRECTORY, above)
+        finally:
+            os.close(above)
+    return current
+
+
+def _open(name: str, flags: int, folder: int) -> int:
+    try:
+        return os.open(name, flags, 0o640, dir_fd=folder)
+    except OSError:
+        if _is_link(name, folder):
+            raise NotOurFileError(
+                f"{name} is a symbolic link; below the data folder none is followed, it could lead out of it"
+            ) from None
+        raise
+
+
+def _is_link(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _write(file: int, content: bytes) -> None:
+    """Write everything: one call may take only a part, on a nearly full disk for instance."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+def _end_of_last_line(file: int, size: int) -> int:
+    """The offset behind the last line break; 0 where there is none."""
+    end = size
+    while end > 0:
+        start = max(0, end - _CHUNK)
+        at = os.pread(file, end - start, start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        end = start
+    return 0
+
+
+def _holder(file: os.stat_result) -> str:
+    """Who holds a lock on a file: Linux tells in /proc/locks, other systems do not."""
+    place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    try:
+        locks = [line.split() for line in _LOCKS.read_text(encoding="ascii").splitlines()]
+    except OSError:
+        locks = []
+    # 1: FLOCK  ADVISORY  WRITE 4711 fe:01:131 0 EOF
+    for fields in locks:
+        if fields[1] == "FLOCK" and fields[5] == place:
+            return (
+                "another target of this router" if int(fields[4]) == os.getpid() else f"process {fields[4]}"
+            )
+    return "another process"

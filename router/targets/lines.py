@@ -1,0 +1,67 @@
+"""What the `file` kind writes: one message as one line of JSON. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from router.events.json_format import encode
+from router.events.json_text import is_json
+from router.events.model import is_json_media_type, text_of
+from router.targets.base import Body, Message
+
+_BREAK = re.compile(rb"[\r\n][ \t\r\n]*")
+
+
+def line_of(message: Message, now: float) -> bytes:
+    r"""The message as a line: its place, id, rules, and `event` (CloudEvents JSON format 1.0).
+
+    A transformed body stands in the event's place under `body`: JSON as JSON, anything else as a string.
+
+    Args:
+        message: what to write.
+        now: seconds since the epoch; the line's `time`.
+    """
+    record: dict[str, Any] = {
+        "sequence": message.sequence,
+        "id": message.id,
+        "time": rfc3339(now),
+        "rules": message.rules,
+    }
+    if message.body is None:
+        record["event"] = msgspec.Raw(one_line(encode(message.event)))
+    else:
+        record["body"] = _value(message.body)
+    return msgspec.json.encode(record) + b"\n"
+
+
+def rfc3339(seconds: float) -> str:
+    """A moment in UTC, in microseconds (RFC 3339, section 5.6).
+
+    >>> rfc3339(0.5)
+    '1970-01-01T00:00:00.500000Z'
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def one_line(text: bytes) -> bytes:
+    r"""A JSON text without its line breaks and the indentation behind them; every token as it was.
+
+    In JSON text a raw line break is always white space between tokens: inside of strings it is not
+    allowed (RFC 8259, section 7), and no two tokens need white space to be told apart.
+
+    >>> one_line(b'{"a": 1.0,\n  "b": "\\n"}')
+    b'{"a": 1.0,"b": "\\n"}'
+    """
+    if b"\n" not in text and b"\r" not in text:
+        return text
+    return _BREAK.sub(b"", text)
+
+
+def _value(body: Body) -> msgspec.Raw | str:
+    if is_json_media_type(body.content_type) and is_json(body.content):
+        return msgspec.Raw(one_line(body.content))
+    return text_of(body.content)

@@ -1,0 +1,106 @@
+"""The router's log: structlog, JSON lines, or colours where a person looks on.
+
+Events are dotted names (`delivery.dead`) with named fields. A line costs some 10 µs: it is for what happens
+now and then, never for each event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+from typing import Any, Final, TextIO
+
+import msgspec
+import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.types import EventDict, Processor, WrappedLogger
+
+REDACTED: Final = "[redacted]"
+LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+_SECRET = re.compile(
+    r"(?i)(?:.*[-_])?(?:authorization|cookie|credentials?|passw(?:or)?d|secret|signature|token"
+    r"|api[-_]?key|secret[-_]?key|private[-_]?key)\Z"
+)
+_FIRST = ("timestamp", "level", "event")
+
+
+def configure(level: str, stream: TextIO) -> None:
+    """Send the router's log, and what libraries log through `logging` (uvicorn), to a stream.
+
+    A stream that cannot be written to costs lines, never the router.
+
+    Args:
+        level: the least level that is written; a key of `LEVELS`.
+        stream: coloured lines where it is a terminal, JSON lines elsewhere.
+    """
+    chain = processors(stream)
+    structlog.configure(
+        processors=chain,
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=lambda *_: _Forgiving(stream),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *chain[:-1]],
+            processors=[ProcessorFormatter.remove_processors_meta, chain[-1]],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(LEVELS[level])
+
+
+def processors(stream: TextIO) -> list[Processor]:
+    """What makes a line for this stream out of an event and its fields; the last one renders it."""
+    person = stream.isatty()
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        # The plain form: the structured one would write down every local variable, secrets too.
+        structlog.processors.format_exc_info,
+        redact,
+        structlog.dev.ConsoleRenderer() if person else render_json,
+    ]
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put `REDACTED` in place of every value whose key says that it is a secret, however deep it stands."""
+    return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """One line of JSON: time, level and event first."""
+    ordered = {key: event[key] for key in _FIRST if key in event} | dict(event)
+    try:
+        return msgspec.json.encode(ordered, enc_hook=repr).decode()
+    except (TypeError, ValueError, OverflowError):  # odd keys, lone surrogates, numbers beyond 64 bits
+        return json.dumps(ordered, default=repr, skipkeys=True)
+
+
+def _redacted(key: object, value: Any) -> Any:
+    if isinstance(key, str) and value is not None and _SECRET.match(key):
+        return REDACTED
+    if isinstance(value, dict):
+        return {inner: _redacted(inner, found) for inner, found in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted(None, found) for found in value]
+    return value
+
+
+class _Forgiving(structlog.WriteLogger):
+    """Drops the line where the stream cannot take it: closed, broken, on a full disk."""
+
+    def msg(self, message: str) -> None:
+        """Write a line, or not."""
+        with contextlib.suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
