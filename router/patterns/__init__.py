@@ -1,1 +1,19 @@
-"""The pattern language: parse, match, explain."""
+"""The pattern language: parse, match, explain. `README.md` beside this file is its specification."""
+
+from router.events import EventError
+from router.patterns.errors import PatternError
+from router.patterns.fields import Fields, read
+from router.patterns.parse import parse
+from router.patterns.pattern import Pattern
+from router.patterns.rule import parse_rule, problems_of_rule
+
+__all__ = [
+    "EventError",
+    "Fields",
+    "Pattern",
+    "PatternError",
+    "parse",
+    "parse_rule",
+    "problems_of_rule",
+    "read",
+]
