@@ -1,1 +1,1 @@
-
+"""Rules: what stands in `rules/*.yml`, compiled, checked and tested."""

@@ -1,0 +1,60 @@
+"""`router check`: every problem of the configuration at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from router.config.files import read_files
+from router.config.report import Report
+from router.main import SOURCES
+from router.rules.load import load
+from router.rules.model import Deployment
+from router.settings import read_settings
+from router.targets.registry import installed_kinds
+
+BROKEN = 2
+"""The exit status for a broken configuration."""
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON on standard output.")
+def check(paths: tuple[Path, ...], *, as_json: bool) -> None:
+    """Say everything that is wrong with rules, targets and settings.
+
+    PATHS are deployment folders or single YAML files; without any, the folder you are in.
+    """
+    report = Report()
+    deployment = _read(paths or (Path(),), report)
+    if as_json:
+        found = [problem.as_dict() for problem in report.problems]
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        for problem in report.problems:
+            click.echo(str(problem), err=True)
+        click.echo(_verdict(deployment, report), err=deployment is None)
+    if deployment is None:
+        sys.exit(BROKEN)
+
+
+def _read(paths: tuple[Path, ...], report: Report) -> Deployment | None:
+    documents = read_files(paths, report)
+    read_settings(documents, SOURCES, os.environ, report)
+    return load(documents, installed_kinds(), os.environ, report)
+
+
+def _verdict(deployment: Deployment | None, report: Report) -> str:
+    if deployment is None:
+        return _counted(len(report.errors), "error")
+    rules = _counted(len(deployment.rules), "rule")
+    targets = _counted(len(deployment.targets), "target")
+    return f"fine: {rules}, {targets}, version {deployment.version}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -1,0 +1,107 @@
+"""`${NAME}` and `${NAME:-default}` in targets and settings, and secrets from files.
+
+Rules never see the environment: what a rule does must be the same everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
+
+from router.config.problems import Path, did_you_mean
+from router.config.report import Report
+from router.config.yaml import Document
+
+_PLACE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\})?")
+
+
+def interpolate(
+    document: Document, path: Path, value: Any, environ: Mapping[str, str], report: Report
+) -> Any:
+    """`value`, which stands at `path`, with the environment filled into all of its strings.
+
+    `$${` stands for `${`. As in a shell, a default also stands in for a variable that is empty; one that
+    is missing or empty without a default is reported.
+    """
+    if isinstance(value, str):
+        return _fill(document, path, value, environ, report) if "${" in value else value
+    if isinstance(value, list):
+        return [
+            interpolate(document, (*path, index), item, environ, report) for index, item in enumerate(value)
+        ]
+    if isinstance(value, dict):
+        return {
+            key: interpolate(document, (*path, key), item, environ, report) for key, item in value.items()
+        }
+    return value
+
+
+def _fill(document: Document, path: Path, text: str, environ: Mapping[str, str], report: Report) -> str:
+    def one(found: re.Match[str]) -> str:
+        if found.group() == "$${":
+            return "${"
+        name, default = found[1], found[3]
+        if name is None:
+            what = "'${' without a name and '}'"
+            hint = "write ${NAME} or ${NAME:-default}; for the two characters themselves, $${"
+            report.add(document, path, "environment", what, hint, offset=found.start())
+            return ""
+        if value := environ.get(name):
+            return value
+        if found[2]:
+            return str(default)
+        what = f"the environment variable {name} is {'empty' if name in environ else 'not set'}"
+        hint = did_you_mean(name, environ) or f"set it, or give it a default: ${{{name}:-…}}"
+        report.add(document, path, "environment", what, hint, offset=found.start())
+        return ""
+
+    return _PLACE.sub(one, text)
+
+
+def _secret(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return SecretStr(value)
+    if isinstance(value, dict) and list(value) == ["file"] and isinstance(value["file"], str):
+        folder = FilePath((info.context or {}).get("folder", "."))
+        return SecretStr(_from_file(folder / value["file"]))
+    raise ValueError("wants a text, or {file: path}")
+
+
+def _from_file(path: FilePath) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"the secret's file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"the secret's file {path} is not UTF-8 text") from None
+    secret = text.strip("\r\n")
+    if not secret:
+        raise ValueError(f"the secret's file {path} is empty")
+    return secret
+
+
+Secret = Annotated[
+    SecretStr,
+    BeforeValidator(_secret),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {"file": {"type": "string"}},
+                    "required": ["file"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+"""A secret: a text (out of the environment, most likely), or `{file: path}` from the YAML file's folder.
+
+It never shows itself: `str` and `repr` give asterisks. `get_secret_value()` gives it.
+"""

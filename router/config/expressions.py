@@ -1,0 +1,124 @@
+"""JMESPath, compiled at load: its faults are found then, with their column, not at the first event."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import IncompleteExpressionError, LexerError, ParseError
+from jmespath.functions import Functions
+
+from router.config.problems import did_you_mean
+from router.errors import ConfigurationError, MessageError
+
+
+class ExpressionError(ConfigurationError):
+    """This is not a JMESPath expression.
+
+    Attributes:
+        offset: the character at fault, from 0.
+        hint: what to write instead; "" where the message says enough.
+    """
+
+    def __init__(self, message: str, offset: int, hint: str = "") -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.hint = hint
+
+
+class EvaluationError(MessageError):
+    """A JMESPath expression cannot be evaluated on this event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled JMESPath expression (https://jmespath.org/specification.html)."""
+
+    text: str
+    _parsed: Any = field(repr=False, compare=False)
+
+    def search(self, view: Any) -> Any:
+        """The expression's value on a JSON-like value.
+
+        Raises:
+            EvaluationError: a function got what it cannot take.
+        """
+        try:
+            return self._parsed.search(view)
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            raise EvaluationError(f"the expression {self.text!r} failed: {reason}") from error
+
+    def holds(self, view: Any) -> bool:
+        """Whether the value is true: not null, not false, and no empty text, list or object; 0 is true.
+
+        Raises:
+            EvaluationError: a function got what it cannot take.
+        """
+        value = self.search(view)
+        return not (value is None or value is False or value in ("", [], {}))
+
+
+def compile_expression(text: str) -> Expression:
+    """Compile JMESPath.
+
+    Raises:
+        ExpressionError: it is none, or it calls a function that does not exist or with other arguments.
+    """
+    if not text.strip():
+        raise ExpressionError("an expression is missing", 0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PendingDeprecationWarning)
+            parsed = jmespath.compile(text)
+    except PendingDeprecationWarning:
+        what = "between backticks stands JSON, and this is none"
+        raise ExpressionError(what, text.index("`"), "write a text as 'text'") from None
+    except (ValueError, RecursionError) as error:
+        raise _explained(error, text) from None
+    _check_functions(parsed.parsed, text)
+    return Expression(text, parsed)
+
+
+def _explained(error: Exception, text: str) -> ExpressionError:
+    if isinstance(error, IncompleteExpressionError):
+        return ExpressionError("the expression ends too early", len(text))
+    if isinstance(error, LexerError):
+        return ExpressionError(str(error.message).lower(), int(error.lexer_position))
+    if isinstance(error, ParseError):
+        if error.token_type == "EOF":  # noqa: S105 -- a token of a grammar
+            return ExpressionError("the expression ends too early", len(text))
+        return ExpressionError(f"{error.token_value!r} cannot stand here", int(error.lex_position))
+    if isinstance(error, RecursionError):
+        return ExpressionError("the expression is nested too deeply", 0)
+    return ExpressionError(str(error), 0)
+
+
+def _check_functions(tree: Mapping[str, Any], text: str) -> None:
+    for node in _nodes(tree):
+        if node["type"] != "function_expression":
+            continue
+        name, given = node["value"], len(node["children"])
+        call = re.search(rf"\b{re.escape(name)}\s*\(", text)
+        offset = call.start() if call else 0
+        known = Functions.FUNCTION_TABLE.get(name)
+        if known is None:
+            hint = did_you_mean(name, Functions.FUNCTION_TABLE)
+            raise ExpressionError(f"there is no function {name}()", offset, hint)
+        wanted = known["signature"]
+        variadic = bool(wanted) and wanted[-1].get("variadic", False)
+        if given < len(wanted) or (given > len(wanted) and not variadic):
+            least = "at least " if variadic else ""
+            what = f"{name}() takes {least}{len(wanted)} argument{'s' * (len(wanted) != 1)}, here are {given}"
+            raise ExpressionError(what, offset)
+
+
+def _nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield tree
+    for child in tree["children"]:
+        if isinstance(child, dict):
+            yield from _nodes(child)

@@ -1,0 +1,120 @@
+"""Finds and reads the files of a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from router.config.problems import Path, Problem, Severity, did_you_mean
+from router.config.report import Report
+from router.config.shapes import described
+from router.config.yaml import Document, read
+
+SECTIONS = {"sources": dict, "settings": dict, "rules": list, "targets": dict}
+"""What a file may hold at its top, and as what."""
+
+SUFFIXES = {".yml", ".yaml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a section: a rule, a target, a source or a setting, as it was written.
+
+    Attributes:
+        name: its key; "" for a rule, which has its name inside.
+        path: where it stands in its document.
+    """
+
+    document: Document
+    path: Path
+    name: str
+    value: Any
+
+
+def read_files(paths: Sequence[FilePath], report: Report) -> tuple[Document, ...]:
+    """Read every file of a deployment, in order; problems go to `report`.
+
+    Args:
+        paths: folders (`router.yml`, `rules/**/*.yml`, `targets/**/*.yml`) and single files.
+        report: where problems go.
+    """
+    documents = []
+    for file in _files(paths, report):
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            _missing(report, file, f"cannot be read: {error.strerror}")
+            continue
+        document, problems = read(content, str(file))
+        report.extend(problems)
+        if _is_sound(document, report):
+            documents.append(document)
+    return tuple(documents)
+
+
+def entries(documents: Sequence[Document], section: str) -> Iterator[Entry]:
+    """The entries of one section of all documents, in order."""
+    for document in documents:
+        held = (document.value or {}).get(section)
+        if isinstance(held, dict):
+            for name, value in held.items():
+                yield Entry(document, (section, name), name, value)
+        elif isinstance(held, list):
+            for index, value in enumerate(held):
+                yield Entry(document, (section, index), "", value)
+
+
+def _files(paths: Sequence[FilePath], report: Report) -> list[FilePath]:
+    found: dict[FilePath, FilePath] = {}
+    for path in paths:
+        if path.is_dir():
+            files = [*_of_folder(path)]
+            if not files:
+                hint = "a deployment has router.yml, rules/*.yml or targets/*.yml"
+                _missing(report, path, "no configuration in this folder", hint)
+        elif path.exists():
+            files = [path]
+        else:
+            _missing(report, path, "no such file or folder")
+            continue
+        for file in files:
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def _of_folder(folder: FilePath) -> Iterator[FilePath]:
+    """The files of a deployment folder, in the order of their paths; hidden ones are nobody's."""
+    yield from (
+        file for suffix in sorted(SUFFIXES, reverse=True) if (file := folder / f"router{suffix}").is_file()
+    )
+    for part in ("rules", "targets"):
+        for file in sorted((folder / part).rglob("*")):
+            hidden = any(step.startswith(".") for step in file.relative_to(folder).parts)
+            if file.suffix in SUFFIXES and not hidden and file.is_file():
+                yield file
+
+
+def _missing(report: Report, path: FilePath, what: str, hint: str = "") -> None:
+    report.extend([Problem(str(path), 0, 0, Severity.ERROR, "file", what, hint)])
+
+
+def _is_sound(document: Document, report: Report) -> bool:
+    """Whether the top of a document is a mapping of sections; sections of a wrong type are reported."""
+    value = document.value
+    if value is None:
+        return False
+    if not isinstance(value, dict):
+        what = f"a file is a mapping with the keys {', '.join(SECTIONS)}; found {described(value)}"
+        report.add(document, (), "wrong-type", what)
+        return False
+    for name, held in value.items():
+        wanted = SECTIONS.get(name)
+        if wanted is None:
+            hint = did_you_mean(name, SECTIONS) or f"the keys here are {', '.join(SECTIONS)}"
+            report.add(document, (name,), "unknown-key", f"unknown key {name!r}", hint, key=True)
+        elif held is not None and not isinstance(held, wanted):
+            what = f"{name}: wants {'a list' if wanted is list else 'a mapping'}, found {described(held)}"
+            report.add(document, (name,), "wrong-type", what)
+    return True

@@ -1,0 +1,192 @@
+"""Validation by pydantic models, with problems at their places and worded for people."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from router.config.problems import Path, did_you_mean
+from router.config.report import Report
+from router.config.yaml import Document
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Shape(BaseModel):
+    """What every model of a piece of YAML is: frozen, strict, and unknown keys are refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, populate_by_name=False, hide_input_in_errors=True
+    )
+
+
+_WANTED = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dataclass_type": "a mapping",
+    "none_required": "nothing",
+}
+
+_LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def validate(model: type[Model], value: Any, document: Document, path: Path, report: Report) -> Model | None:
+    """An instance of `model` made from `value`, which stands at `path`; None if there were problems.
+
+    Validators find the folder of the file in their context, as `folder`.
+    """
+    folder = FilePath(document.file).parent
+    try:
+        return model.model_validate(value, context={"folder": folder})
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            _Fault(model, value, document, path, details).tell(report)
+        return None
+
+
+class _Fault:
+    """One error of pydantic's, on its way to a person."""
+
+    def __init__(
+        self, model: type[BaseModel], value: Any, document: Document, path: Path, details: ErrorDetails
+    ) -> None:
+        self.document = document
+        self.kind = details["type"]
+        self.details = details
+        self.within = _written(value, details["loc"], missing=self.kind == "missing")
+        self.path = (*path, *self.within)
+        self.model = model
+
+    def tell(self, report: Report) -> None:
+        last = str(self.details["loc"][-1]) if self.details["loc"] else ""
+        if self.kind == "extra_forbidden":
+            hint = did_you_mean(last, known := _keys(self.model, self.within[:-1]))
+            hint = hint or f"the keys here are {', '.join(known)}"
+            self._add(report, "unknown-key", f"unknown key {last!r}", hint, key=True)
+        elif self.kind == "missing":
+            self._add(report, "missing-key", f"the key {last!r} is missing")
+        elif self.kind in _WANTED:
+            found = described(self.details["input"])
+            self._add(report, "wrong-type", f"wants {_WANTED[self.kind]}, found {found}")
+        elif self.kind in _LIMITS:
+            words, name = _LIMITS[self.kind]
+            limit = self.details["ctx"][name]
+            self._add(report, "wrong-value", f"must be {words} {limit:g}")
+        elif self.kind in {"literal_error", "enum"}:
+            expected = str(self.details["ctx"]["expected"])
+            written = self._as_written()
+            near = did_you_mean(str(written), expected.replace("'", "").replace(" or ", ", ").split(", "))
+            self._add(report, "wrong-value", f"wants {expected}, found {_quoted(written)}", near)
+        else:
+            self._add(report, "wrong-value", self._reason())
+
+    def _add(self, report: Report, code: str, message: str, hint: str = "", *, key: bool = False) -> None:
+        where = ".".join(map(str, self.path))
+        report.add(self.document, self.path, code, f"{where}: {message}" if where else message, hint, key=key)
+
+    def _as_written(self) -> Any:
+        """What stands in the file: what the environment filled in may be a secret."""
+        found: Any = self.document.value
+        for step in self.path:
+            found = found[step]
+        return found
+
+    def _reason(self) -> str:
+        error = self.details.get("ctx", {}).get("error")
+        reason = str(error) if isinstance(error, Exception) else self.details["msg"]
+        given = self.details["input"]
+        if isinstance(given, str) and given and given != (written := self._as_written()):
+            reason = reason.replace(repr(given), _quoted(written)).replace(given, str(written))
+        return reason
+
+
+def described(value: Any) -> str:
+    """What kind of value this is, in a person's words; never the value itself, which may be a secret.
+
+    >>> described([1]), described("x"), described(None)
+    ('a list', 'a text', 'nothing')
+    """
+    if value is None:
+        return "nothing"
+    names: Mapping[type, str] = {bool: "true or false", str: "a text", list: "a list", dict: "a mapping"}
+    return names.get(type(value), "a number")
+
+
+def _quoted(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else described(value)
+
+
+def _written(value: Any, loc: tuple[int | str, ...], *, missing: bool) -> Path:
+    """The part of pydantic's `loc` that leads through `value`: it also names the members of unions."""
+    path: list[str | int] = []
+    for step in loc[:-1] if missing else loc:
+        if (isinstance(value, dict) and step in value) or (
+            isinstance(value, list) and isinstance(step, int) and step < len(value)
+        ):
+            value = value[step]
+            path.append(step)
+    return tuple(path)
+
+
+def _keys(annotation: Any, path: Path) -> list[str]:
+    """The keys that a model has at a path."""
+    places = [annotation]
+    for step in path:
+        places = [inner for place in places for inner in _inside(place, step)]
+    return sorted({key for place in places for model in _models(place) for key in _fields(model)})
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _inside(annotation: Any, step: str | int) -> list[Any]:
+    """What may stand under a key or index of a value of this type."""
+    found = [
+        fields[step]
+        for model in _models(annotation)
+        if isinstance(step, str) and step in (fields := _fields(model))
+    ]
+    for place in _members(annotation):
+        arguments = get_args(place)
+        if get_origin(place) in {list, tuple} and arguments:
+            found.append(arguments[0])
+        elif get_origin(place) is dict:
+            found.append(arguments[1])
+    return found
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The members of a union; anything else is its own."""
+    if get_origin(annotation) in {Union, types.UnionType}:
+        return [inner for member in get_args(annotation) for inner in _members(member)]
+    if hasattr(annotation, "__metadata__"):
+        return _members(get_args(annotation)[0])
+    return [annotation]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    return [
+        member
+        for member in _members(annotation)
+        if isinstance(member, type) and not get_origin(member) and issubclass(member, BaseModel)
+    ]

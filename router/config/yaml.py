@@ -1,0 +1,280 @@
+"""YAML as people mean it, with the place of every key and value.
+
+PyYAML's composer gives the tree of nodes; the values are made here, not by its constructor. Only
+`true`, `false`, `null` (and nothing at all, which is null), plain JSON numbers and strings exist:
+`no`, `on`, `012`, `1_000`, `0x1F`, `1:30`, `~` and dates stay the text that was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+import yaml
+
+from router.config.problems import Path, Problem
+from router.config.syntax import UNPRINTABLE, explain
+
+DEPTH = 100
+"""How deep a file may nest. libyaml's composer recurses on the C stack: without a bound, a file kills us."""
+
+REPEATED_NODES = 10_000
+"""How many nodes of a file may come from aliases: a bomb is refused, a shared block is not."""
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")  # RFC 8259, section 6
+_WORDS = {"": None, "null": None, "true": True, "false": False}
+_PLAIN, _QUOTED, _LIST, _MAPPING = "plain", "quoted", "list", "mapping"
+
+
+class Mark(NamedTuple):
+    """Where something is written: line and column, both from 1.
+
+    Attributes:
+        inner: columns from here to the first character of a text that stands in one line exactly as it
+            reads (1 behind a quote); None for everything else.
+    """
+
+    line: int
+    column: int
+    inner: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML file, read.
+
+    Attributes:
+        file: its name, as problems show it.
+        value: dicts, lists, strings, ints, floats, Decimals, booleans and None; None for an empty file.
+        keys: path of an entry → where its key is written.
+        values: path of a value → where it begins.
+    """
+
+    file: str
+    value: Any
+    keys: Mapping[Path, Mark]
+    values: Mapping[Path, Mark]
+
+    def place(self, path: Path, *, key: bool = False, offset: int | None = None) -> Mark:
+        """Where `path` is written; the nearest enclosing place, if it is not written at all.
+
+        Args:
+            path: keys and indexes from the document's root.
+            key: point at the entry's key instead of its value.
+            offset: point at this character of the text that stands there, if it can be found.
+        """
+        for end in range(len(path), -1, -1):
+            nearest = path[:end]
+            mark = (self.keys.get(nearest) if key and end == len(path) else None) or self.values.get(nearest)
+            if mark is not None:
+                if offset is not None and mark.inner is not None and nearest == path:
+                    return Mark(mark.line, mark.column + mark.inner + offset)
+                return mark
+        return Mark(1, 1)
+
+
+def number(text: str) -> int | float | Decimal:
+    """The value of a JSON number, exactly: a Decimal where no float has this shortest spelling.
+
+    >>> number("300"), number("0.1"), number("0.12345678901234567890")
+    (300, 0.1, Decimal('0.12345678901234567890'))
+
+    Raises:
+        ValueError: it has more digits than any number here may have.
+    """
+    try:
+        if "." not in text and "e" not in text and "E" not in text:
+            return int(text)
+        exact = Decimal(text)
+    except (ValueError, InvalidOperation):
+        raise ValueError("this number is too large") from None
+    rounded = float(text)
+    return rounded if Decimal(repr(rounded)) == exact else exact
+
+
+def read(content: bytes, file: str) -> tuple[Document, list[Problem]]:
+    """Read one YAML file. With problems, what could be understood of it is still returned.
+
+    Args:
+        content: UTF-8, with or without a byte-order mark.
+        file: the name under which problems report it.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode()
+        return _broken(file, before, len(before), "this is not UTF-8", "save the file as UTF-8")
+    if (bad := UNPRINTABLE.search(text)) is not None:
+        what = f"the character U+{ord(bad.group()):04X} cannot stand in YAML"
+        return _broken(file, text, bad.start(), what, 'in double quotes, write it as an escape: "\\u0000"')
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+    except yaml.YAMLError as error:
+        place, message, hint = explain(error, text)
+        return Document(file, None, {}, {}), [Problem.at(file, place, "yaml", message, hint)]
+    finally:
+        loader.dispose()
+    builder = _Builder(file)
+    value = None if root is None else builder.root(root)
+    return Document(file, value, builder.keys, builder.values), builder.problems
+
+
+def _broken(file: str, text: str, index: int, message: str, hint: str) -> tuple[Document, list[Problem]]:
+    line = text.count("\n", 0, index) + 1
+    column = index - (text.rfind("\n", 0, index) + 1) + 1
+    return Document(file, None, {}, {}), [Problem.at(file, (line, column), "yaml", message, hint)]
+
+
+class _Composing:
+    """What is ours in the composer: plain and quoted text are told apart, and the depth is bounded.
+
+    A node whose tag is none of the four words carries one that somebody wrote.
+    """
+
+    depth = 0
+
+    def resolve(self, kind: type[yaml.Node], _value: Any, implicit: Any) -> str:
+        if kind is yaml.ScalarNode:
+            return _PLAIN if implicit[0] else _QUOTED
+        return _LIST if kind is yaml.SequenceNode else _MAPPING
+
+    def descend_resolver(self, node: yaml.Node | None, _index: Any) -> None:
+        self.depth += 1
+        if self.depth > DEPTH:
+            mark = None if node is None else node.start_mark
+            raise yaml.composer.ComposerError(None, None, f"nested deeper than {DEPTH} levels", mark)
+
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
+
+
+_Loader: Any = type("_Loader", (_Composing, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
+
+
+class _Builder:
+    """Makes the value of a tree of nodes and writes down where everything stands."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.keys: dict[Path, Mark] = {}
+        self.values: dict[Path, Mark] = {}
+        self.problems: list[Problem] = []
+        self._open: set[int] = set()
+        self._built: set[int] = set()
+        self._repeated = 0
+
+    def root(self, node: yaml.Node) -> Any:
+        try:
+            return self._value(node, ())
+        except _AliasBombError as error:
+            what = f"aliases repeat more than {REPEATED_NODES:,} values of this file"
+            self._problem(error.node, "alias", what, "write fewer of them, or write the values out")
+            return None
+
+    def _value(self, node: yaml.Node, path: Path) -> Any:
+        self.values[path] = _mark(node)
+        with self._visit(node) as fresh:
+            if not fresh:
+                what = "an alias cannot stand inside the value it repeats"
+                self._problem(node, "alias", what, "write the value out")
+                return None
+            if node.tag == _PLAIN:
+                return self._plain(node)
+            if node.tag == _QUOTED:
+                return node.value
+            if node.tag == _LIST:
+                return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
+            if node.tag == _MAPPING:
+                return self._mapping(node, path)
+        hint = "put the text in quotes" if isinstance(node, yaml.ScalarNode) else "leave it out"
+        self._problem(node, "tag", f"tags such as {_shown(node.tag)!r} mean nothing here", hint)
+        return None
+
+    @contextmanager
+    def _visit(self, node: yaml.Node) -> Iterator[bool]:
+        """Count what aliases repeat; False for a node that contains itself."""
+        me = id(node)
+        if me in self._built:
+            self._repeated += 1
+            if self._repeated > REPEATED_NODES:
+                raise _AliasBombError(node)
+        self._built.add(me)
+        fresh = me not in self._open
+        self._open.add(me)
+        yield fresh
+        if fresh:
+            self._open.discard(me)
+
+    def _plain(self, node: yaml.Node) -> Any:
+        text: str = node.value
+        if text in _WORDS:
+            return _WORDS[text]
+        if _NUMBER.match(text):
+            try:
+                return number(text)
+            except ValueError as error:
+                self._problem(node, "number", str(error), "put it in quotes if it is a text")
+                return None
+        return text
+
+    def _mapping(self, node: yaml.Node, path: Path) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node)
+            if key is None:
+                continue
+            if key in made:
+                first = self.keys[(*path, key)]
+                what = f"the key {key!r} is written twice"
+                self._problem(key_node, "duplicate-key", what, f"the first one is in line {first.line}")
+                continue
+            self.keys[(*path, key)] = _mark(key_node)
+            made[key] = self._value(value_node, (*path, key))
+        return made
+
+    def _key(self, node: yaml.Node) -> str | None:
+        if isinstance(node, yaml.ScalarNode) and node.tag in {_PLAIN, _QUOTED}:
+            text: str = node.value
+            if node.tag == _QUOTED:
+                return text
+            if text == "<<":
+                hint = "repeat a whole value by an alias, or write the keys out"
+                self._problem(node, "merge-key", "merge keys (<<) are not read here", hint)
+                return None
+            if text not in _WORDS and not _NUMBER.match(text):
+                return text
+            self._problem(node, "key", f"a key is a text, and {text or 'nothing'} is none", f'write "{text}"')
+            return None
+        hint = "put a text that begins with {{, { or [ in quotes"
+        self._problem(node, "key", "a key is a text", hint)
+        return None
+
+    def _problem(self, node: yaml.Node, code: str, message: str, hint: str) -> None:
+        self.problems.append(Problem.at(self.file, _mark(node), code, message, hint))
+
+
+class _AliasBombError(Exception):
+    def __init__(self, node: yaml.Node) -> None:
+        super().__init__()
+        self.node = node
+
+
+def _mark(node: yaml.Node) -> Mark:
+    start, end = node.start_mark, node.end_mark
+    inner = None
+    if isinstance(node, yaml.ScalarNode) and start.line == end.line:
+        quotes = end.column - start.column - len(node.value)
+        if node.style in {"'", '"'}:
+            inner = 1 if quotes == 2 else None  # noqa: PLR2004 -- one on each side, no escapes between
+        elif quotes == 0:
+            inner = 0
+    return Mark(start.line + 1, start.column + 1, inner)
+
+
+def _shown(tag: str) -> str:
+    return tag.replace("tag:yaml.org,2002:", "!!")

@@ -1,0 +1,77 @@
+"""What only shows when all rules and targets are seen together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from router.config.files import Entry, entries
+from router.config.problems import Path, Severity, did_you_mean
+from router.config.report import Report
+from router.config.yaml import Document
+from router.targets.spec import check_name
+
+
+def check(documents: Sequence[Document], targets: Iterable[str], report: Report) -> None:
+    """Names that are bad, taken or unknown; a deployment without rules.
+
+    Args:
+        documents: the deployment's files, whatever their shape.
+        targets: the names that `targets:` defines.
+        report: where problems go.
+    """
+    known = list(targets)
+    first: dict[str, Entry] = {}
+    count = 0
+    for entry in entries(documents, "rules"):
+        count += 1
+        if not isinstance(entry.value, dict):
+            continue
+        _check_name(entry, first, report)
+        _check_targets(entry, known, report)
+    if documents and not count:
+        what = "there are no rules: every event would be stored, and go nowhere"
+        report.add(documents[0], (), "no-rules", what, severity=Severity.WARNING)
+
+
+def _check_name(entry: Entry, first: dict[str, Entry], report: Report) -> None:
+    name = entry.value.get("name")
+    path = (*entry.path, "name")
+    if not isinstance(name, str):
+        return
+    if (bad := check_name(name)) is not None:
+        report.add(entry.document, path, "name", bad)
+    elif name in first:
+        there = first[name]
+        line = there.document.place((*there.path, "name")).line
+        hint = f"the first one is in {there.document.file}:{line}"
+        report.add(entry.document, path, "duplicate-rule", f"the rule {name!r} is written twice", hint)
+    else:
+        first[name] = entry
+
+
+def _check_targets(entry: Entry, known: Sequence[str], report: Report) -> None:
+    seen: list[tuple[str, Any]] = []
+    for path, name, transform in _ways(entry):
+        if name not in known:
+            hint = did_you_mean(name, known) or _defined(known)
+            report.add(entry.document, path, "unknown-target", f"unknown target {name!r}", hint)
+        elif (name, transform) in seen:
+            what = f"the target {name!r} stands here twice with the same body"
+            hint = "remove one: it is sent once anyway"
+            report.add(entry.document, path, "duplicate-route", what, hint, severity=Severity.WARNING)
+        seen.append((name, transform))
+
+
+def _ways(entry: Entry) -> Iterator[tuple[Path, str, Any]]:
+    ways = entry.value.get("targets")
+    for index, way in enumerate(ways if isinstance(ways, list) else []):
+        path: Path = (*entry.path, "targets", index)
+        if isinstance(way, str):
+            yield path, way, None
+        elif isinstance(way, dict) and isinstance(way.get("target"), str):
+            yield (*path, "target"), way["target"], way.get("transform")
+
+
+def _defined(known: Sequence[str]) -> str:
+    return f"the targets are {', '.join(known)}" if known else "no target is defined: write it under targets:"

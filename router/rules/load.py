@@ -1,0 +1,190 @@
+"""Makes a `Deployment` of the files of a configuration, and says everything that is wrong with them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from router.config.expressions import Expression, ExpressionError, compile_expression
+from router.config.files import Entry, entries
+from router.config.problems import Path
+from router.config.report import Report
+from router.config.shapes import validate
+from router.config.yaml import Document, number
+from router.errors import ConfigurationError
+from router.patterns import Pattern, PatternError, parse_rule
+from router.rules import lint
+from router.rules.model import Deployment, Destination, Place, Rule, RuleTest
+from router.rules.spec import RouteSpec, RuleSpec
+from router.targets.registry import Registry
+from router.targets.spec import TargetSpec, read_targets
+from router.transforms import Transform, canonical_json, compile_transform, faults, variant_of
+
+VERSION_DIGITS = 16
+
+
+def load(
+    documents: Sequence[Document], registry: Registry, environ: Mapping[str, str], report: Report
+) -> Deployment | None:
+    """Compile rules and targets.
+
+    Args:
+        documents: the deployment's files (`router.config.files.read_files`).
+        registry: the kinds of target that exist.
+        environ: the environment that targets refer to.
+        report: where problems go.
+
+    Returns:
+        The deployment; None if `report` has errors.
+    """
+    targets = read_targets(documents, registry, environ, report)
+    rules = [
+        rule for entry in entries(documents, "rules") if (rule := _Reader(entry, report).rule()) is not None
+    ]
+    lint.check(documents, list(targets), report)
+    if report.errors:
+        return None
+    text = _text(documents)
+    return Deployment(tuple(rules), _sound(targets), version_of(text), text)
+
+
+def version_of(text: str) -> str:
+    """The version of a configuration: the first 16 hexadecimal digits of its text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:VERSION_DIGITS]
+
+
+def transforms_of(text: str) -> dict[str, Transform]:
+    """The transforms of a stored configuration version, by variant.
+
+    Args:
+        text: a `Deployment.text`, of this or of an earlier day.
+
+    Raises:
+        ConfigurationError: it is not such a text, or this router no longer understands a transform in it.
+    """
+    try:
+        rules = _DECODER.decode(text)["rules"]
+        ways = [way for rule in rules for way in rule["targets"] if isinstance(way, dict)]
+        written = [way["transform"] for way in ways if way.get("transform") is not None]
+    except (msgspec.MsgspecError, LookupError, TypeError) as error:
+        raise ConfigurationError(f"this is no configuration version: {error}") from error
+    return {variant_of(transform): compile_transform(transform) for transform in written}
+
+
+def _float(spelling: str) -> Any:
+    return number(spelling)
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_float)
+
+
+def _text(documents: Sequence[Document]) -> str:
+    """Rules and targets as they were written, before the environment comes in: no secret is in it."""
+    written = {
+        "rules": [entry.value for entry in entries(documents, "rules")],
+        "targets": {entry.name: entry.value for entry in entries(documents, "targets")},
+    }
+    return canonical_json(written).decode()
+
+
+def _sound(targets: Mapping[str, TargetSpec | None]) -> dict[str, TargetSpec]:
+    return {name: spec for name, spec in targets.items() if spec is not None}
+
+
+class _Reader:
+    """Reads one rule."""
+
+    def __init__(self, entry: Entry, report: Report) -> None:
+        self.entry = entry
+        self.report = report
+
+    def rule(self) -> Rule | None:
+        """The rule; None if its shape is wrong. What else is wrong with it is reported."""
+        document, path, value = self.entry.document, self.entry.path, self.entry.value
+        spec = validate(RuleSpec, value, document, path, self.report)
+        if spec is None:
+            self._parts_of(value)
+            return None
+        if spec.match is None and not spec.backstop:
+            what = f"the rule {spec.name!r} has no match"
+            hint = "say which events it is for, or make it a backstop: true"
+            self.report.add(document, path, "no-match", what, hint)
+        return Rule(
+            name=spec.name,
+            description=spec.description,
+            pattern=self._pattern(spec.match),
+            where=self._where(spec.where),
+            routes=tuple(self._route(index, way) for index, way in enumerate(spec.targets)),
+            backstop=spec.backstop,
+            tests=tuple(
+                RuleTest(test.name, test.event, test.expect, self._place("tests", index))
+                for index, test in enumerate(spec.tests)
+            ),
+            place=self._place("name"),
+        )
+
+    def _parts_of(self, value: Any) -> None:
+        """Report what is wrong inside a rule whose shape is wrong too: everything at once."""
+        if not isinstance(value, dict):
+            return
+        if isinstance(match := value.get("match"), dict):
+            self._pattern(match)
+        if isinstance(where := value.get("where"), str):
+            self._where(where)
+        ways = value.get("targets")
+        for index, way in enumerate(ways if isinstance(ways, list) else []):
+            if isinstance(way, dict) and isinstance(transform := way.get("transform"), dict):
+                self._transform(index, transform)
+
+    def _pattern(self, match: dict[str, Any] | None) -> Pattern | None:
+        if match is None:
+            return None
+        try:
+            return parse_rule(match)
+        except PatternError as error:
+            for problem in (error, *error.others):
+                inner = ("match", *problem.path)
+                self._add(inner, "pattern", problem.reason, problem.hint or "", key=True)
+            return None
+
+    def _where(self, text: str | None) -> Expression | None:
+        if text is None:
+            return None
+        try:
+            return compile_expression(text)
+        except ExpressionError as error:
+            self._add(("where",), "expression", f"where: {error.message}", error.hint, error.offset)
+            return None
+
+    def _route(self, index: int, way: RouteSpec) -> Destination:
+        transform = None if way.transform is None else self._transform(index, way.transform)
+        return Destination(way.target, transform)
+
+    def _transform(self, index: int, written: dict[str, Any]) -> Transform | None:
+        sound = True
+        for fault in faults(written):
+            sound = False
+            inner = ("targets", index, "transform", *fault.path)
+            self._add(inner, "transform", f"transform: {fault}", fault.hint, fault.offset)
+        return compile_transform(written) if sound else None
+
+    def _add(
+        self,
+        path: Path,
+        code: str,
+        message: str,
+        hint: str,
+        offset: int | None = None,
+        *,
+        key: bool = False,
+    ) -> None:
+        whole = (*self.entry.path, *path)
+        self.report.add(self.entry.document, whole, code, message, hint, key=key, offset=offset)
+
+    def _place(self, *inner: str | int) -> Place:
+        document = self.entry.document
+        mark = document.place((*self.entry.path, *inner))
+        return Place(document.file, mark.line, mark.column)

@@ -1,0 +1,151 @@
+"""Rules as the router runs them: which ways does an event go?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+
+from router.config.expressions import Expression
+from router.errors import MessageError
+from router.events import Event
+from router.patterns import Fields, Pattern, read
+from router.store.base import Route
+from router.targets.spec import TargetSpec
+from router.transforms import Transform
+
+Failed = Callable[[str, str], None]
+"""Told of a rule that could not be asked about an event (a `where` that failed): its name, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a rule or one of its tests is written: for reports."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One way of a rule: a target, and what it gets (None: the event itself)."""
+
+    target: str
+    transform: Transform | None = None
+
+    @property
+    def variant(self) -> str:
+        """Which body: "" for the event itself."""
+        return "" if self.transform is None else self.transform.variant
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    """An event, and whether its rule must match it.
+
+    Attributes:
+        event: as it was written: attributes at the top, the payload under `data`.
+    """
+
+    name: str
+    event: Mapping[str, Any]
+    expect: Literal["match", "no-match"]
+    place: Place
+
+
+class Seen:
+    """An event as rules look at it; each way of looking is made once, and only if a rule asks for it."""
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+
+    @cached_property
+    def fields(self) -> Fields:
+        """What patterns see."""
+        return read(self._event)
+
+    @cached_property
+    def view(self) -> Any:
+        """What expressions see."""
+        return self._event.view()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, compiled.
+
+    Attributes:
+        pattern: None matches everything (a backstop without `match`).
+        where: asked only of events that the pattern lets through.
+        backstop: only for events that no other rule matched.
+    """
+
+    name: str
+    description: str
+    pattern: Pattern | None
+    where: Expression | None
+    routes: tuple[Destination, ...]
+    backstop: bool
+    tests: tuple[RuleTest, ...]
+    place: Place
+
+    def matches(self, seen: Seen, failed: Failed) -> bool:
+        """Whether an event passes `match` and `where`; `failed` is told why it could not be asked."""
+        try:
+            if self.pattern is not None and not self.pattern.matches_fields(seen.fields):
+                return False
+            return self.where is None or self.where.holds(seen.view)
+        except MessageError as error:
+            failed(self.name, error.message)
+        except (msgspec.MsgspecError, RecursionError) as error:  # they refuse some texts that JSON allows
+            failed(self.name, f"the payload cannot be decoded: {error}")
+        return False
+
+
+def ignore(_rule: str, _why: str) -> None:
+    """Tell nobody of a failed `where`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Rules and targets, checked and compiled: what the router runs until the next reload.
+
+    Attributes:
+        rules: in the order of the configuration.
+        targets: by name.
+        version: the content hash of rules and targets as they were written.
+        text: what `version` is the hash of, as canonical JSON: `transforms_of` reads it.
+    """
+
+    rules: tuple[Rule, ...]
+    targets: Mapping[str, TargetSpec]
+    version: str
+    text: str
+
+    def matching(self, event: Event, failed: Failed = ignore) -> tuple[Rule, ...]:
+        """The rules that match an event; backstops only where no other rule does."""
+        seen = Seen(event)
+        wanted = tuple(rule for rule in self.rules if not rule.backstop and rule.matches(seen, failed))
+        return wanted or tuple(rule for rule in self.rules if rule.backstop and rule.matches(seen, failed))
+
+    def route(self, event: Event, failed: Failed = ignore) -> tuple[Route, ...]:
+        """Where an event goes. Rules that send the same body to the same target are one route.
+
+        Args:
+            event: what came.
+            failed: told of each rule whose `where` failed on it.
+        """
+        names: dict[tuple[str, str], list[str]] = {}
+        for rule in self.matching(event, failed):
+            for way in rule.routes:
+                held = names.setdefault((way.target, way.variant), [])
+                if rule.name not in held:
+                    held.append(rule.name)
+        return tuple(Route(target, variant, tuple(rules)) for (target, variant), rules in names.items())

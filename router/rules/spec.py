@@ -1,0 +1,57 @@
+"""What stands in `rules/*.yml`, as pydantic models: the shape of it; `load` knows what it means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from router.config.shapes import Shape
+
+
+class RouteSpec(Shape):
+    """A rule's way to one target: its name alone, or a mapping.
+
+    Attributes:
+        target: a name from `targets:`.
+        transform: what the target gets instead of the event.
+    """
+
+    target: str
+    transform: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_name(cls, value: Any) -> Any:
+        return {"target": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A name alone is allowed too."""
+        return {"anyOf": [{"type": "string"}, handler(core)]}
+
+
+class RuleTestSpec(Shape):
+    """An event and whether the rule must match it.
+
+    Attributes:
+        event: attributes at the top, the payload under `data`; id, source and type may be left out.
+    """
+
+    name: str = ""
+    event: dict[str, Any]
+    expect: Literal["match", "no-match"]
+
+
+class RuleSpec(Shape):
+    """One rule."""
+
+    name: str
+    description: str = ""
+    match: dict[str, Any] | None = None
+    where: str | None = None
+    backstop: bool = False
+    targets: Annotated[list[RouteSpec], Field(min_length=1)]
+    tests: list[RuleTestSpec] = Field(default_factory=list)

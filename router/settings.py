@@ -1,0 +1,142 @@
+"""`router.yml`: who may send, and where the router listens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from router.config.environment import interpolate
+from router.config.files import Entry, entries
+from router.config.problems import did_you_mean
+from router.config.report import Report
+from router.config.shapes import Shape, validate
+from router.config.units import Size, Whole
+from router.config.yaml import Document
+
+
+class Listen(Shape):
+    """Where the server listens.
+
+    Attributes:
+        host: an address or a name; loopback unless somebody says otherwise.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
+
+
+class ServerSettings(Shape):
+    """`settings:`.
+
+    Attributes:
+        body: the longest request body that is read, in bytes.
+    """
+
+    listen: Listen = Listen()
+    body: Annotated[Size, Field(gt=0)] = 1_000_000
+
+
+class SourceSettings(Shape):
+    """One entry of `sources:`.
+
+    Attributes:
+        kind: whose dialect is spoken there.
+        path: where, if not at the kind's own paths.
+    """
+
+    kind: str
+    path: Annotated[str, Field(pattern=r"^/[^\s?#]*$")] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A source as the configuration has it.
+
+    Attributes:
+        path: where it listens instead of its kind's own paths; None for those.
+    """
+
+    name: str
+    kind: str
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server needs to know.
+
+    Attributes:
+        body: the longest request body that is read, in bytes.
+    """
+
+    sources: tuple[SourceSpec, ...]
+    host: str = "127.0.0.1"
+    port: int = 8080
+    body: int = 1_000_000
+
+
+def read_settings(
+    documents: Sequence[Document], kinds: Iterable[str], environ: Mapping[str, str], report: Report
+) -> Settings:
+    """Read `sources:` and `settings:` of all files.
+
+    Args:
+        documents: the deployment's files.
+        kinds: the kinds of source that exist. Where no file has `sources:`, each is there under its own name.
+        environ: the environment that `${NAME}` refers to.
+        report: where problems go; with errors the settings are only what could be read.
+    """
+    known = list(kinds)
+    if any("sources" in document.value for document in documents):
+        sources = _sources(documents, known, environ, report)
+    else:
+        sources = tuple(SourceSpec(kind, kind) for kind in known)
+    server = _server(documents, environ, report)
+    return Settings(sources, server.listen.host, server.listen.port, server.body)
+
+
+def _sources(
+    documents: Sequence[Document], kinds: Sequence[str], environ: Mapping[str, str], report: Report
+) -> tuple[SourceSpec, ...]:
+    found: dict[str, SourceSpec] = {}
+    for entry in _once(documents, "sources", report):
+        value = interpolate(entry.document, entry.path, entry.value, environ, report)
+        read = validate(SourceSettings, value, entry.document, entry.path, report)
+        if read is None:
+            continue
+        if read.kind not in kinds:
+            hint = did_you_mean(read.kind, kinds) or f"the kinds here are {', '.join(kinds)}"
+            what = f"there is no kind of source called {read.kind!r}"
+            report.add(entry.document, (*entry.path, "kind"), "kind", what, hint)
+            continue
+        found[entry.name] = SourceSpec(entry.name, read.kind, read.path)
+    return tuple(found.values())
+
+
+def _server(documents: Sequence[Document], environ: Mapping[str, str], report: Report) -> ServerSettings:
+    """One `settings:` may be spread over several files, but nothing may be said twice."""
+    said: dict[str, Any] = {}
+    for entry in _once(documents, "settings", report):
+        value = interpolate(entry.document, entry.path, entry.value, environ, report)
+        read = validate(ServerSettings, {entry.name: value}, entry.document, entry.path[:-1], report)
+        if read is not None:
+            said[entry.name] = getattr(read, entry.name)
+    return ServerSettings.model_construct(**said)
+
+
+def _once(documents: Sequence[Document], section: str, report: Report) -> list[Entry]:
+    """A section's entries, each name once; repetitions are reported."""
+    first: dict[str, Entry] = {}
+    for entry in entries(documents, section):
+        if entry.name in first:
+            there = first[entry.name]
+            line = there.document.place(there.path, key=True).line
+            hint = f"the first one is in {there.document.file}:{line}"
+            what = f"{section}.{entry.name} is written twice"
+            report.add(entry.document, entry.path, "duplicate-key", what, hint, key=True)
+        else:
+            first[entry.name] = entry
+    return list(first.values())

@@ -1,0 +1,166 @@
+"""What stands in `targets/*.yml`: a name, exactly one kind with its settings, and how to deliver there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, model_validator
+
+from router.config.environment import interpolate
+from router.config.files import Entry, entries
+from router.config.problems import did_you_mean
+from router.config.report import Report
+from router.config.shapes import Shape, described, validate
+from router.config.units import Duration, Whole
+from router.config.yaml import Document
+from router.targets.registry import KindError, Registry
+
+NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+"""Names of rules and targets: lower-case letters and digits, with single dashes between them."""
+
+LONGEST_NAME = 64
+
+
+class Retry(Shape):
+    """When to try again, and when to give up.
+
+    Attributes:
+        within: `for`: give up this long after the first attempt, in seconds.
+        attempts: give up after so many, the first one included.
+        first: the longest pause before the second attempt, in seconds; it doubles from there.
+        most: the longest pause of all, in seconds.
+    """
+
+    within: Annotated[Duration, Field(alias="for", gt=0)] = 86400.0
+    attempts: Annotated[Whole, Field(ge=1)] = 185
+    first: Annotated[Duration, Field(gt=0)] = 1.0
+    most: Annotated[Duration, Field(gt=0)] = 600.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Retry:
+        if self.first > self.most:
+            raise ValueError(f"first ({self.first:g}s) is longer than most ({self.most:g}s)")
+        return self
+
+
+class Handling(Shape):
+    """What every target may have beside its kind.
+
+    Attributes:
+        concurrency: how many deliveries may be under way at once; None leaves it to the kind.
+    """
+
+    retry: Retry = Retry()
+    concurrency: Annotated[Whole, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """A target as the configuration has it.
+
+    Attributes:
+        kind: the word it was written with, such as `http`.
+        settings: an instance of that kind's settings model.
+        retry: when to try again, and when to give up.
+        concurrency: how many deliveries may be under way at once; None leaves it to the kind.
+    """
+
+    name: str
+    kind: str
+    settings: BaseModel
+    retry: Retry
+    concurrency: int | None
+
+
+def read_targets(
+    documents: Sequence[Document], registry: Registry, environ: Mapping[str, str], report: Report
+) -> dict[str, TargetSpec | None]:
+    """All targets, by name, in order; None for one that is there but broken (`report` says why).
+
+    Args:
+        documents: the deployment's files.
+        registry: the kinds that exist.
+        environ: the environment that `${NAME}` refers to.
+        report: where problems go.
+    """
+    found: dict[str, TargetSpec | None] = {}
+    first: dict[str, Entry] = {}
+    for entry in entries(documents, "targets"):
+        if entry.name in first:
+            there = first[entry.name]
+            line = there.document.place(there.path, key=True).line
+            what = f"the target {entry.name!r} is defined twice"
+            hint = f"the first one is in {there.document.file}:{line}"
+            report.add(entry.document, entry.path, "duplicate-target", what, hint, key=True)
+            continue
+        first[entry.name] = entry
+        found[entry.name] = _read(entry, registry, environ, report)
+    return found
+
+
+def check_name(name: str) -> str | None:
+    """What is wrong with the name of a rule or a target; None if nothing is."""
+    if not NAME.match(name):
+        return f"{name!r} is no name: lower-case letters, digits and single dashes between them"
+    if len(name) > LONGEST_NAME:
+        return f"{name[:12]!r}… is too long: a name has at most {LONGEST_NAME} characters"
+    return None
+
+
+def _read(entry: Entry, registry: Registry, environ: Mapping[str, str], report: Report) -> TargetSpec | None:
+    document, path = entry.document, entry.path
+    if (bad := check_name(entry.name)) is not None:
+        report.add(document, path, "name", bad, key=True)
+    if not isinstance(entry.value, dict):
+        what = f"the target {entry.name!r} wants a mapping with one kind, found {described(entry.value)}"
+        report.add(document, path, "wrong-type", what, f"the kinds here are {', '.join(registry)}")
+        return None
+    value = interpolate(document, path, entry.value, environ, report)
+    kind = _kind(entry, registry, report)
+    common = {key: held for key, held in value.items() if key in Handling.model_fields}
+    handling = validate(Handling, common, document, path, report)
+    if kind is None:
+        return None
+    settings = _settings(kind, value[kind], entry, registry, report)
+    if handling is None or settings is None or bad is not None:
+        return None
+    return TargetSpec(entry.name, kind, settings, handling.retry, handling.concurrency)
+
+
+def _kind(entry: Entry, registry: Registry, report: Report) -> str | None:
+    """The one kind of a target. Keys that are nothing here are reported."""
+    words = [key for key in entry.value if key not in Handling.model_fields]
+    kinds = [word for word in words if word in registry]
+    for word in words:
+        if word not in registry:
+            _unknown(entry, word, registry, report)
+    if len(kinds) > 1:
+        what = f"the target {entry.name!r} has several kinds: {' and '.join(kinds)}"
+        report.add(entry.document, (*entry.path, kinds[1]), "kind", what, "make two targets of it", key=True)
+        return None
+    if not words:
+        what = f"the target {entry.name!r} has no kind"
+        hint = f"the kinds here are {', '.join(registry)}"
+        report.add(entry.document, entry.path, "kind", what, hint, key=True)
+    return kinds[0] if kinds else None
+
+
+def _unknown(entry: Entry, word: str, registry: Registry, report: Report) -> None:
+    known = [*registry, *Handling.model_fields]
+    hint = did_you_mean(word, known) or f"the kinds here are {', '.join(registry)}"
+    has_kind = any(key in registry for key in entry.value)
+    what = f"unknown key {word!r}" if has_kind else f"there is no kind of target called {word!r}"
+    where = ".".join(map(str, entry.path))
+    report.add(entry.document, (*entry.path, word), "unknown-key", f"{where}: {what}", hint, key=True)
+
+
+def _settings(kind: str, value: Any, entry: Entry, registry: Registry, report: Report) -> BaseModel | None:
+    try:
+        model = registry.kind(kind).settings
+    except KindError as error:
+        report.add(entry.document, (*entry.path, kind), "kind", error.message, error.hint, key=True)
+        return None
+    return validate(model, {} if value is None else value, entry.document, (*entry.path, kind), report)

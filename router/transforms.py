@@ -1,0 +1,273 @@
+"""Builds a delivery's body from an event: as a value first, then serialised, so no quoting can break it.
+
+Four kinds: `select` (a JMESPath expression whose value is the body), `json` (a structure with places to
+fill), `text` (a template), `constant`. Expressions see the event as `Event.view()` has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from router.config.expressions import Expression, ExpressionError, compile_expression
+from router.config.problems import Path
+from router.errors import ConfigurationError, MessageError
+from router.events import Event
+
+KINDS = ("select", "json", "text", "constant")
+
+JSON_TYPE = "application/json"
+TEXT_TYPE = "text/plain; charset=utf-8"
+
+
+class TransformSyntaxError(ConfigurationError):
+    """The transform is broken.
+
+    Attributes:
+        path: keys and indexes from the transform to the value at fault.
+        offset: the character at fault in the text there, from 0.
+        hint: what to write instead; "" where the message says enough.
+    """
+
+    def __init__(self, message: str, path: Path, offset: int | None = None, hint: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+        self.offset = offset
+        self.hint = hint
+
+
+class TransformError(MessageError):
+    """The transform cannot be applied to this event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A body."""
+
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """A compiled transform.
+
+    Attributes:
+        variant: the fingerprint of what was written: equal transforms make equal bodies.
+    """
+
+    variant: str
+    _build: Callable[[Any], Rendered]
+
+    def render(self, event: Event) -> Rendered:
+        """The body for an event.
+
+        Raises:
+            TransformError: an expression cannot be evaluated, or its value is not JSON.
+        """
+        try:
+            return self._build(_view(event))
+        except MessageError as error:
+            raise TransformError(error.message) from error
+        except (msgspec.MsgspecError, RecursionError, ValueError, TypeError) as error:
+            raise TransformError(f"the body cannot be made: {error}") from error
+
+
+def variant_of(written: Mapping[str, Any]) -> str:
+    """The fingerprint of a transform: the first 12 hexadecimal digits of its canonical JSON's SHA-256."""
+    return hashlib.sha256(canonical_json(written)).hexdigest()[:12]
+
+
+def canonical_json(value: Any) -> bytes:
+    """Compact JSON with sorted keys; Decimals keep their digits."""
+    return _SORTED.encode(value)
+
+
+def compile_transform(written: Mapping[str, Any]) -> Transform:
+    """Compile the one transform that `written` holds.
+
+    Raises:
+        TransformSyntaxError: the first fault; `faults` finds all.
+    """
+    for fault in faults(written):
+        raise fault
+    ((kind, value),) = written.items()
+    return Transform(variant_of(written), _BUILDERS[kind](value))
+
+
+def faults(written: Mapping[str, Any]) -> Iterator[TransformSyntaxError]:
+    """Everything that is wrong with a transform."""
+    if len(written) != 1:
+        found = " and ".join(written) or "none"
+        yield TransformSyntaxError(f"a transform is exactly one of {', '.join(KINDS)}; found {found}", ())
+    for kind, value in written.items():
+        if kind in {"select", "text"} and not isinstance(value, str):
+            yield TransformSyntaxError(f"{kind} wants a text", (kind,))
+        elif kind == "select":
+            try:
+                compile_expression(value)
+            except ExpressionError as error:
+                yield TransformSyntaxError(error.message, (kind,), error.offset, error.hint)
+        elif kind in {"json", "text"}:
+            yield from _template_faults(value, (kind,))
+
+
+# Templates: text with `{{ expression }}` in it.
+
+_Part = str | Expression
+
+
+def _parse(text: str) -> list[_Part]:
+    """The parts of a template.
+
+    The expression ends at the first `}}` that leaves it whole: JMESPath has braces and quotes of its own.
+
+    Raises:
+        TransformSyntaxError: with an empty path.
+    """
+    parts: list[_Part] = []
+    done = 0
+    while (start := text.find("{{", done)) >= 0:
+        if start > done:
+            parts.append(text[done:start])
+        expression, done = _expression(text, start)
+        parts.append(expression)
+    if done < len(text):
+        parts.append(text[done:])
+    return parts
+
+
+def _expression(text: str, start: int) -> tuple[Expression, int]:
+    first: TransformSyntaxError | None = None
+    end = text.find("}}", start + 2)
+    while end >= 0:
+        inner = text[start + 2 : end]
+        blank = len(inner) - len(inner.lstrip())
+        try:
+            return compile_expression(inner.strip()), end + 2
+        except ExpressionError as error:
+            offset = start + 2 + blank + error.offset
+            first = first or TransformSyntaxError(error.message, (), offset, error.hint)
+        end = text.find("}}", end + 1)
+    raise first or TransformSyntaxError(
+        "'{{' is not closed", (), start, "close it with '}}'; for the two characters themselves: {{ '{{' }}"
+    )
+
+
+def _template_faults(value: Any, path: Path) -> Iterator[TransformSyntaxError]:
+    if isinstance(value, str):
+        try:
+            _parse(value)
+        except TransformSyntaxError as error:
+            yield TransformSyntaxError(error.message, path, error.offset, error.hint)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _template_faults(item, (*path, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if "{{" in key:
+                yield TransformSyntaxError(f"a key cannot be filled: {key!r}", (*path, key))
+            yield from _template_faults(item, (*path, key))
+
+
+def _filled(parts: list[_Part]) -> Callable[[Any], str]:
+    return lambda view: "".join(part if isinstance(part, str) else _text(part.search(view)) for part in parts)
+
+
+def _text(value: Any) -> str:
+    """A value inside a text: null is nothing, a text is itself, everything else is compact JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else _JSON.encode(value).decode()
+
+
+def _structure(value: Any) -> Callable[[Any], Any]:
+    """Builds a JSON value; a text that is one whole `{{ … }}` gives its value with its type."""
+    if isinstance(value, str):
+        parts = _parse(value)
+        if len(parts) == 1 and isinstance(whole := parts[0], Expression):
+            return whole.search
+        return _filled(parts) if any(isinstance(part, Expression) for part in parts) else lambda _: value
+    if isinstance(value, list):
+        items = [_structure(item) for item in value]
+        return lambda view: [item(view) for item in items]
+    if isinstance(value, dict):
+        members = [(key, _structure(item)) for key, item in value.items()]
+        return lambda view: {key: item(view) for key, item in members}
+    return lambda _: value
+
+
+def _as_json(value: Any) -> Rendered:
+    return Rendered(_JSON.encode(value), JSON_TYPE)
+
+
+def _select(value: str) -> Callable[[Any], Rendered]:
+    expression = compile_expression(value)
+    return lambda view: _as_json(expression.search(view))
+
+
+def _json(value: Any) -> Callable[[Any], Rendered]:
+    structure = _structure(value)
+    return lambda view: _as_json(structure(view))
+
+
+def _template(value: str) -> Callable[[Any], Rendered]:
+    fill = _filled(_parse(value))
+    return lambda view: Rendered(fill(view).encode(), TEXT_TYPE)
+
+
+def _constant(value: Any) -> Callable[[Any], Rendered]:
+    body = Rendered(value.encode(), TEXT_TYPE) if isinstance(value, str) else _as_json(value)
+    return lambda _: body
+
+
+_BUILDERS: Mapping[str, Callable[[Any], Callable[[Any], Rendered]]] = {
+    "select": _select,
+    "json": _json,
+    "text": _template,
+    "constant": _constant,
+}
+
+
+# Numbers: a JSON number that no float holds exactly keeps its digits through every expression.
+
+
+class _Exact(float):
+    """A float that remembers the longer number it was made from."""
+
+    __slots__ = ("spelling",)
+    spelling: str
+
+
+_Exact.__name__ = "float"  # jmespath tells types by their names
+
+
+def _float(spelling: str) -> float:
+    value = _Exact(spelling)
+    if Decimal(repr(float(value))) == Decimal(spelling):
+        return float(value)
+    value.spelling = spelling
+    return value
+
+
+def _exactly(value: Any) -> Any:
+    if isinstance(value, _Exact):
+        return msgspec.Raw(value.spelling.encode())
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_float)
+_JSON = msgspec.json.Encoder(enc_hook=_exactly, decimal_format="number")
+_SORTED = msgspec.json.Encoder(decimal_format="number", order="sorted")
+
+
+def _view(event: Event) -> Any:
+    view: dict[str, Any] = dict(event.attributes())
+    if event.data is not None:
+        view["data"] = _DECODER.decode(event.data) if event.is_json else event.value()
+    return view
