@@ -1,0 +1,46 @@
+"""What `serve`, `check` and `demo` have in common: reading a deployment from its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from router.config.files import read_files
+from router.config.report import Report
+from router.main import SOURCES
+from router.rules.load import load as load_rules
+from router.rules.model import Deployment
+from router.settings import Settings, read_settings
+from router.targets.registry import installed_kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A deployment, checked.
+
+    Attributes:
+        data: where its store is, unless the command says otherwise: `data/` beside the first path.
+    """
+
+    deployment: Deployment
+    settings: Settings
+    data: Path
+
+
+def load(paths: Sequence[Path], environ: Mapping[str, str] = os.environ) -> Loaded:
+    """Read a deployment; no path means this folder.
+
+    Raises:
+        router.config.problems.ConfigurationProblems: everything that is wrong with it.
+    """
+    places = tuple(paths) or (Path(),)
+    report = Report()
+    documents = read_files(places, report)
+    settings = read_settings(documents, SOURCES, environ, report)
+    deployment = load_rules(documents, installed_kinds(), environ, report)
+    report.raise_for_errors()
+    assert deployment is not None
+    first = places[0]
+    return Loaded(deployment, settings, (first if first.is_dir() else first.parent) / "data")

@@ -1,0 +1,45 @@
+"""`router serve`: run a deployment."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from router.cli.deployment import load
+from router.main import Parts
+from router.main import serve as run
+from router.telemetry import log
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--host", help="Address to listen on. Default: 127.0.0.1, or what router.yml says.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the store. Default: data/ beside PATHS."
+)
+@click.option("--insecure", is_flag=True, help="Listen beyond loopback although anybody could send.")
+def serve(
+    paths: tuple[Path, ...], host: str | None, port: int | None, data: Path | None, *, insecure: bool
+) -> None:
+    """Run the deployment in PATHS (folders or files; default: this folder) until SIGTERM.
+
+    What was answered with success is on disk, and is delivered, whatever happens to this process.
+    """
+    log.configure("info", sys.stderr)
+    loaded = load(paths)
+    said: dict[str, Any] = {
+        name: value for name, value in (("host", host), ("port", port)) if value is not None
+    }
+    parts = Parts(
+        deployment=loaded.deployment,
+        settings=replace(loaded.settings, **said),
+        data=data or loaded.data,
+        insecure=insecure,
+    )
+    anyio.run(run, parts, backend_options={"use_uvloop": True})

@@ -1,0 +1,182 @@
+"""Composition root: puts a router together from its parts, runs it, and takes it apart again."""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+import anyio
+import structlog
+from starlette.types import ASGIApp
+
+from router.clock import Clock, SystemClock
+from router.delivery.engine import Engine, Way
+from router.delivery.retry import Policy
+from router.errors import ConfigurationError
+from router.rules.model import Deployment
+from router.service import Observer, Service, Silent
+from router.settings import Settings
+from router.sources.alibaba import AlibabaSource
+from router.sources.baidu import BaiduSource
+from router.sources.base import Source
+from router.sources.cloudevents import CloudEventsSource
+from router.sources.tencent import TencentSource
+from router.store.base import Store
+from router.store.sqlite import SqliteStore
+from router.targets.base import Surroundings
+from router.targets.registry import installed_kinds
+from router.targets.spec import TargetSpec
+from router.web.app import build
+from router.web.ingest import Ingest
+from router.web.server import Server, listen, url_of
+
+GRACE = 10.0
+"""Seconds that attempts under way may take to end when the router stops."""
+
+SOURCES: Mapping[str, type[Source]] = {
+    "cloudevents": CloudEventsSource,
+    "alibaba": AlibabaSource,
+    "baidu": BaiduSource,
+    "tencent": TencentSource,
+}
+"""The kinds of source, by the word that `router.yml` uses."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class ExposedError(ConfigurationError):
+    """The router would listen to strangers without asking who they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a router is put together from."""
+
+    deployment: Deployment
+    settings: Settings
+    data: Path
+    clock: Clock = field(default_factory=SystemClock)
+    observer: Observer = field(default_factory=Silent)
+    insecure: bool = False
+
+
+class Router:
+    """A running router.
+
+    Attributes:
+        url: where it listens.
+        store: what it holds.
+    """
+
+    def __init__(self, url: str, store: Store, server: Server, engine: Engine) -> None:
+        self.url = url
+        self.store = store
+        self._server = server
+        self._engine = engine
+
+    def stop(self) -> None:
+        """Take no new request; end those under way, then the attempts under way."""
+        self._server.should_exit = True
+
+    async def run(self, sockets: list[socket.socket]) -> None:
+        """Run until `stop`."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._engine.run, GRACE)
+            await self._server.serve(sockets)
+            self._engine.stop()
+
+
+@asynccontextmanager
+async def running(parts: Parts) -> AsyncIterator[Router]:
+    """A router that listens as long as the context is open, and on leaving it ends what is under way.
+
+    Raises:
+        ConfigurationError: it cannot run like this: the address is taken, the folder in use, a target's
+            settings ask for what cannot be had.
+    """
+    settings = parts.settings
+    loopback = is_loopback(settings.host)
+    if not loopback and not parts.insecure:
+        raise ExposedError(
+            f"refused to listen on {settings.host}: no source verifies who sends, so anybody could; "
+            "listen on 127.0.0.1, or say --insecure"
+        )
+    async with AsyncExitStack() as stack:
+        listening = stack.enter_context(listen(settings.host, settings.port))
+        store = SqliteStore(parts.data, parts.clock)
+        stack.push_async_callback(store.close)
+        service = Service(
+            store=store, deployment=parts.deployment, clock=parts.clock, observer=parts.observer
+        )
+        await service.open()
+        ways = {}
+        for name, spec in parts.deployment.targets.items():
+            ways[name] = await _open(stack, spec, Surroundings(name, parts.data, loopback))
+        engine = Engine(
+            store=store,
+            ways=ways,
+            render=service.render,
+            clock=parts.clock,
+            chance=random.random,
+            observer=parts.observer,
+        )
+        router = Router(url_of(listening), store, Server(build(_doors(parts, service))), engine)
+        group = await stack.enter_async_context(anyio.create_task_group())
+        group.start_soon(router.run, [listening])
+        yield router
+        router.stop()
+
+
+async def serve(parts: Parts) -> None:
+    """Run a router until SIGTERM or SIGINT, then drain.
+
+    A second signal ends the process at once; nothing that was accepted is lost by that.
+    """
+    async with running(parts) as router:
+        log.info(
+            "router.started",
+            url=router.url,
+            data=str(parts.data),
+            rules=len(parts.deployment.rules),
+            targets=len(parts.deployment.targets),
+            version=parts.deployment.version,
+        )
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                log.info("router.stopping", signal=signal.Signals(number).name)
+                break
+    log.info("router.stopped")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _open(stack: AsyncExitStack, spec: TargetSpec, surroundings: Surroundings) -> Way:
+    kind = installed_kinds().kind(spec.kind)
+    target = await stack.enter_async_context(kind.open(spec.settings, surroundings))
+    retry = spec.retry
+    policy = Policy(attempts=retry.attempts, within=retry.within, first=retry.first, most=retry.most)
+    return Way(target, policy, spec.concurrency or target.concurrency)
+
+
+def _doors(parts: Parts, service: Service) -> dict[str, ASGIApp]:
+    doors: dict[str, ASGIApp] = {}
+    for setting in parts.settings.sources:
+        source = SOURCES[setting.kind]()
+        door = Ingest(setting.name, source, service, parts.clock, parts.settings.body)
+        for path in (setting.path,) if setting.path else source.paths:
+            doors[path] = door
+    return doors
