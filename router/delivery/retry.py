@@ -15,13 +15,13 @@ class Policy:
 
     Attributes:
         attempts: how many at most, the first included.
-        lasting: seconds from the first attempt after which no other is made.
+        within: seconds from the first attempt after which no other is made.
         first: the longest wait after the first attempt, in seconds; it doubles with each attempt.
         most: the longest wait of all, in seconds.
     """
 
     attempts: int = 185
-    lasting: float = 86_400.0
+    within: float = 86_400.0
     first: float = 1.0
     most: float = 600.0
 
@@ -53,7 +53,7 @@ def decide(
 
     The wait is evenly spread from nothing to `longest_wait`, so that many deliveries that failed
     together do not come back together. A target that named a time (Retry-After, RFC 9110, section
-    10.2.3) is not tried before it. The last attempt is made at the end of `lasting` rather than
+    10.2.3) is not tried before it. The last attempt is made at the end of `within` rather than
     skipped, unless the target asked to wait longer.
 
     Args:
@@ -66,7 +66,7 @@ def decide(
     """
     if attempt >= policy.attempts:
         return GiveUp(f"gave up after {attempt} attempts")
-    deadline = began + policy.lasting
+    deadline = began + policy.within
     if now >= deadline:
         return GiveUp(f"gave up after {attempt} attempts in {now - began:.0f} s")
     when = min(now + chance() * longest_wait(policy, attempt), deadline)
