@@ -45,6 +45,9 @@ _DATE_TIME = re.compile(
 
 _SHORTEST_MONTH = 28
 
+_SHOWN = 60
+"""How many characters of a wrong value a message repeats."""
+
 
 def is_date_time(text: str) -> bool:
     """Whether a text is an RFC 3339 `date-time`.
@@ -98,10 +101,10 @@ def build(attributes: Mapping[str, Any], data: bytes | None) -> Event:
         plain = type(value) is str and value.isprintable()
         if name in _SPEC_NAMES:
             known[name] = value
-            plain = plain and value and name in _PLAIN_NAMES
+            plain = plain and name in _PLAIN_NAMES and value != ""
         else:
             extensions[name] = value
-            plain = plain and ATTRIBUTE_NAME.match(name) and name not in RESERVED_NAMES
+            plain = plain and ATTRIBUTE_NAME.match(name) is not None and name not in RESERVED_NAMES
         if not plain and (wrong := complaint(name, value)):
             raise EventError(wrong)
     for name in ("specversion", *_REQUIRED):
@@ -117,9 +120,10 @@ def is_json(attributes: Mapping[str, Any]) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message: cut short, and never more than one line."""
-    text = ascii(value) if type(value) is not dict and type(value) is not list else f"a JSON {_KINDS[type(value)]}"
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-_KINDS = {dict: "object", list: "array"}
+    """A value in a message: on one line, and not more of it than a person needs."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -1,4 +1,4 @@
-"""The HTTP protocol binding (CloudEvents HTTP binding 1.0.2), and plain JSON with the attributes in the query.
+"""The HTTP protocol binding (CloudEvents HTTP binding 1.0.2), and plain JSON described by the query.
 
 Headers are a mapping of lower-case names to values; there is no I/O here.
 """

@@ -2,7 +2,7 @@
 
 The payload of an event keeps the bytes its sender wrote: spelling of numbers, white space, the order of
 keys, and keys written twice are the same when the event goes out again. Of an attribute that the
-envelope holds twice, the last one counts. A lone surrogate (`"\\ud800"`) is refused wherever it stands:
+envelope holds twice, the last one counts. A lone surrogate (half of a pair) is refused wherever it stands:
 it is no Unicode character, and no JSON writer could hand it on.
 """
 
@@ -37,11 +37,7 @@ _BATCH = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def decode(body: bytes, mend: Mend | None = None) -> Event:
-    """The event of a JSON text.
-
-    Args:
-        mend: what to do with attributes that a known sender leaves out or spells wrongly; without it
-            nothing is forgiven.
+    """The event of a JSON text. What a known sender gets wrong, `mend` may put right; without it, nothing is.
 
     Raises:
         EventError: it is no JSON (with line and column) or no CloudEvent (with the member's name).
@@ -122,7 +118,9 @@ def _text(attributes: dict[str, Any], data: Any) -> bytes | None:
     if data is None:
         return None
     if type(data) is not str:
-        raise EventError(f"data: must be a string, because datacontenttype is {attributes['datacontenttype']}")
+        raise EventError(
+            f"data: must be a string, because datacontenttype is {attributes['datacontenttype']}"
+        )
     return data.encode()
 
 

@@ -6,6 +6,7 @@ msgspec refuses is walked by the scanner below, which knows lines, columns and t
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Any
 
@@ -27,8 +28,6 @@ _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _ESCAPE = re.compile(rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
 
-_CLOSER = {b"{": b"}", b"[": b"]"}
-
 # What the scanner waits for, in the words of its messages.
 _VALUE = "a value"
 _FIRST_VALUE = "a value or ]"
@@ -38,6 +37,18 @@ _COLON = "a colon"
 _MORE_VALUES = "a comma or ]"
 _MORE_KEYS = "a comma or }"
 _END = "the end of the text"
+
+# RFC 8259, sections 4 and 5, as the steps that a mark leads to.
+_SEPARATORS = {(_MORE_VALUES, b","): _VALUE, (_MORE_KEYS, b","): _KEY, (_COLON, b":"): _VALUE}
+_OPENERS = {
+    (_VALUE, b"["): _FIRST_VALUE,
+    (_FIRST_VALUE, b"["): _FIRST_VALUE,
+    (_VALUE, b"{"): _FIRST_KEY,
+    (_FIRST_VALUE, b"{"): _FIRST_KEY,
+}
+_CLOSERS = frozenset(
+    ((_FIRST_VALUE, b"]"), (_MORE_VALUES, b"]"), (_FIRST_KEY, b"}"), (_MORE_KEYS, b"}")),
+)
 
 
 class _Fault(Exception):  # noqa: N818 (it is the scanner's result, raised out of its depth)
@@ -107,31 +118,23 @@ def _deeper(value: Any, limit: int) -> bool:
 
 
 def _scan(text: bytes) -> None:
-    if text.startswith(b"\xef\xbb\xbf"):
-        raise _Fault(0, "a byte order mark; JSON begins without one (RFC 8259, section 8.1)")
     opened: list[bytes] = []
     wanted = _VALUE
-    comma = -1
     at = _skip(text, 0)
     while at < len(text):
-        mark = text[at : at + 1]
-        if mark == b"," and wanted in (_MORE_VALUES, _MORE_KEYS):
-            comma, wanted, end = at, _VALUE if wanted is _MORE_VALUES else _KEY, at + 1
-        elif mark == b":" and wanted is _COLON:
-            wanted, end = _VALUE, at + 1
-        elif mark in b"]}":
-            if wanted in (_VALUE, _KEY) and comma >= 0 and _skip(text, comma + 1) == at:
-                raise _Fault(comma, f'a comma before "{mark.decode()}": JSON allows none there')
-            if not opened or mark != _CLOSER[opened[-1]] or wanted in (_VALUE, _KEY, _COLON):
-                raise _unexpected(text, at, wanted)
-            opened.pop()
-            wanted, end = _after(opened), at + 1
-        elif mark in b"[{" and wanted in (_VALUE, _FIRST_VALUE):
-            opened.append(mark)
+        step = wanted, text[at : at + 1]
+        end = at + 1
+        if step in _SEPARATORS:
+            wanted = _SEPARATORS[step]
+        elif step in _OPENERS:
+            opened.append(step[1])
+            wanted = _OPENERS[step]
             if len(opened) > MAX_DEPTH:
                 raise _Fault(at, f"nested more than {MAX_DEPTH} deep")
-            wanted, end = _FIRST_VALUE if mark == b"[" else _FIRST_KEY, at + 1
-        elif mark == b'"' and wanted in (_KEY, _FIRST_KEY):
+        elif step in _CLOSERS:
+            opened.pop()
+            wanted = _after(opened)
+        elif step[1] == b'"' and wanted in (_KEY, _FIRST_KEY):
             wanted, end = _COLON, _string(text, at)
         elif wanted in (_VALUE, _FIRST_VALUE):
             end = _scalar(text, at, wanted)
@@ -191,7 +194,9 @@ def _string(text: bytes, at: int) -> int:
         if mark == b"":
             raise _Fault(at, "a string that is never closed")
         if mark != b"\\":
-            raise _Fault(here, f"a control character (0x{mark[0]:02x}) inside a string; write it as an escape")
+            raise _Fault(
+                here, f"a control character (0x{mark[0]:02x}) inside a string; write it as an escape"
+            )
         escape = _PAIR.match(text, here) or _ESCAPE.match(text, here)
         if escape is None:
             raise _Fault(here, "a backslash that begins no JSON escape")
@@ -201,9 +206,12 @@ def _string(text: bytes, at: int) -> int:
 
 
 def _unexpected(text: bytes, at: int, wanted: str) -> _Fault:
+    mark = text[at : at + 1]
+    before = text[:at].rstrip(b" \t\r\n")
+    if mark in (b"]", b"}") and before.endswith(b","):
+        return _Fault(len(before) - 1, f'a comma before "{mark.decode()}", where JSON allows none')
+    if text.startswith(codecs.BOM_UTF8, at):
+        return _Fault(at, "a byte order mark, which no JSON text begins with (RFC 8259, section 8.1)")
     word = _WORD.match(text, at)
-    if word is not None:
-        found = word[0][:32].decode()
-    else:
-        found = text[at : at + 4].decode(errors="replace")[:1]
+    found = word[0][:32].decode() if word else text[at : at + 4].decode(errors="replace")[:1]
     return _Fault(at, f"{found!r} where {wanted} should stand")

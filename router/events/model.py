@@ -94,7 +94,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return text_of(self.data)
 
     def view(self) -> dict[str, Any]:
-        """What expressions (`where`, transforms, `order_by`) see: attributes at the top, payload in `data`."""
+        """What expressions (`where`, transforms, `order_by`) see: attributes, and the payload as `data`."""
         seen: dict[str, Any] = dict(self.attributes())
         if self.data is not None:
             seen["data"] = self.value()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from router.errors import MessageError
 from router.events.received import Received
@@ -43,16 +45,20 @@ class Answer:
 
 
 class Source(Protocol):
-    """One sender's dialect.
+    """One sender's dialect."""
 
-    Attributes:
-        kind: the word `router.yml` names it by.
-        paths: where it listens by default, as Starlette path templates; a trailing `?name` means
-            that the query must carry the key `name` (`/v1/{bucket}/?result`).
-    """
+    @property
+    def kind(self) -> str:
+        """The word `router.yml` names it by."""
+        ...
 
-    kind: str
-    paths: Sequence[str]
+    @property
+    def paths(self) -> Sequence[str]:
+        """Where it listens by default, as Starlette path templates.
+
+        A trailing `?name` means that the query must carry the key `name` (`/v1/{bucket}/?result`).
+        """
+        ...
 
     def read(self, request: Request) -> Received:
         """The events of a request.
@@ -73,3 +79,24 @@ class Source(Protocol):
     def overloaded(self, retry_after: int) -> Answer:
         """The answer when nothing was stored and the sender should try again in `retry_after` seconds."""
         ...
+
+
+def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer whose body is JSON."""
+    return Answer(
+        status, msgspec.json.encode(content), {"content-type": "application/json", **(headers or {})}
+    )
+
+
+def refusal(error: MessageError) -> Answer:
+    """`{"error": …}` for a person; no sender is known to read the body of a refusal."""
+    return json_answer(error.status, {"error": error.message})
+
+
+def overload(status: int, retry_after: int) -> Answer:
+    """Not now: `status`, with Retry-After (RFC 9110, section 10.2.3)."""
+    return json_answer(
+        status,
+        {"error": f"overloaded; nothing was stored, try again in {retry_after} s"},
+        {"retry-after": str(retry_after)},
+    )

@@ -1,0 +1,73 @@
+"""What known senders get wrong in context attributes, put right.
+
+Nothing is guessed: what cannot be put right is left out. Each function names what it did in a note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from router.events import context
+from router.events.model import ATTRIBUTE_NAME
+
+_MUST = frozenset(("specversion", "id", "source", "type"))
+"""Without these there is no event: whatever is wrong with them is an error."""
+
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,9})?) ?"
+    r"(?:([Zz])|([+-]\d\d):?(\d\d)|([A-Za-z][\w+/-]{1,40}))",
+    re.ASCII,
+)
+
+_ALIASES = {"PRC": "Asia/Shanghai"}
+"""Names that a zone database may lack: Debian, among others, packs them apart."""
+
+
+def date_time(text: str) -> str | None:
+    """A time that is nearly RFC 3339 as RFC 3339; None if what it means cannot be known.
+
+    Reads `2022-08-09 14:54:17+0800` (a space, an offset without colon) and
+    `2020-11-19T21:04:42.179PRC` (the name of a zone instead of an offset).
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    date, time, utc, hours, minutes, zone = found.groups()
+    offset = (
+        "Z" if utc else f"{hours}:{minutes}" if hours else _offset(f"{date}T{time.partition('.')[0]}", zone)
+    )
+    if offset is None:
+        return None
+    fixed = f"{date}T{time}{offset}"
+    return fixed if context.is_date_time(fixed) else None
+
+
+def _offset(local: str, zone: str) -> str | None:
+    """What a zone's clocks were ahead of UTC at a local time; None for offsets that hold seconds."""
+    try:
+        moment = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(_ALIASES.get(zone, zone)))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+    return moment.isoformat()[len(local) :]
+
+
+def mend(attributes: dict[str, Any]) -> Iterator[str]:
+    """Put right, or leave out, the attributes that an event can do without; a note for each.
+
+    `time-normalised`, and `NAME-dropped` for what no CloudEvent may carry; `attribute-dropped` where the
+    name itself is what is wrong.
+    """
+    for name, value in list(attributes.items()):
+        if name in _MUST or value is None or context.complaint(name, value) is None:
+            continue
+        fixed = date_time(value) if name == "time" and type(value) is str else None
+        if fixed is None:
+            del attributes[name]
+            yield f"{name if ATTRIBUTE_NAME.match(name) else 'attribute'}-dropped"
+        else:
+            attributes[name] = fixed
+            yield f"{name}-normalised"
