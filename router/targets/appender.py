@@ -16,11 +16,11 @@ from typing import Final
 import structlog
 
 from router.errors import ConfigurationError
+from router.targets import jail
 
 _CHUNK: Final = 64 * 1024
-_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _LOCKS: Final = Path("/proc/locks")
 
 _log = structlog.get_logger(__name__)
@@ -40,10 +40,11 @@ class Appender:
     Args:
         folder: the jail; it must exist.
         path: below it, of names only (no `..`). Missing folders are made. A symbolic link anywhere
-            on the way is refused: it could lead out of the jail.
+            on the way is refused.
 
     Raises:
         FileInUseError: another target or router writes it; says who, where the system tells.
+        JailError: there is a symbolic link on the way.
         NotOurFileError: what is there is no regular file, or holds something else than JSON lines.
         OSError: it cannot be opened.
     """
@@ -51,10 +52,10 @@ class Appender:
     def __init__(self, folder: Path, path: PurePosixPath) -> None:
         self._path = folder / path
         self._name = path.name
-        self._parent = _enter(folder, path.parent)
+        self._parent = jail.enter(folder, path.parent)
         self._file = -1
         try:
-            self._file = _open(self._name, _FILE, self._parent)
+            self._file = jail.open_in(self._parent, self._name, _FILE)
             self._lock()
             self._check()
             self._set_torn_line_aside()
@@ -133,7 +134,7 @@ class Appender:
         while True:
             name = f"{self._name}.torn-{number}"
             try:
-                kept = os.open(name, _NEW_FILE, 0o640, dir_fd=self._parent)
+                kept = jail.open_in(self._parent, name, _NEW_FILE)
             except FileExistsError:
                 number += 1
                 continue
@@ -143,42 +144,6 @@ class Appender:
             finally:
                 os.close(kept)
             return name
-
-
-def _enter(folder: Path, path: PurePosixPath) -> int:
-    """A descriptor of the folder `path` below `folder`, each step made where it is missing.
-
-    Steps are taken one by one from descriptor to descriptor, so that nobody can slip a link in between.
-    """
-    current = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for name in path.parts:
-        above = current
-        try:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o750, dir_fd=above)
-                os.fsync(above)
-            current = _open(name, _DIRECTORY, above)
-        finally:
-            os.close(above)
-    return current
-
-
-def _open(name: str, flags: int, folder: int) -> int:
-    try:
-        return os.open(name, flags, 0o640, dir_fd=folder)
-    except OSError:
-        if _is_link(name, folder):
-            raise NotOurFileError(
-                f"{name} is a symbolic link; below the data folder none is followed, it could lead out of it"
-            ) from None
-        raise
-
-
-def _is_link(name: str, folder: int) -> bool:
-    try:
-        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    except OSError:
-        return False
 
 
 def _write(file: int, content: bytes) -> None:

@@ -88,6 +88,8 @@ class PyreqwestSender:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> Reply:
         """See `Sender.send`."""
+        if not body:
+            headers = {**headers, "content-length": "0"}  # RFC 9110, section 8.6; the client leaves it out
         builder = self._client.request(method, url).headers(headers).body_bytes(body)
         # Without read-ahead the status is known before the body breaks.
         builder = builder.timeout(timedelta(seconds=seconds)).streamed_read_buffer_limit(0)

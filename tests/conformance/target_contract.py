@@ -1,0 +1,301 @@
+"""What every kind of target must do, whatever it delivers to. Subclass `TargetContract` and give it a bench.
+
+class TestMyKind(TargetContract):
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Bench: ...
+"""
+
+from __future__ import annotations
+
+import itertools
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import pytest
+from pydantic import ValidationError
+
+from router.events import Event
+from router.targets.base import (
+    Body,
+    Delivered,
+    Kind,
+    Message,
+    Outcome,
+    Rejected,
+    RetryLater,
+    Surroundings,
+    Target,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One message at the far side.
+
+    Attributes:
+        id: the delivery's id.
+        content: the payload, or the transformed body; None where the event had no payload.
+        attributes: the event's attributes and extensions; empty where this way carries none.
+    """
+
+    id: str
+    content: bytes | None
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+class Bench(Protocol):
+    """A kind with something to deliver to.
+
+    Attributes:
+        settings: as they stand under the kind's word in YAML.
+        folder: the data folder.
+        most: the far side sees no more than this of a payload; None if it sees all.
+        carries: which attributes the far side sees; None if all of them.
+    """
+
+    kind: Kind
+    settings: dict[str, Any]
+    folder: Path
+    most: int | None
+    carries: frozenset[str] | None
+
+    def received(self) -> list[Receipt]:
+        """All that arrived, in the order of arrival."""
+        ...
+
+    def go_down(self) -> None:
+        """Make delivery impossible for now."""
+        ...
+
+    def come_back(self) -> None:
+        """Undo `go_down`."""
+        ...
+
+
+_numbers = itertools.count(1)
+
+
+def message(
+    data: bytes | None = b"{}",
+    datacontenttype: str | None = "application/json",
+    body: Body | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> Message:
+    """A message that differs from all others."""
+    number = next(_numbers)
+    known: dict[str, Any] = {"id": f"event-{number}", "source": "/conformance", "type": "example.happened"}
+    event = Event(**(known | {"data": data, "datacontenttype": datacontenttype} | dict(attributes or {})))
+    return Message(f"{number}-bench", number, event, body, ("one", "another"), 1)
+
+
+EXACT = (
+    b'{"big":12345678901234567890123,"float":1.0,"exponent":1E+2,"zero":-0.0,'
+    b'"escaped":"\\u00e9\\/\\n","twice":1,"twice":2,"nested":[[],{},null,true]}'
+)
+"""Every token of it would change if somebody decoded and encoded it."""
+
+
+def _forms(content: bytes | None) -> list[bytes | None]:
+    """The content; where it is no text, its base64 will do; HTTP cannot tell an empty one from none."""
+    if not content:
+        return [content, None]
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return [content, b64encode(content)]
+    return [content]
+
+
+class TargetContract:
+    """The tests."""
+
+    @pytest.fixture
+    def bench(self) -> Bench:
+        raise NotImplementedError
+
+    def open(self, bench: Bench) -> AbstractAsyncContextManager[Target]:
+        settings = bench.kind.settings.model_validate(bench.settings)
+        return bench.kind.open(settings, Surroundings("bench", bench.folder, loopback=True))
+
+    async def arrives(self, bench: Bench, sent: Message) -> Receipt:
+        async with self.open(bench) as target:
+            assert [type(outcome) for outcome in await target.deliver([sent])] == [Delivered]
+        receipts = bench.received()
+        assert [receipt.id for receipt in receipts] == [sent.id]
+        return receipts[0]
+
+    def test_an_unknown_setting_is_refused(self, bench: Bench) -> None:
+        with pytest.raises(ValidationError, match="nonsense"):
+            bench.kind.settings.model_validate(bench.settings | {"nonsense": 1})
+
+    def test_its_settings_have_a_schema(self, bench: Bench) -> None:
+        schema = bench.kind.settings.model_json_schema()
+        assert set(bench.settings) <= set(schema["properties"])
+        assert schema["additionalProperties"] is False
+
+    @pytest.mark.anyio
+    async def test_opening_and_closing_delivers_nothing(self, bench: Bench) -> None:
+        async with self.open(bench) as target:
+            assert target.batch >= 1
+            assert target.concurrency >= 1
+        assert bench.received() == []
+
+    @pytest.mark.anyio
+    async def test_a_full_batch_has_one_outcome_each_and_arrives_in_order(self, bench: Bench) -> None:
+        async with self.open(bench) as target:
+            messages = [message(b"%d" % number) for number in range(target.batch)]
+            outcomes = await target.deliver(messages)
+        assert [type(outcome) for outcome in outcomes] == [Delivered] * len(messages)
+        assert [receipt.id for receipt in bench.received()] == [sent.id for sent in messages]
+
+    @pytest.mark.anyio
+    async def test_as_many_calls_at_once_as_it_says_it_takes(self, bench: Bench) -> None:
+        outcomes: list[Outcome] = []
+
+        async def call(sent: Message) -> None:
+            outcomes.extend(await target.deliver([sent]))
+
+        async with self.open(bench) as target:
+            messages = [message() for _ in range(4 * target.concurrency)]
+            async with anyio.create_task_group() as tasks:
+                for sent in messages:
+                    tasks.start_soon(call, sent)
+        assert [type(outcome) for outcome in outcomes] == [Delivered] * len(messages)
+        assert sorted(receipt.id for receipt in bench.received()) == sorted(sent.id for sent in messages)
+
+    @pytest.mark.anyio
+    async def test_a_json_payload_arrives_token_by_token(self, bench: Bench) -> None:
+        receipt = await self.arrives(bench, message(EXACT))
+        assert receipt.content == EXACT
+
+    @pytest.mark.anyio
+    async def test_attributes_arrive(self, bench: Bench) -> None:
+        attributes = {
+            "id": "bücher/éè 100% \"quoted\" 'n' \\",
+            "source": "/日本/🎬?a=b&c",
+            "subject": "a,b;c %41 \u00a0",
+            "time": "2026-11-22T01:02:03.123456789+08:00",
+            "dataschema": "https://example.com/schema#1",
+            "extensions": {"verdict": "block", "number": 7, "flag": True, "text": "ünïcode 🎬"},
+        }
+        sent = message(EXACT, attributes=attributes)
+        receipt = await self.arrives(bench, sent)
+        expected = sent.event.attributes()
+        carried = expected.keys() if bench.carries is None else bench.carries
+        assert receipt.attributes == {name: expected[name] for name in carried}
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        ("data", "content_type"),
+        [
+            (b'"text"', None),
+            (b"null", "application/json"),
+            (b'{"a":"\xc3\xa9\xf0\x9f\x8e\xac"}', "application/vnd.example+json; charset=utf-8"),
+            ("ünïcode 🎬\r\nsecond line\n".encode(), "text/plain; charset=utf-8"),
+            (b"", "text/plain"),
+            (b"\x00\xff\xfe\r\n\x80", "application/octet-stream"),
+            (b"<a>\n\t<b/>\n</a>", "application/xml"),
+            (None, None),
+        ],
+    )
+    async def test_payloads_of_all_sorts_arrive(
+        self, bench: Bench, data: bytes | None, content_type: str | None
+    ) -> None:
+        receipt = await self.arrives(bench, message(data, content_type))
+        assert receipt.content in _forms(data)
+
+    @pytest.mark.anyio
+    async def test_a_pretty_printed_payload_arrives(self, bench: Bench) -> None:
+        pretty = b'{\r\n  "a": [\n\t1.0,\n\t2\n  ],\r\n  "b": "x  y"\n}\n'
+        receipt = await self.arrives(bench, message(pretty))
+        assert receipt.content is not None
+        assert receipt.content.strip() in {pretty.strip(), b'{"a": [1.0,2],"b": "x  y"}'}
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/octet-stream"])
+    async def test_a_payload_of_a_megabyte_arrives(self, bench: Bench, content_type: str) -> None:
+        data = b'"%s"' % (b"0123456789abcdef" * 65_536)
+        receipt = await self.arrives(bench, message(data, content_type))
+        assert receipt.content is not None
+        expected = data if bench.most is None else data[: bench.most]
+        assert receipt.content[: len(expected)] == expected
+        assert len(receipt.content) <= len(expected) + 10
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        "body",
+        [
+            Body(EXACT, "application/json"),
+            Body("Blocked: ünï\n«line two»".encode(), "text/plain; charset=utf-8"),
+            Body(b"<a>1</a>", "application/xml"),
+            Body(b"\xff\x00", "application/octet-stream"),
+            Body(b"", "text/plain"),
+        ],
+        ids=lambda body: body.content_type,
+    )
+    async def test_a_transformed_body_arrives_instead_of_the_event(self, bench: Bench, body: Body) -> None:
+        receipt = await self.arrives(bench, message(b'{"not":"this"}', body=body))
+        assert receipt.content in _forms(body.content)
+
+    @pytest.mark.anyio
+    async def test_an_attempt_more_has_the_same_id(self, bench: Bench) -> None:
+        first = message()
+        second = Message(first.id, first.sequence, first.event, first.body, first.rules, 2)
+        async with self.open(bench) as target:
+            await target.deliver([first])
+            await target.deliver([second])
+        assert [receipt.id for receipt in bench.received()] == [first.id, first.id]
+
+    @pytest.mark.anyio
+    async def test_it_goes_on_after_it_was_closed_and_opened_again(self, bench: Bench) -> None:
+        messages = [message(), message()]
+        for sent in messages:
+            async with self.open(bench) as target:
+                await target.deliver([sent])
+        assert [receipt.id for receipt in bench.received()] == [sent.id for sent in messages]
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("turns", [0, 1, 2, 5])
+    async def test_cancelling_a_call_breaks_nothing(self, bench: Bench, turns: int) -> None:
+        """Whether the cancelled message arrived nobody knows; what comes after it does arrive."""
+        later = message()
+        async with self.open(bench) as target:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(target.deliver, [message()])
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+            assert [type(outcome) for outcome in await target.deliver([later])] == [Delivered]
+        assert bench.received()[-1].id == later.id
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("place", ["id", "source", "subject", "datacontenttype"])
+    async def test_line_breaks_in_an_attribute_smuggle_nothing_in(self, bench: Bench, place: str) -> None:
+        hostile = 'x\r\nwebhook-id: forged\r\n\r\n{"id":"forged"}\nforged'
+        bad = message(b"payload", "text/plain", attributes={place: hostile})
+        good = message()
+        async with self.open(bench) as target:
+            outcome = (await target.deliver([bad]))[0]
+            await target.deliver([good])
+        assert isinstance(outcome, Delivered | Rejected)
+        expected = [bad.id, good.id] if isinstance(outcome, Delivered) else [good.id]
+        assert [receipt.id for receipt in bench.received()] == expected
+
+    @pytest.mark.anyio
+    async def test_what_is_down_is_retried_and_comes_back_by_itself(self, bench: Bench) -> None:
+        before, during, after = message(), message(), message()
+        async with self.open(bench) as target:
+            await target.deliver([before])
+            bench.go_down()
+            outcomes: Sequence[Outcome] = await target.deliver([during])
+            assert [type(outcome) for outcome in outcomes] == [RetryLater]
+            assert isinstance(outcomes[0], RetryLater)
+            assert outcomes[0].reason
+            bench.come_back()
+            assert [type(outcome) for outcome in await target.deliver([after])] == [Delivered]
+        assert [receipt.id for receipt in bench.received()] == [before.id, after.id]
