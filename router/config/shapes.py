@@ -105,10 +105,7 @@ class _Fault:
 
     def _as_written(self) -> Any:
         """What stands in the file: what the environment filled in may be a secret."""
-        found: Any = self.document.value
-        for step in self.path:
-            found = found[step]
-        return found
+        return self.document.at(self.path)
 
     def _reason(self) -> str:
         error = self.details.get("ctx", {}).get("error")

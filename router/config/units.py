@@ -102,12 +102,8 @@ def _whole(value: Any) -> Any:
     return value
 
 
-_ENVIRONMENT = r"\$\{"
-
-
 def _text(pattern: str, example: str) -> WithJsonSchema:
-    either = f"^(?:{pattern})$|{_ENVIRONMENT}"
-    return WithJsonSchema({"type": "string", "pattern": either, "examples": [example]})
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
 
 
 Duration = Annotated[float, BeforeValidator(_duration), _text(rf"(?:{_AMOUNT}(?:ms|[smhd]))+", "1m30s")]
@@ -116,5 +112,5 @@ Rate = Annotated[float, BeforeValidator(_rate), _text(rf"{_AMOUNT} ?/ ?[smhd]", 
 Whole = Annotated[
     int,
     BeforeValidator(_whole),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": _ENVIRONMENT}]}),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"\$\{"}]}),
 ]

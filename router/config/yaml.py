@@ -59,6 +59,17 @@ class Document:
     keys: Mapping[Path, Mark]
     values: Mapping[Path, Mark]
 
+    def at(self, path: Path) -> Any:
+        """The value at a path.
+
+        Raises:
+            LookupError: there is none.
+        """
+        found = self.value
+        for step in path:
+            found = found[step]
+        return found
+
     def place(self, path: Path, *, key: bool = False, offset: int | None = None) -> Mark:
         """Where `path` is written; the nearest enclosing place, if it is not written at all.
 

@@ -9,11 +9,10 @@ from router.config.files import Entry, entries
 from router.config.problems import Path, Severity, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
-from router.targets.spec import check_name
 
 
 def check(documents: Sequence[Document], targets: Iterable[str], report: Report) -> None:
-    """Names that are bad, taken or unknown; a deployment without rules.
+    """Names that are taken or unknown; a deployment without rules.
 
     Args:
         documents: the deployment's files, whatever their shape.
@@ -39,9 +38,7 @@ def _check_name(entry: Entry, first: dict[str, Entry], report: Report) -> None:
     path = (*entry.path, "name")
     if not isinstance(name, str):
         return
-    if (bad := check_name(name)) is not None:
-        report.add(entry.document, path, "name", bad)
-    elif name in first:
+    if name in first:
         there = first[name]
         line = there.document.place((*there.path, "name")).line
         hint = f"the first one is in {there.document.file}:{line}"

@@ -15,10 +15,12 @@ from router.config.report import Report
 from router.config.shapes import validate
 from router.config.yaml import Document, number
 from router.errors import ConfigurationError
+from router.events import Event, EventError
 from router.patterns import Pattern, PatternError, parse_rule
 from router.rules import lint
 from router.rules.model import Deployment, Destination, Place, Rule, RuleTest
 from router.rules.spec import RouteSpec, RuleSpec
+from router.rules.testing import event_of
 from router.targets.registry import Registry
 from router.targets.spec import TargetSpec, read_targets
 from router.transforms import Transform, canonical_json, compile_transform, faults, variant_of
@@ -120,8 +122,9 @@ class _Reader:
             routes=tuple(self._route(index, way) for index, way in enumerate(spec.targets)),
             backstop=spec.backstop,
             tests=tuple(
-                RuleTest(test.name, test.event, test.expect, self._place("tests", index))
+                RuleTest(test.name, event, test.expect, self._place("tests", index))
                 for index, test in enumerate(spec.tests)
+                if (event := self._event(index, test.event)) is not None
             ),
             place=self._place("name"),
         )
@@ -170,6 +173,13 @@ class _Reader:
             inner = ("targets", index, "transform", *fault.path)
             self._add(inner, "transform", f"transform: {fault}", fault.hint, fault.offset)
         return compile_transform(written) if sound else None
+
+    def _event(self, index: int, written: dict[str, Any]) -> Event | None:
+        try:
+            return event_of(written)
+        except EventError as error:
+            self._add(("tests", index, "event"), "test-event", error.message, "")
+            return None
 
     def _add(
         self,

@@ -51,11 +51,11 @@ class RuleTest:
     """An event, and whether its rule must match it.
 
     Attributes:
-        event: as it was written: attributes at the top, the payload under `data`.
+        name: "" where it has none.
     """
 
     name: str
-    event: Mapping[str, Any]
+    event: Event
     expect: Literal["match", "no-match"]
     place: Place
 

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from router.config.names import Name
 from router.config.shapes import Shape
+
+_TRANSFORM = {
+    "type": "object",
+    "properties": {
+        "select": {"type": "string", "description": "A JMESPath expression whose value is the body."},
+        "json": {"description": "A structure: {{ expression }} in its texts is filled in."},
+        "text": {"type": "string", "description": "A text: {{ expression }} in it is filled in."},
+        "constant": {"description": "The body itself."},
+    },
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
 
 
 class RouteSpec(Shape):
@@ -20,7 +34,7 @@ class RouteSpec(Shape):
     """
 
     target: str
-    transform: dict[str, Any] | None = None
+    transform: Annotated[dict[str, Any], WithJsonSchema(_TRANSFORM)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -48,7 +62,7 @@ class RuleTestSpec(Shape):
 class RuleSpec(Shape):
     """One rule."""
 
-    name: str
+    name: Name
     description: str = ""
     match: dict[str, Any] | None = None
     where: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,17 +10,13 @@ from pydantic import BaseModel, Field, model_validator
 
 from router.config.environment import interpolate
 from router.config.files import Entry, entries
+from router.config.names import check_name
 from router.config.problems import did_you_mean
 from router.config.report import Report
 from router.config.shapes import Shape, described, validate
 from router.config.units import Duration, Whole
 from router.config.yaml import Document
 from router.targets.registry import KindError, Registry
-
-NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
-"""Names of rules and targets: lower-case letters and digits, with single dashes between them."""
-
-LONGEST_NAME = 64
 
 
 class Retry(Shape):
@@ -101,19 +96,9 @@ def read_targets(
     return found
 
 
-def check_name(name: str) -> str | None:
-    """What is wrong with the name of a rule or a target; None if nothing is."""
-    if not NAME.match(name):
-        return f"{name!r} is no name: lower-case letters, digits and single dashes between them"
-    if len(name) > LONGEST_NAME:
-        return f"{name[:12]!r}… is too long: a name has at most {LONGEST_NAME} characters"
-    return None
-
-
 def _read(entry: Entry, registry: Registry, environ: Mapping[str, str], report: Report) -> TargetSpec | None:
     document, path = entry.document, entry.path
-    if (bad := check_name(entry.name)) is not None:
-        report.add(document, path, "name", bad, key=True)
+    sound = _has_name(entry, report)
     if not isinstance(entry.value, dict):
         what = f"the target {entry.name!r} wants a mapping with one kind, found {described(entry.value)}"
         report.add(document, path, "wrong-type", what, f"the kinds here are {', '.join(registry)}")
@@ -125,9 +110,18 @@ def _read(entry: Entry, registry: Registry, environ: Mapping[str, str], report: 
     if kind is None:
         return None
     settings = _settings(kind, value[kind], entry, registry, report)
-    if handling is None or settings is None or bad is not None:
+    if handling is None or settings is None or not sound:
         return None
     return TargetSpec(entry.name, kind, settings, handling.retry, handling.concurrency)
+
+
+def _has_name(entry: Entry, report: Report) -> bool:
+    try:
+        check_name(entry.name)
+    except ValueError as error:
+        report.add(entry.document, entry.path, "name", str(error), key=True)
+        return False
+    return True
 
 
 def _kind(entry: Entry, registry: Registry, report: Report) -> str | None:

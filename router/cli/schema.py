@@ -1,0 +1,136 @@
+"""`router schema`: the JSON Schema of the YAML, for editors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from router.config.names import NAME_SCHEMA
+from router.errors import ConfigurationError
+from router.rules.spec import RuleSpec
+from router.settings import ServerSettings, SourceSettings
+from router.targets.registry import Registry, installed_kinds
+from router.targets.spec import Handling
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_FILLED_IN: dict[str, Any] = {"type": "string", "pattern": r"\$\{"}
+"""A text that the environment makes into what is wanted."""
+
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (?:`(\w+)`: )?((?:.|\n {8})*)", re.MULTILINE)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of rules, targets and settings, for editors.
+
+    With the YAML language server, write at the top of a file:
+    # yaml-language-server: $schema=router.schema.json
+    """
+    click.echo(json.dumps(schema_of(installed_kinds()), ensure_ascii=False, indent=2))
+
+
+def schema_of(registry: Registry) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a deployment's files, with the kinds of target that can be loaded."""
+    kinds = {name: model for name in registry if (model := _settings(registry, name)) is not None}
+    outside: list[type[BaseModel]] = [ServerSettings, SourceSettings, Handling, *kinds.values()]
+    refs, defs = _definitions([RuleSpec, *outside])
+    of_rules = _reachable(refs[RuleSpec], defs)
+    for name, held in defs.items():
+        _describe(held)
+        if name not in of_rules:
+            defs[name] = _with_environment(held)
+    handling = defs.pop(refs[Handling]["$ref"].rpartition("/")[2])["properties"]
+    target = {
+        "type": "object",
+        "properties": {name: {"anyOf": [refs[kinds[name]], {"type": "null"}]} for name in kinds} | handling,
+        "additionalProperties": False,
+        "oneOf": [{"required": [name]} for name in kinds],
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "Configuration of rule-router",
+        "type": "object",
+        "properties": {
+            "sources": _entries(refs[SourceSettings]),
+            "settings": {"anyOf": [refs[ServerSettings], {"type": "null"}]},
+            "rules": {"type": ["array", "null"], "items": refs[RuleSpec]},
+            "targets": _entries(target) | {"propertyNames": NAME_SCHEMA},
+        },
+        "additionalProperties": False,
+        "$defs": defs,
+    }
+
+
+def _settings(registry: Registry, name: str) -> type[BaseModel] | None:
+    try:
+        return registry.kind(name).settings
+    except ConfigurationError:
+        return None  # `router check` says what is wrong with it, to those who use it
+
+
+def _definitions(models: Iterable[type[BaseModel]]) -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:
+    """A reference to each model, and the definitions that they refer to."""
+    wanted = list(dict.fromkeys(models))
+    refs, schema = models_json_schema([(model, "validation") for model in wanted])
+    return {model: refs[model, "validation"] for model in wanted}, schema["$defs"]
+
+
+def _entries(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": ["object", "null"], "additionalProperties": schema}
+
+
+def _reachable(schema: Any, defs: dict[str, Any]) -> set[str]:
+    """The names of the definitions that a schema leads to."""
+    found: set[str] = set()
+    waiting = [schema]
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held, dict):
+            name = str(held.get("$ref", "")).rpartition("/")[2]
+            if name and name not in found:
+                found.add(name)
+                waiting.append(defs[name])
+            waiting.extend(held.values())
+        elif isinstance(held, list):
+            waiting.extend(held)
+    return found
+
+
+def _with_environment(schema: Any) -> Any:
+    """The schema, with `${NAME}` allowed for every text that is not free."""
+    if isinstance(schema, list):
+        return [_with_environment(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    free = {"title", "description", "default", "examples"}
+    if schema.get("type") == "string":
+        around = {key: value for key, value in schema.items() if key in free}
+        wanted = {key: value for key, value in schema.items() if key not in free}
+        if len(wanted) > 1 and wanted != _FILLED_IN:
+            return {**around, "anyOf": [wanted, _FILLED_IN]}
+    return {key: value if key in free else _with_environment(value) for key, value in schema.items()}
+
+
+def _describe(schema: dict[str, Any]) -> None:
+    """Share a docstring out: its beginning to the model, its Attributes section to the properties."""
+    for member in schema.get("anyOf", []):
+        _describe(member)
+    text = schema.get("description", "")
+    properties = schema.get("properties", {})
+    summary, _, attributes = text.partition("\n\nAttributes:\n")
+    if summary:
+        schema["description"] = " ".join(summary.split())
+    for name, alias, meaning in _ATTRIBUTE.findall(attributes):
+        if (held := properties.get(alias or name)) is not None:
+            held["description"] = " ".join(meaning.split())
+    for held in properties.values():
+        as_parsed = held.get("type") == "string" and not isinstance(held.get("default"), str | None)
+        if as_parsed or "$ref" in held:
+            held.pop("default", None)  # a duration's seconds are not how a duration is written

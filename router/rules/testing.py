@@ -1,0 +1,101 @@
+"""Runs the tests that rules carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from router.errors import MessageError
+from router.events import Event
+from router.events.json_format import decode
+from router.events.model import SPEC_ATTRIBUTES
+from router.patterns import Pattern
+from router.patterns.nodes import Branch, Field
+from router.rules.model import Deployment, Rule, RuleTest, Seen, ignore
+from router.transforms import canonical_json
+
+_LEFT_OUT = {"specversion": "1.0", "id": "test", "source": "test", "type": "test"}
+"""What an event in a test may leave out, and has then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one test.
+
+    Attributes:
+        why: why it failed; None if it passed.
+    """
+
+    rule: Rule
+    test: RuleTest
+    why: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the rule did what its test expects."""
+        return self.why is None
+
+
+def event_of(written: Mapping[str, Any]) -> Event:
+    """The event that a test writes down: attributes at the top, the payload under `data`.
+
+    Raises:
+        router.events.EventError: it is no CloudEvent; the message names the member at fault.
+    """
+    members = {**_LEFT_OUT, **written}
+    for name in SPEC_ATTRIBUTES:
+        if isinstance(value := members.get(name), int | float | Decimal):
+            members[name] = str(value)  # `specversion: 1.0` is a number in YAML, and meant as a text
+    return decode(canonical_json(members))
+
+
+def run_tests(deployment: Deployment) -> Iterator[Result]:
+    """Run the tests of all rules, in order. A backstop is asked only when no other rule matches, as ever."""
+    for rule in deployment.rules:
+        for test in rule.tests:
+            yield Result(rule, test, _why_failed(deployment, rule, test))
+
+
+def _why_failed(deployment: Deployment, rule: Rule, test: RuleTest) -> str | None:
+    wanted = test.expect == "match"
+    matching = deployment.matching(test.event)
+    if (rule in matching) is wanted:
+        return None
+    if not wanted:
+        return "expected no-match, but the rule matches"
+    seen = Seen(test.event)
+    if rule.backstop and rule.matches(seen, ignore):
+        return f"expected match, but the backstop is not asked: {matching[0].name!r} matches already"
+    if rule.pattern is not None and (found := _mismatch(rule.pattern, seen)):
+        return f"expected match, but {found}"
+    return f"expected match, but {_where_said(rule, seen)}"
+
+
+def _mismatch(pattern: Pattern, seen: Seen) -> str:
+    """What of a pattern fails; of several branches, the one that comes nearest. "" if nothing does."""
+    if pattern.matches_fields(seen.fields):
+        return ""
+    failing = min((_failing(branch, seen) for branch in pattern.branches), key=len)
+    if not failing:
+        return "no single element of an array has everything that match asks of it"
+    return " and ".join(f"{field.path} is not {_wanted(field)}" for field in failing)
+
+
+def _wanted(field: Field) -> str:
+    return " or ".join(leaf.written for leaf in field.leaves)
+
+
+def _failing(branch: Branch, seen: Seen) -> list[Field]:
+    alone = ((field, Pattern((Branch((field,)),))) for field in branch.fields)
+    return [field for field, pattern in alone if not pattern.matches_fields(seen.fields)]
+
+
+def _where_said(rule: Rule, seen: Seen) -> str:
+    assert rule.where is not None
+    try:
+        value = rule.where.search(seen.view)
+    except MessageError as error:
+        return error.message
+    return f"where gives {canonical_json(value).decode()}"
