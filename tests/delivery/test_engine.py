@@ -1,0 +1,298 @@
+"""The engine with a real store in memory, a clock set by hand, and targets that do as told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from router.delivery.engine import Engine, UnrenderableError, Way
+from router.delivery.retry import Policy
+from router.store.base import Delivery, Settlement, State, Store, StoreError, Tally
+from router.store.memory import MemoryStore
+from router.targets.base import Body, Delivered, Message, Outcome, Rejected, RetryLater, Target
+from tests.support import HandClock, ScriptedTarget, record
+
+pytestmark = pytest.mark.anyio
+
+POLICY = Policy(attempts=3, within=1_000.0, first=8.0, most=60.0)
+
+
+class Watcher:
+    """An observer that can be waited for."""
+
+    def __init__(self) -> None:
+        self.settlements: list[Settlement] = []
+        self._more = anyio.Event()
+
+    def settled(self, settlements: Sequence[Settlement]) -> None:
+        self.settlements.extend(settlements)
+        self._more.set()
+        self._more = anyio.Event()
+
+    async def wait_for(self, count: int) -> list[Settlement]:
+        with anyio.fail_after(10):
+            while len(self.settlements) < count:
+                await self._more.wait()
+        return self.settlements
+
+
+async def as_it_is(_: Delivery) -> Body | None:
+    return None
+
+
+class House:
+    """An engine and what it works with."""
+
+    def __init__(
+        self, targets: Mapping[str, Target], policy: Policy = POLICY, store: Store | None = None
+    ) -> None:
+        self.clock = HandClock()
+        self.store = store or MemoryStore(self.clock)
+        self.watcher = Watcher()
+        self.render = as_it_is
+        self.engine = Engine(
+            store=self.store,
+            ways={name: Way(target, policy, target.concurrency) for name, target in targets.items()},
+            render=lambda delivery: self.render(delivery),
+            clock=self.clock,
+            chance=lambda: 0.5,
+            observer=self.watcher,
+        )
+
+    @asynccontextmanager
+    async def running(self, grace: float = 5.0) -> AsyncIterator[House]:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.engine.run, grace)
+                yield self
+                self.engine.stop()
+
+
+async def test_what_is_appended_is_delivered() -> None:
+    target = ScriptedTarget()
+    async with House({"a": target}).running() as house:
+        (sequence,) = await house.store.append([record(1, "a")])
+        (settlement,) = await house.watcher.wait_for(1)
+    (message,) = target.seen
+    assert message == Message(
+        id=f"{sequence}-a",
+        sequence=sequence,
+        event=record(1).event,
+        body=None,
+        rules=("rule",),
+        attempt=1,
+    )
+    assert settlement.state is State.DELIVERED
+    assert await house.store.tally() == {}
+
+
+async def test_a_failure_is_tried_again_when_it_is_due_and_not_before() -> None:
+    answers: list[Outcome] = [RetryLater("busy", status=503), Delivered(status=200)]
+    target = ScriptedTarget(lambda _: answers.pop(0))
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(1, "a")])
+        (first,) = await house.watcher.wait_for(1)
+        start = house.clock.now()
+        assert (first.state, first.due) == (State.RETRYING, start + 4.0)  # half of `first`: the chance is 0.5
+        house.clock.set(start + 3.9)
+        await anyio.wait_all_tasks_blocked()
+        assert len(target.seen) == 1
+        house.clock.set(start + 4.1)
+        *_, last = await house.watcher.wait_for(2)
+    assert last.state is State.DELIVERED
+    assert [message.attempt for message in target.seen] == [1, 2]
+    assert len({message.id for message in target.seen}) == 1
+
+
+async def test_a_retry_that_is_due_first_is_not_held_up_by_one_that_is_due_later() -> None:
+    waits = {"1": 500.0, "2": 10.0}
+    target = ScriptedTarget(
+        lambda m: RetryLater("busy", after=waits[m.event.id]) if m.attempt == 1 else Delivered()
+    )
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(1, "a")])
+        await house.watcher.wait_for(1)
+        await anyio.wait_all_tasks_blocked()
+        await house.store.append([record(2, "a")])
+        await house.watcher.wait_for(2)
+        await anyio.wait_all_tasks_blocked()
+        house.clock.advance(11.0)
+        *_, third = await house.watcher.wait_for(3)
+    assert third.delivery.event.id == "2"
+
+
+async def test_retry_after_is_honoured() -> None:
+    target = ScriptedTarget(
+        lambda m: RetryLater("slow down", status=429, after=77.0) if m.attempt == 1 else Delivered()
+    )
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(1, "a")])
+        (first,) = await house.watcher.wait_for(1)
+    assert first.due == house.clock.now() + 77.0
+
+
+async def test_after_the_last_attempt_it_is_a_dead_letter_with_its_history() -> None:
+    target = ScriptedTarget(lambda _: RetryLater("connection refused", answer=b"\xff no"))
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(1, "a")])
+        for attempt in (1, 2, 3):
+            await house.watcher.wait_for(attempt)
+            await anyio.wait_all_tasks_blocked()
+            house.clock.advance(60.0)
+    (letter,) = await house.store.dead()
+    assert [attempt.error for attempt in letter.delivery.attempts] == [
+        "connection refused",
+        "connection refused",
+        "connection refused; gave up after 3 attempts",
+    ]
+    assert [attempt.answer for attempt in letter.delivery.attempts] == ["", "", "\ufffd no"]
+    assert await house.store.tally() == {"a": Tally(dead=1)}
+
+
+async def test_a_rejection_is_final() -> None:
+    target = ScriptedTarget(lambda _: Rejected("422: no such field", status=422))
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(1, "a")])
+        (settlement,) = await house.watcher.wait_for(1)
+    assert settlement.state is State.DEAD
+    (letter,) = await house.store.dead()
+    assert letter.delivery.attempts[0].status == 422
+
+
+async def test_a_target_whose_code_fails_costs_neither_the_delivery_nor_the_worker() -> None:
+    def broken_once(message: Message) -> Outcome:
+        if message.attempt == 1:
+            raise ZeroDivisionError("division by zero")
+        return Delivered()
+
+    target = ScriptedTarget(broken_once)
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(1, "a")])
+        (first,) = await house.watcher.wait_for(1)
+        assert first.state is State.RETRYING
+        assert first.attempt is not None
+        assert first.attempt.error == "the target's code failed: ZeroDivisionError: division by zero"
+        await anyio.wait_all_tasks_blocked()
+        house.clock.advance(60.0)
+        *_, second = await house.watcher.wait_for(2)
+    assert second.state is State.DELIVERED
+
+
+async def test_a_body_that_cannot_be_made_is_a_dead_letter_and_the_rest_of_the_batch_goes_on() -> None:
+    async def only_even(delivery: Delivery) -> Body | None:
+        if int(delivery.event.id) % 2:
+            raise UnrenderableError("no such field")
+        return Body(b"even", "text/plain")
+
+    target = ScriptedTarget(batch=10)
+    house = House({"a": target})
+    house.render = only_even
+    await house.store.append([record(number, "a") for number in range(4)])
+    async with house.running():
+        await house.watcher.wait_for(4)
+    states = {s.delivery.event.id: s.state for s in house.watcher.settlements}
+    assert states == {"0": State.DELIVERED, "1": State.DEAD, "2": State.DELIVERED, "3": State.DEAD}
+    assert [message.body for message in target.seen] == [Body(b"even", "text/plain")] * 2
+
+
+async def test_one_target_never_waits_for_another() -> None:
+    class Hanging(ScriptedTarget):
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            self.seen.extend(messages)
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    hanging, healthy = Hanging(), ScriptedTarget()
+    async with House({"hanging": hanging, "healthy": healthy}).running(grace=0.01) as house:
+        await house.store.append([record(number, "hanging", "healthy") for number in range(50)])
+        await house.watcher.wait_for(50)
+        assert len(hanging.seen) == 1
+    assert len(healthy.seen) == 50
+    assert await house.store.tally() == {"hanging": Tally(pending=50)}
+
+
+async def test_stopping_lets_attempts_under_way_end() -> None:
+    class Slow(ScriptedTarget):
+        go_on = anyio.Event()
+
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            self.seen.extend(messages)
+            await self.go_on.wait()
+            return [Delivered()]
+
+    target = Slow()
+    house = House({"a": target})
+    await house.store.append([record(number, "a") for number in (1, 2)])
+    async with house.running():
+        await anyio.wait_all_tasks_blocked()
+        house.engine.stop()
+        await anyio.wait_all_tasks_blocked()
+        assert house.watcher.settlements == []
+        target.go_on.set()
+    assert [s.delivery.event.id for s in house.watcher.settlements] == ["1"]
+    assert await house.store.tally() == {"a": Tally(pending=1)}
+
+
+async def test_concurrency_is_what_the_target_says() -> None:
+    class Counting(ScriptedTarget):
+        under_way = 0
+        most = 0
+
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            await anyio.lowlevel.checkpoint()
+            self.under_way -= 1
+            return [Delivered()] * len(messages)
+
+    target = Counting(concurrency=7)
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(number, "a") for number in range(100)])
+        await house.watcher.wait_for(100)
+    assert target.most == 7
+
+
+async def test_batches_are_as_long_as_the_target_takes_and_in_order() -> None:
+    sizes: list[int] = []
+
+    class Batching(ScriptedTarget):
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            sizes.append(len(messages))
+            return await super().deliver(messages)
+
+    target = Batching(batch=40)
+    house = House({"a": target})
+    await house.store.append([record(number, "a") for number in range(100)])
+    async with house.running():
+        await house.watcher.wait_for(100)
+    assert sizes == [40, 40, 20]
+    assert [message.event.id for message in target.seen] == [str(number) for number in range(100)]
+
+
+async def test_a_store_that_cannot_write_loses_no_outcome() -> None:
+    class Full(MemoryStore):
+        refusals = 3
+
+        async def settle(self, settlements: Sequence[Settlement]) -> None:
+            if self.refusals:
+                self.refusals -= 1
+                raise StoreError("the store cannot write: database or disk is full")
+            await super().settle(settlements)
+
+    clock = HandClock()
+    store = Full(clock)
+    target = ScriptedTarget()
+    house = House({"a": target}, store=store)
+    async with house.running():
+        await store.append([record(number, "a") for number in range(10)])
+        await target.wait_for(10)
+        while store.refusals:
+            await anyio.wait_all_tasks_blocked()
+            house.clock.advance(1.0)
+        await house.watcher.wait_for(10)
+    assert len(target.seen) == 10  # nothing was sent twice for it
+    assert await store.tally() == {}

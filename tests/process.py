@@ -1,0 +1,137 @@
+"""The router as its user runs it: a process of its own, on a free port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+START = 30.0
+"""Seconds a router may take to listen, on a machine that is busy with other tests."""
+
+
+class RouterProcess:
+    """`router serve`, started and listening.
+
+    Attributes:
+        url: where it listens.
+        log: its log so far, line by line.
+        output: its standard output so far, line by line.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        data: Path,
+        environ: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        self.log: list[dict[str, Any]] = []
+        self.output: list[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "router",
+                "serve",
+                *map(str, paths),
+                "--data",
+                str(data),
+                "--port",
+                "0",
+                *options,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ) | dict(environ or {}),
+        )
+        self._readers = [
+            threading.Thread(target=self._read_log, daemon=True),
+            threading.Thread(target=self._read_output, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+        self.url = str(self.wait_for_log("router.started", START)["url"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL: it does not get to say goodbye."""
+        self._process.kill()
+        self._wait(10.0)
+
+    def terminate(self, timeout: float = 30.0) -> int:
+        """SIGTERM; returns the exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._wait(timeout)
+
+    def _wait(self, timeout: float) -> int:
+        status = self._process.wait(timeout)
+        for reader in self._readers:
+            reader.join(timeout)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._process.stdout.close()
+        self._process.stderr.close()
+        return status
+
+    def wait_for_log(self, event: str, timeout: float = 10.0) -> dict[str, Any]:
+        """Block until the log says `event`; return that line.
+
+        Raises:
+            AssertionError: it did not, in time or before its end; with what it said instead.
+        """
+
+        def said() -> dict[str, Any] | None:
+            return next((line for line in self.log if line.get("event") == event), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: said() or self._ended, timeout)
+            found = said()
+            assert found is not None, f"no {event!r} within {timeout} s; the log says {self.log}"
+            return found
+
+    def wait_for_output(self, count: int, timeout: float = 10.0) -> list[str]:
+        """Block until there are `count` lines on standard output."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.output) >= count, timeout), self.output
+            return list(self.output)
+
+    def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            try:
+                said = json.loads(line)
+            except ValueError:
+                said = {"event": "", "text": line.decode(errors="replace")}
+            with self._changed:
+                self.log.append(said)
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _read_output(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._changed:
+                self.output.append(line.decode())
+                self._changed.notify_all()
