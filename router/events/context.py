@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from router.events.model import (
@@ -25,8 +25,6 @@ RESERVED_NAMES = frozenset(("data", "data_base64"))
 
 _REQUIRED = ("id", "source", "type")
 _SPEC_NAMES = frozenset(SPEC_ATTRIBUTES)
-_PLAIN_NAMES = _SPEC_NAMES - {"specversion", "time"}
-"""Any printable text will do for these."""
 
 _ILLEGAL = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
@@ -42,6 +40,9 @@ _DATE_TIME = re.compile(
     re.ASCII,
 )
 """RFC 3339, section 5.6, `date-time`. A leap second (`:60`) is legal there, and here."""
+
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ -~\t]*)?", re.ASCII)
+"""RFC 6838, section 4.2 (the names that RFC 2046 leaves to registration), and whatever parameters."""
 
 _SHORTEST_MONTH = 28
 
@@ -62,25 +63,43 @@ def is_date_time(text: str) -> bool:
     return day <= _SHORTEST_MONTH or day <= calendar.monthrange(int(found[1]), int(found[2]))[1]
 
 
+_FORMS: Mapping[str, tuple[Callable[[str], object], str]] = {
+    "specversion": ("1.0".__eq__, 'but this router speaks "1.0"'),
+    "time": (is_date_time, "which is no RFC 3339 time, such as 2026-01-31T08:30:00Z"),
+    "datacontenttype": (_MEDIA_TYPE.fullmatch, "which is no media type, such as application/json"),
+}
+"""What these must look like, beyond being text, and how to say that they do not."""
+
+_PLAIN_NAMES = _SPEC_NAMES - _FORMS.keys()
+
+
 def complaint(name: str, value: Any) -> str | None:
-    """What is wrong with one attribute that is present, None if nothing is."""
-    if name in _SPEC_NAMES:
-        if type(value) is not str or not value:
-            return f"{name}: {_shown(value)} where a non-empty string should stand"
-        if name == "time" and not is_date_time(value):
-            return f"time: {_shown(value)} is no RFC 3339 time, such as 2026-01-31T08:30:00Z"
-        if name == "specversion" and value != "1.0":
-            return f'specversion: {_shown(value)}, but this router speaks "1.0"'
-    elif ATTRIBUTE_NAME.match(name) is None or name in RESERVED_NAMES:
-        return f"{name!r} can name no attribute: only lower-case letters and digits can, and not `data`"
-    elif type(value) is int:
+    """What is wrong with one attribute that is present, None if nothing is. It begins with the name."""
+    wrong = _spec_complaint(name, value) if name in _SPEC_NAMES else _extension_complaint(name, value)
+    if wrong is None and type(value) is str and not value.isprintable() and (found := _ILLEGAL.search(value)):
+        return f"{name}: holds U+{ord(found[0]):04X}, which no attribute may contain"
+    return wrong
+
+
+def _spec_complaint(name: str, value: Any) -> str | None:
+    if type(value) is not str or not value:
+        return f"{name}: {_shown(value)} where a non-empty string should stand"
+    if name in _FORMS:
+        fits, otherwise = _FORMS[name]
+        if not fits(value):
+            return f"{name}: {_shown(value)}, {otherwise}"
+    return None
+
+
+def _extension_complaint(name: str, value: Any) -> str | None:
+    if ATTRIBUTE_NAME.match(name) is None or name in RESERVED_NAMES:
+        return f"{_shown(name)} can name no attribute: only lower-case letters and digits can, and not `data`"
+    if type(value) is int:
         if value in INTEGER_RANGE:
             return None
-        return f"{name}: {value} does not fit into 32 bits, send it as a string"
-    elif type(value) is not str and type(value) is not bool:
+        return f"{name}: {_shown(value)} does not fit into 32 bits; send it as a string"
+    if type(value) is not str and type(value) is not bool:
         return f"{name}: {_shown(value)} where a string, a 32-bit integer or a boolean should stand"
-    if type(value) is str and not value.isprintable() and (found := _ILLEGAL.search(value)):
-        return f"{name}: holds U+{ord(found[0]):04X}, which no attribute may contain"
     return None
 
 

@@ -52,9 +52,14 @@ def decode_request(headers: Mapping[str, str], body: bytes, query: str = "") -> 
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.startswith(_STRUCTURED):
         return _by_format(media_type, content_type, body)
-    if any(name.startswith(PREFIX) for name in headers):
+    if is_binary(headers):
         return (decode_binary(headers, body),)
     return (_plain(media_type, content_type, body, query),)
+
+
+def is_binary(headers: Mapping[str, str]) -> bool:
+    """Whether there are `ce-` headers. A Content-Type of an event format counts for more (section 3)."""
+    return any(name.startswith(PREFIX) for name in headers)
 
 
 def decode_binary(headers: Mapping[str, str], body: bytes, mend: json_format.Mend | None = None) -> Event:

@@ -136,7 +136,10 @@ def _binary(attributes: dict[str, Any], encoded: Any) -> bytes:
         payload = None
     if payload is None:
         raise EventError("data_base64: is no base64 (RFC 4648, section 4: A-Z a-z 0-9 + / and padding)")
-    check_payload(attributes, payload)
+    try:
+        check_payload(attributes, payload)
+    except EventError as error:
+        raise EventError(f"data_base64: what it holds should be JSON; {error.message}") from None
     return payload
 
 

@@ -41,7 +41,7 @@ class AlibabaSource:
         """
         headers, body = request.headers, request.body
         readings: tuple[Reading, ...]
-        if "ce-type" in headers or "ce-id" in headers:
+        if http.is_binary(headers):
             readings = (_read(body, lambda mend: http.decode_binary(headers, body, mend)),)
         elif body.lstrip()[:1] == b"[":
             readings = tuple(

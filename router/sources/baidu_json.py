@@ -7,14 +7,18 @@ from typing import Any
 
 from router.events import EventError, json_text
 
-_TRAILING = re.compile(
-    rb"""
-    "(?:[^"\\]++|\\.)*+"?                 # a string, skipped; an open one reaches to the end
-    | (?P<before>[\[{,:][ \t\r\n]*)? ,    # a comma, and whether it follows nothing that it could end,
-      (?=[ \t\r\n]*[\]}])                 # with nothing between it and a closing bracket
-    """,
+_RUN = re.compile(
+    rb"""(?:
+        [^",]++
+      | "(?:[^"\\]++|\\.)*+"?       # a string; an open one reaches to the end
+      | ,(?![ \t\r\n]*+[\]}])       # a comma with more behind it than a closing bracket
+    )*+""",
     re.DOTALL | re.VERBOSE,
 )
+"""As much text as has no trailing comma."""
+
+_ENDS_NOTHING = (b"", b"[", b"{", b",", b":")
+"""A comma behind one of these follows no value, so it is more than a trailing comma that is wrong."""
 
 
 def without_trailing_commas(text: bytes) -> bytes:
@@ -23,13 +27,20 @@ def without_trailing_commas(text: bytes) -> bytes:
     A JSON text comes back as it is: it has no such comma outside its strings. Nothing else is repaired
     (`[,]` and `[1,,]` stay broken), and places in the result are places in the original.
     """
-    return _TRAILING.sub(_blank, text)
+    pieces: list[bytes] = []
+    start = 0
+    while (end := _end_of_run(text, start)) < len(text):
+        run = text[start:end]
+        before = run.rstrip(b" \t\r\n")[-1:]
+        pieces += (run, b"," if before in _ENDS_NOTHING else b" ")
+        start = end + 1
+    return b"".join((*pieces, text[start:]))
 
 
-def _blank(found: re.Match[bytes]) -> bytes:
-    if found[0][:1] == b'"' or found["before"]:
-        return found[0]
-    return b" "
+def _end_of_run(text: bytes, start: int) -> int:
+    found = _RUN.match(text, start)
+    assert found is not None
+    return found.end()
 
 
 def read(text: bytes) -> tuple[Any, bytes, tuple[str, ...]]:
