@@ -100,7 +100,7 @@ class HttpTarget:
         except SendError as error:
             return RetryLater(error.message)
         except ValueError as error:
-            return Rejected(f"this cannot be said in HTTP: {error}")
+            return Rejected(f"this cannot be said in HTTP: {str(error)!a}")
         return outcome_of(reply, self._clock.now())
 
     def _content(self, message: Message) -> tuple[Headers, bytes]:
