@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from router.config.environment import interpolate
 from router.config.files import Entry, entries
@@ -39,6 +40,19 @@ class ServerSettings(Shape):
     body: Annotated[Size, Field(gt=0)] = 1_000_000
 
 
+def _vetted_path(path: str) -> str:
+    if not re.fullmatch(_PATH, path):
+        raise ValueError("wants a path that begins with / and has no query, such as /alibaba")
+    return path
+
+
+_PATH = r"/[^\s?#]*"
+
+SourcePath = Annotated[
+    str, AfterValidator(_vetted_path), WithJsonSchema({"type": "string", "pattern": f"^{_PATH}$"})
+]
+
+
 class SourceSettings(Shape):
     """One entry of `sources:`.
 
@@ -48,7 +62,7 @@ class SourceSettings(Shape):
     """
 
     kind: str
-    path: Annotated[str, Field(pattern=r"^/[^\s?#]*$")] | None = None
+    path: SourcePath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +115,8 @@ def read_settings(
 def _sources(
     documents: Sequence[Document], kinds: Sequence[str], environ: Mapping[str, str], report: Report
 ) -> tuple[SourceSpec, ...]:
-    found: dict[str, SourceSpec] = {}
+    found: list[SourceSpec] = []
+    taken: dict[str, str] = {}
     for entry in _once(documents, "sources", report):
         value = interpolate(entry.document, entry.path, entry.value, environ, report)
         read = validate(SourceSettings, value, entry.document, entry.path, report)
@@ -112,8 +127,15 @@ def _sources(
             what = f"there is no kind of source called {read.kind!r}"
             report.add(entry.document, (*entry.path, "kind"), "kind", what, hint)
             continue
-        found[entry.name] = SourceSpec(entry.name, read.kind, read.path)
-    return tuple(found.values())
+        where = read.path or read.kind
+        if where in taken:
+            what = f"the sources {taken[where]!r} and {entry.name!r} listen on the same path"
+            report.add(
+                entry.document, entry.path, "path", what, "give one of them a path of its own", key=True
+            )
+        taken.setdefault(where, entry.name)
+        found.append(SourceSpec(entry.name, read.kind, read.path))
+    return tuple(found)
 
 
 def _server(documents: Sequence[Document], environ: Mapping[str, str], report: Report) -> ServerSettings:

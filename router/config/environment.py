@@ -16,7 +16,13 @@ from router.config.problems import Path, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
 
-_PLACE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\})?")
+_PLACE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
+
+
+class Unfilled(str):
+    """A text whose variable is missing. That is reported already: what is wrong with it now is no news."""
+
+    __slots__ = ()
 
 
 def interpolate(
@@ -41,25 +47,30 @@ def interpolate(
 
 
 def _fill(document: Document, path: Path, text: str, environ: Mapping[str, str], report: Report) -> str:
+    complete = True
+
     def one(found: re.Match[str]) -> str:
         if found.group() == "$${":
             return "${"
-        name, default = found[1], found[3]
-        if name is None:
-            what = "'${' without a name and '}'"
-            hint = "write ${NAME} or ${NAME:-default}; for the two characters themselves, $${"
-            report.add(document, path, "environment", what, hint, offset=found.start())
-            return ""
-        if value := environ.get(name):
+        nonlocal complete
+        name, default = found[1], found[2]
+        if name is not None and (value := environ.get(name) or default) is not None:
             return value
-        if found[2]:
-            return str(default)
-        what = f"the environment variable {name} is {'empty' if name in environ else 'not set'}"
-        hint = did_you_mean(name, environ) or f"set it, or give it a default: ${{{name}:-…}}"
-        report.add(document, path, "environment", what, hint, offset=found.start())
+        complete = False
+        report.add(document, path, "environment", *_missing(name, environ), offset=found.start())
         return ""
 
-    return _PLACE.sub(one, text)
+    filled = _PLACE.sub(one, text)
+    return filled if complete else Unfilled(filled)
+
+
+def _missing(name: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
+    """What is wrong with a place that cannot be filled, and what to do."""
+    if name is None:
+        hint = "write ${NAME} or ${NAME:-default}; for the two characters themselves, $${"
+        return "'${' without a name and '}'", hint
+    what = f"the environment variable {name} is {'empty' if name in environ else 'not set'}"
+    return what, did_you_mean(name, environ) or f"set it, or give it a default: ${{{name}:-…}}"
 
 
 def _secret(value: Any, info: ValidationInfo) -> Any:

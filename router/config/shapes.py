@@ -10,6 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from router.config.environment import Unfilled
 from router.config.problems import Path, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
@@ -41,6 +42,16 @@ _WANTED = {
     "none_required": "nothing",
 }
 
+_MEANT = {
+    "yes": "write true",
+    "on": "write true",
+    "no": "write false",
+    "off": "write false",
+    "true": "leave the quotes out",
+    "false": "leave the quotes out",
+}
+"""What YAML 1.1 took for a boolean, and what to write here."""
+
 _LIMITS = {
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -59,7 +70,8 @@ def validate(model: type[Model], value: Any, document: Document, path: Path, rep
         return model.model_validate(value, context={"folder": folder})
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            _Fault(model, value, document, path, details).tell(report)
+            if not isinstance(details["input"], Unfilled):
+                _Fault(model, value, document, path, details).tell(report)
         return None
 
 
@@ -86,7 +98,10 @@ class _Fault:
             self._add(report, "missing-key", f"the key {last!r} is missing")
         elif self.kind in _WANTED:
             found = described(self.details["input"])
-            self._add(report, "wrong-type", f"wants {_WANTED[self.kind]}, found {found}")
+            what = f"wants {_WANTED[self.kind]}, found {found}"
+            self._add(report, "wrong-type", what, self._hint_for_type())
+        elif self.kind == "too_short":
+            self._add(report, "wrong-value", "is empty")
         elif self.kind in _LIMITS:
             words, name = _LIMITS[self.kind]
             limit = self.details["ctx"][name]
@@ -106,6 +121,14 @@ class _Fault:
     def _as_written(self) -> Any:
         """What stands in the file: what the environment filled in may be a secret."""
         return self.document.at(self.path)
+
+    def _hint_for_type(self) -> str:
+        written = self._as_written()
+        if self.kind == "bool_type":
+            return _MEANT.get(str(written).lower(), "")
+        if self.kind == "list_type" and isinstance(written, str):
+            return f"write [{written}]"
+        return ""
 
     def _reason(self) -> str:
         error = self.details.get("ctx", {}).get("error")
@@ -135,11 +158,14 @@ def _quoted(value: Any) -> str:
 def _written(value: Any, loc: tuple[int | str, ...], *, missing: bool) -> Path:
     """The part of pydantic's `loc` that leads through `value`: it also names the members of unions."""
     path: list[str | int] = []
+    here: Any = value
     for step in loc[:-1] if missing else loc:
-        if (isinstance(value, dict) and step in value) or (
-            isinstance(value, list) and isinstance(step, int) and step < len(value)
-        ):
-            value = value[step]
+        if isinstance(here, dict):
+            found = step in here
+        else:
+            found = isinstance(here, list) and isinstance(step, int) and step < len(here)
+        if found:
+            here = here[step]
             path.append(step)
     return tuple(path)
 

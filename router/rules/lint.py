@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,10 @@ from router.config.files import Entry, entries
 from router.config.problems import Path, Severity, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
+from router.patterns.operators import RULE_OPERATORS
+
+_NEARLY = 0.8
+"""How near to an operator (difflib's ratio) a field's name must be to be suspect."""
 
 
 def check(documents: Sequence[Document], targets: Iterable[str], report: Report) -> None:
@@ -28,6 +33,7 @@ def check(documents: Sequence[Document], targets: Iterable[str], report: Report)
             continue
         _check_name(entry, first, report)
         _check_targets(entry, known, report)
+        _check_operators(entry, report)
     if documents and not count:
         what = "there are no rules: every event would be stored, and go nowhere"
         report.add(documents[0], (), "no-rules", what, severity=Severity.WARNING)
@@ -68,6 +74,24 @@ def _ways(entry: Entry) -> Iterator[tuple[Path, str, Any]]:
             yield path, way, None
         elif isinstance(way, dict) and isinstance(way.get("target"), str):
             yield (*path, "target"), way["target"], way.get("transform")
+
+
+def _check_operators(entry: Entry, report: Report) -> None:
+    """Warn of a field under `data` that is nearly called like an operator: it would never match, silently."""
+    match = entry.value.get("match")
+    waiting = [((*entry.path, "match", "data"), match.get("data") if isinstance(match, dict) else None)]
+    while waiting:
+        path, held = waiting.pop()
+        if not isinstance(held, dict):
+            continue
+        for name, value in held.items():
+            waiting.append(((*path, name), value))
+            near = difflib.get_close_matches(name, RULE_OPERATORS, n=1, cutoff=_NEARLY)
+            if near and name not in RULE_OPERATORS:
+                what = f"{name!r} is a field of the payload here"
+                hint = f"if you meant the operator, write {near[0]!r}"
+                where = (*path, name)
+                report.add(entry.document, where, "operator", what, hint, key=True, severity=Severity.WARNING)
 
 
 def _defined(known: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from router.config.yaml import Document, number
 from router.errors import ConfigurationError
 from router.events import Event, EventError
 from router.patterns import Pattern, PatternError, parse_rule
+from router.patterns.errors import written
 from router.rules import lint
 from router.rules.model import Deployment, Destination, Place, Rule, RuleTest
 from router.rules.spec import RouteSpec, RuleSpec
@@ -150,7 +151,8 @@ class _Reader:
         except PatternError as error:
             for problem in (error, *error.others):
                 inner = ("match", *problem.path)
-                self._add(inner, "pattern", problem.reason, problem.hint or "", key=True)
+                what = f"match.{written(problem.path)}: {problem.reason}" if problem.path else problem.reason
+                self._add(inner, "pattern", what, problem.hint or "", key=True)
             return None
 
     def _where(self, text: str | None) -> Expression | None:

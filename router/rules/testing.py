@@ -11,8 +11,7 @@ from router.errors import MessageError
 from router.events import Event
 from router.events.json_format import decode
 from router.events.model import SPEC_ATTRIBUTES
-from router.patterns import Pattern
-from router.patterns.nodes import Branch, Field
+from router.patterns import Pattern, Verdict, explain
 from router.rules.model import Deployment, Rule, RuleTest, Seen, ignore
 from router.transforms import canonical_json
 
@@ -68,28 +67,24 @@ def _why_failed(deployment: Deployment, rule: Rule, test: RuleTest) -> str | Non
     seen = Seen(test.event)
     if rule.backstop and rule.matches(seen, ignore):
         return f"expected match, but the backstop is not asked: {matching[0].name!r} matches already"
-    if rule.pattern is not None and (found := _mismatch(rule.pattern, seen)):
-        return f"expected match, but {found}"
+    if rule.pattern is not None and (failing := _failing(rule.pattern, test.event)):
+        return f"expected match, but {failing}"
     return f"expected match, but {_where_said(rule, seen)}"
 
 
-def _mismatch(pattern: Pattern, seen: Seen) -> str:
-    """What of a pattern fails; of several branches, the one that comes nearest. "" if nothing does."""
-    if pattern.matches_fields(seen.fields):
+def _failing(pattern: Pattern, event: Event) -> str:
+    """The conditions that fail, each with what the event has there; "" if the pattern matches."""
+    explanation = explain(pattern, event)
+    if explanation.matched:
         return ""
-    failing = min((_failing(branch, seen) for branch in pattern.branches), key=len)
-    if not failing:
-        return "no single element of an array has everything that match asks of it"
-    return " and ".join(f"{field.path} is not {_wanted(field)}" for field in failing)
+    return " and ".join(_told(verdict) for verdict in explanation.failing)
 
 
-def _wanted(field: Field) -> str:
-    return " or ".join(leaf.written for leaf in field.leaves)
-
-
-def _failing(branch: Branch, seen: Seen) -> list[Field]:
-    alone = ((field, Pattern((Branch((field,)),))) for field in branch.fields)
-    return [field for field, pattern in alone if not pattern.matches_fields(seen.fields)]
+def _told(verdict: Verdict) -> str:
+    found = verdict.near or (
+        f"the event has {', '.join(verdict.found)}" if verdict.found else "it is missing"
+    )
+    return f"{verdict.path} is not {verdict.condition} ({found})"
 
 
 def _where_said(rule: Rule, seen: Seen) -> str:

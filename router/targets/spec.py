@@ -144,9 +144,15 @@ def _kind(entry: Entry, registry: Registry, report: Report) -> str | None:
 
 def _unknown(entry: Entry, word: str, registry: Registry, report: Report) -> None:
     known = [*registry, *Handling.model_fields]
-    hint = did_you_mean(word, known) or f"the kinds here are {', '.join(registry)}"
-    has_kind = any(key in registry for key in entry.value)
-    what = f"unknown key {word!r}" if has_kind else f"there is no kind of target called {word!r}"
+    if any(key in registry for key in entry.value):
+        what = f"unknown key {word!r}"
+        hint = (
+            did_you_mean(word, known)
+            or f"beside its kind, a target has {' and '.join(Handling.model_fields)}"
+        )
+    else:
+        what = f"there is no kind of target called {word!r}"
+        hint = did_you_mean(word, known) or f"the kinds here are {', '.join(registry)}"
     where = ".".join(map(str, entry.path))
     report.add(entry.document, (*entry.path, word), "unknown-key", f"{where}: {what}", hint, key=True)
 
