@@ -81,14 +81,12 @@ class TestSettings:
     def test_addresses_that_are_refused(self, url: str, what: str) -> None:
         assert what in faults({"url": url})
 
-    @pytest.mark.parametrize(
-        "name",
-        (
-            "Content-Type content-length HOST Idempotency-Key webhook-id webhook-signature ce-id CE-anything "
-            "Transfer-Encoding Connection te Expect"
-        ).split(),
-    )
+    @pytest.mark.parametrize("name", ["Content-Type", "content-length", "HOST", "Transfer-Encoding", "te"])
     def test_the_routers_own_headers_stay_its_own(self, name: str) -> None:
+        assert f"'{name}' is set by the router" in faults({"headers": {name: "x"}})
+
+    @pytest.mark.parametrize("name", ["Idempotency-Key", "webhook-id", "webhook-signature", "ce-id", "CE-X"])
+    def test_so_do_those_that_identify_what_is_sent(self, name: str) -> None:
         assert f"'{name}' is set by the router" in faults({"headers": {name: "x"}})
 
     @pytest.mark.parametrize("name", ["", "x y", "x:y", "x\r\ny", "bücher", "x\x00", "x\n"])
