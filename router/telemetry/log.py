@@ -57,7 +57,10 @@ def configure(level: str, stream: TextIO) -> None:
 
 def processors(stream: TextIO) -> list[Processor]:
     """What makes a line for this stream out of an event and its fields; the last one renders it."""
-    person = stream.isatty()
+    person = structlog.dev.ConsoleRenderer(
+        exception_formatter=structlog.dev.plain_traceback,
+        repr_native_str=True,  # what an event says must not move the cursor
+    )
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -66,7 +69,7 @@ def processors(stream: TextIO) -> list[Processor]:
         # The plain form: the structured one would write down every local variable, secrets too.
         structlog.processors.format_exc_info,
         redact,
-        structlog.dev.ConsoleRenderer() if person else render_json,
+        person if stream.isatty() else render_json,
     ]
 
 
