@@ -59,7 +59,11 @@ class RouterProcess:
         ]
         for reader in self._readers:
             reader.start()
-        self.url = str(self.wait_for_log("router.started", START)["url"])
+        try:
+            self.url = str(self.wait_for_log("router.started", START)["url"])
+        except BaseException:
+            self.kill()
+            raise
 
     def __enter__(self) -> Self:
         return self

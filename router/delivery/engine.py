@@ -13,6 +13,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from router.clock import Clock
+from router.delivery.health import Health
 from router.delivery.retry import Chance, GiveUp, Policy, decide
 from router.delivery.settler import Settler
 from router.store.base import Attempt, Delivery, Settlement, State, Store, StoreError
@@ -31,7 +32,7 @@ PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
 
 TICK = 0.01
-"""Seconds between two looks for due retries at least: many that are due one after another are woken together."""
+"""Seconds between two looks for due retries at least, so that many are woken together."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -85,6 +86,7 @@ class Engine:
         self._chance = chance
         self._observer = observer
         self._settler = Settler(store, clock, self._written)
+        self._health = Health()
         self._stopping = anyio.Event()
         self._idle: set[anyio.CancelScope] = set()
         self._alarm = math.inf
@@ -155,6 +157,7 @@ class Engine:
         earliest = min((s.due for s in settlements if s.due is not None), default=math.inf)
         if earliest < self._alarm:
             self._nap.cancel()
+        self._health.look(settlements)
         self._observer.settled(settlements)
 
     # -- one attempt ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from router.delivery.engine import Engine, UnrenderableError, Way
+from router.delivery.engine import Engine, Render, UnrenderableError, Way
 from router.delivery.retry import Policy
 from router.store.base import Delivery, Settlement, State, Store, StoreError, Tally
 from router.store.memory import MemoryStore
@@ -53,15 +53,18 @@ class House:
         self.clock = HandClock()
         self.store = store or MemoryStore(self.clock)
         self.watcher = Watcher()
-        self.render = as_it_is
+        self.render: Render = as_it_is
         self.engine = Engine(
             store=self.store,
             ways={name: Way(target, policy, target.concurrency) for name, target in targets.items()},
-            render=lambda delivery: self.render(delivery),
+            render=self._render,
             clock=self.clock,
             chance=lambda: 0.5,
             observer=self.watcher,
         )
+
+    async def _render(self, delivery: Delivery) -> Body | None:
+        return await self.render(delivery)
 
     @asynccontextmanager
     async def running(self, grace: float = 5.0) -> AsyncIterator[House]:

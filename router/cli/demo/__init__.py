@@ -32,7 +32,7 @@ def demo(*, once: bool, port: int) -> None:
     """
     data = Path("data") / f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     data.mkdir(parents=True)
-    console = Console()
+    console = Console(file=sys.stdout)
     story = Story()
     # The `log` target writes to standard output, which is the table's here.
     with (data / "console.log").open("w", encoding="utf-8") as lines, contextlib.redirect_stdout(lines):
