@@ -2,6 +2,7 @@
 
 from router.events import EventError
 from router.patterns.errors import PatternError
+from router.patterns.explain import Explanation, Verdict, explain
 from router.patterns.fields import Fields, read
 from router.patterns.parse import parse
 from router.patterns.pattern import Pattern
@@ -9,9 +10,12 @@ from router.patterns.rule import parse_rule, problems_of_rule
 
 __all__ = [
     "EventError",
+    "Explanation",
     "Fields",
     "Pattern",
     "PatternError",
+    "Verdict",
+    "explain",
     "parse",
     "parse_rule",
     "problems_of_rule",

@@ -44,7 +44,8 @@ class PatternError(ConfigurationError):
             self.line = source.count("\n", 0, offset) + 1
             self.column = offset - source.rfind("\n", 0, offset)
             where = f"\n at [Source: (String){_excerpt(source)}; line: {self.line}, column: {self.column}]"
-        super().__init__(f"Event pattern is not valid. Reason: {reason}{where}")
+        message = f"Event pattern is not valid. Reason: {reason}{where}"
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())  # lone surrogates
 
     def within(self, source: str) -> PatternError:
         """The same error with its line and column in the JSON text it was found in."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.events import Event, EventError
 from router.events.model import text_of
-from router.patterns.jsontext import JSONError, NotJSONError, Object, from_python
+from router.patterns.jsontext import DEEPEST, JSONError, NotJSONError, Object, from_python
 from router.patterns.jsontext import read as read_json
 
 if TYPE_CHECKING:
@@ -114,16 +114,20 @@ def _python(value: Any) -> Any:
 def _flatten(value: Any, into: Fields) -> None:
     """Put every leaf of a value where it belongs. Without recursion: events come from outside."""
     arrays = 0
-    waiting: list[tuple[Any, Fields, Element | None]] = [(value, into, None)]
+    waiting: list[tuple[Any, Fields, Element | None, int]] = [(value, into, None, 1)]
     while waiting:
-        value, into, element = waiting.pop()
+        value, into, element, depth = waiting.pop()
+        if depth > DEEPEST and isinstance(value, Object | list):
+            raise EventError(f"The event is nested deeper than {DEEPEST:,} levels.")
         if isinstance(value, Object):
-            waiting += [(member, into.descend(key), element) for key, member in reversed(value)]
+            members = [(member, into.descend(key), element, depth + 1) for key, member in value]
+            waiting += reversed(members)
         elif isinstance(value, list):
             arrays += 1
             for index in range(len(value) - 1, -1, -1):
                 member = value[index]
                 inside = isinstance(member, Object | list)
-                waiting.append((member, into, Element(arrays, index, element) if inside else element))
+                around = Element(arrays, index, element) if inside else element
+                waiting.append((member, into, around, depth + 1))
         else:
             into.values.append((value, element))

@@ -16,6 +16,9 @@ from typing import Any, NoReturn, TypeVar
 
 from router.patterns.values import Number, Value, number
 
+DEEPEST = 1_000
+"""Levels of nesting (EventBridge's limit, and its parser's)."""
+
 T = TypeVar("T")
 _Make = Callable[[Any, int, int, int], T]
 
@@ -73,9 +76,7 @@ def read(document: str | bytes) -> Any:
     text = _decoded(document)
     try:
         return _fast.decode(text)
-    except json.JSONDecodeError as problem:
-        raise JSONError(problem.msg, problem.pos) from None
-    except RecursionError:
+    except (ValueError, RecursionError):  # not JSON: the scanner says why and where; or nested deeply
         return _scan(text, lambda value, *_places: value)
 
 
@@ -144,7 +145,7 @@ def _decoded(document: str | bytes) -> str:
 
 def _refuse(constant: str) -> NoReturn:
     """Python's decoder knows NaN and Infinity; JSON does not."""
-    raise JSONError(f"Unrecognized token '{constant}': was expecting {_VALUES}", 0)
+    raise ValueError(constant)
 
 
 _fast = json.JSONDecoder(
@@ -178,6 +179,8 @@ def _scan(text: str, make: _Make[T]) -> T:
     at = _skip(text, 0)
     while True:
         if text.startswith(("{", "["), at):
+            if len(unfinished) >= DEEPEST:
+                raise JSONError(f"Nested deeper than {DEEPEST:,} levels", at)
             container = _Open("}" if text[at] == "{" else "]", at + 1)
             at = _skip(text, at + 1)
             if not text.startswith(container.close, at):
@@ -280,11 +283,19 @@ def dumps(node: Node) -> str:
     """A node as JSON text on one line, numbers as they were written."""
     value = node.value
     if isinstance(value, Object):
-        return "{" + ", ".join(f"{_quoted(key)}: {dumps(member)}" for key, member in value) + "}"
+        return "{" + ", ".join(f"{quoted(key)}: {dumps(member)}" for key, member in value) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(dumps(member) for member in value) + "]"
-    return value.text if isinstance(value, Number) else _quoted(value)
+    return quoted(value)
 
 
-def _quoted(value: Value) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def quoted(value: Value) -> str:
+    """A leaf as JSON text that can be printed: only lone surrogates stay escaped."""
+    if isinstance(value, Number):
+        return value.text
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def printable(text: str) -> str:
+    """A text with its lone surrogates, which no encoding has, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -13,13 +13,16 @@ from router.events import EventError
 from router.patterns.conditions import Exists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from router.patterns.fields import Element, Fields
     from router.patterns.nodes import Branch, Field
 
-MOST_STEPS = 250_000
-"""Choices that are tried for one branch and one event before an `EventError` is raised."""
+MOST_STEPS = 500_000
+"""What a search may cost, for one branch and one event, before an `EventError` is raised.
+
+Every element that is looked at is a step, and so is every element that is already chosen at each field.
+"""
 
 Bound = dict[int, int]
 """The element chosen in each array."""
@@ -35,14 +38,19 @@ def matches(branches: tuple[Branch, ...], event: Fields) -> bool:
 
 
 def branch_matches(branch: Branch, event: Fields) -> bool:
-    """Whether all fields of a branch match together."""
+    """Whether all fields of a branch match together.
+
+    Raises:
+        EventError: as `matches`.
+    """
     choices = []
     for field in branch.fields:
         choice = Choice(field, event)
         if not choice.possible:
             return False
         choices.append(choice)
-    if all(choice.free for choice in choices):
+    tied = [choice for choice in choices if not choice.free]
+    if len(tied) < 2 and all(choice.met for choice in tied):  # noqa: PLR2004 - one has nobody to disagree with
         return True
     return _Search(choices).from_field(0, {})
 
@@ -51,106 +59,67 @@ class Choice:
     """The ways in which one field can match an event.
 
     Attributes:
-        elements: the elements in which a value meets a condition (None: outside all arrays of objects),
-            each once.
-        occupied: for a field with `exists: false`, the elements in which it has any value; else None.
+        met: the elements in which a value meets a condition (None: outside all arrays of objects), each once.
+        taken: for a field with `exists: false`, the elements in which it has any value; else None.
     """
 
-    __slots__ = ("elements", "occupied")
+    __slots__ = ("met", "taken")
 
     def __init__(self, field: Field, event: Fields) -> None:
         found = event.at(field.segments)
         values = found.values if found else []
         conditions = [leaf.condition for leaf in field.leaves]
-        met = (
+        self.met = dict.fromkeys(
             element for value, element in values if any(condition.matches(value) for condition in conditions)
         )
-        self.elements = dict.fromkeys(met)
-        absent = any(isinstance(condition, Exists) and not condition.wanted for condition in conditions)
-        self.occupied = dict.fromkeys(element for _, element in values) if absent else None
+        absence = any(isinstance(condition, Exists) and not condition.wanted for condition in conditions)
+        self.taken = dict.fromkeys(element for _, element in values) if absence else None
 
     @property
     def possible(self) -> bool:
-        """Whether it can match at all: absence, while every value stands in some element."""
-        return bool(self.elements) or (self.occupied is not None and None not in self.occupied)
+        """Whether it can match at all: absence can, while every value stands in some element."""
+        return bool(self.met) or (self.taken is not None and None not in self.taken)
 
     @property
     def free(self) -> bool:
         """Whether it matches whatever the other fields choose."""
-        return None in self.elements or self.occupied == {}
+        return None in self.met or self.taken == {}
 
 
 class _Search:
     """A search for choices that can stand together, field by field in the order of the paths."""
 
     def __init__(self, choices: list[Choice]) -> None:
-        self._choices = choices
-        self._trees = [_Tree(choice.elements) for choice in choices]
+        self._met = [_Tree.of(choice.met) for choice in choices]
+        self._taken = [None if choice.taken is None else _Tree.of(choice.taken) for choice in choices]
+        self._relevant = _relevant(choices)
         self._hopeless: set[tuple[int, frozenset[tuple[int, int]]]] = set()
-        self._matter = self._arrays_that_matter()
         self._steps = 0
-
-    def _arrays_that_matter(self) -> list[set[int]]:
-        """For each field, the arrays that it or a later one has to do with."""
-        matter: list[set[int]] = [set()]
-        for choice in reversed(self._choices):
-            elements = [*choice.elements, *(choice.occupied or ())]
-            matter.append(matter[-1] | {array for one in elements if one for array, _ in one.tags()})
-        return matter[:0:-1]
 
     def from_field(self, index: int, bound: Bound) -> bool:
         """Whether this field and all later ones can match, given what is chosen already."""
-        if index == len(self._choices):
+        if index == len(self._met):
             return True
-        matter = self._matter[index]
-        state = (index, frozenset(tag for tag in bound.items() if tag[0] in matter))
+        self._spend(1 + len(bound))
+        state = (index, frozenset(tag for tag in bound.items() if tag[0] in self._relevant[index]))
         if state in self._hopeless:
             return False
-        for element in self._trees[index].within(bound):
-            self._step()
-            chosen = bound if element is None else bound | dict(element.tags())
+        for element in self._together(self._met[index], bound):
+            chosen = bound | dict(element.tags()) if element else bound
             if self.from_field(index + 1, chosen):
                 return True
-        occupied = self._choices[index].occupied
-        if occupied is not None and not any(self._together(one, bound) for one in occupied):
+        taken = self._taken[index]
+        if taken is not None and not any(True for _ in self._together(taken, bound)):
             return self.from_field(index + 1, bound)
         self._hopeless.add(state)
         return False
 
-    def _together(self, element: Element | None, bound: Bound) -> bool:
-        """Whether a value in this element can stand together with what is chosen."""
-        self._step()
-        return element is None or all(bound.get(array, index) == index for array, index in element.tags())
-
-    def _step(self) -> None:
-        self._steps += 1
-        if self._steps > MOST_STEPS:
-            raise EventError(
-                f"The event's arrays are too entangled for this pattern: {MOST_STEPS:,} combinations "
-                "of their elements were tried, and none or not all of them matched."
-            )
-
-
-class _Tree:
-    """Elements by the arrays they stand in, to find those that agree with a choice without trying all."""
-
-    __slots__ = ("arrays", "element", "is_choice")
-
-    def __init__(self, elements: dict[Element | None, None] | None = None) -> None:
-        self.arrays: dict[int, dict[int, _Tree]] = {}
-        self.element: Element | None = None
-        self.is_choice = False
-        for element in elements or ():
-            node = self
-            for array, index in reversed(tuple(element.tags()) if element else ()):
-                node = node.arrays.setdefault(array, {}).setdefault(index, _Tree())
-            node.element, node.is_choice = element, True
-
-    def within(self, bound: Bound) -> Iterator[Element | None]:
+    def _together(self, tree: _Tree, bound: Bound) -> Iterator[Element | None]:
         """The elements that can stand together with what is chosen, outer ones first."""
-        waiting = [self]
+        waiting = [tree]
         while waiting:
             node = waiting.pop()
+            self._spend(1)
             if node.is_choice:
                 yield node.element
             for array, members in node.arrays.items():
@@ -158,3 +127,61 @@ class _Tree:
                     waiting += members.values()
                 elif bound[array] in members:
                     waiting.append(members[bound[array]])
+
+    def _spend(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > MOST_STEPS:
+            reason = f"no answer after {MOST_STEPS:,} steps"
+            raise EventError(f"The event's arrays are too entangled for this pattern: {reason}.")
+
+
+class _Tree:
+    """Elements by the arrays they stand in, to find those that agree with a choice without trying all.
+
+    Attributes:
+        element: the element of this node; None at the root.
+        is_choice: whether it is one of the elements the tree was made of, or just surrounds some.
+        arrays: the nodes below, by array and index.
+    """
+
+    __slots__ = ("arrays", "element", "is_choice")
+
+    def __init__(self, element: Element | None) -> None:
+        self.element = element
+        self.is_choice = False
+        self.arrays: dict[int, dict[int, _Tree]] = {}
+
+    @classmethod
+    def of(cls, elements: Iterable[Element | None]) -> _Tree:
+        """The tree of some elements and of all that surround them."""
+        root = cls(None)
+        known: dict[Element | None, _Tree] = {None: root}
+        for element in elements:
+            new: list[Element] = []
+            around = element
+            while around is not None and around not in known:
+                new.append(around)
+                around = around.parent
+            node = known[around]
+            for inner in reversed(new):
+                below = known[inner] = cls(inner)
+                node.arrays.setdefault(inner.array, {})[inner.index] = below
+                node = below
+            node.is_choice = True
+        return root
+
+
+def _relevant(choices: list[Choice]) -> list[set[int]]:
+    """For each field, the arrays that it or a later one has to do with: no others make a difference."""
+    seen: set[Element | None] = {None}
+    arrays: set[int] = set()
+    relevant: list[set[int]] = []
+    for choice in reversed(choices):
+        for element in (*choice.met, *(choice.taken or ())):
+            around = element
+            while around is not None and around not in seen:
+                seen.add(around)
+                arrays.add(around.array)
+                around = around.parent
+        relevant.append(set(arrays))
+    return relevant[::-1]

@@ -46,10 +46,14 @@ class Field:
     Attributes:
         segments: the path's keys, split at every dot: `{"a.b": …}` and `{"a": {"b": …}}` are one path.
         leaves: the conditions, in their order.
+        written: the conditions as they stand in the pattern, as JSON.
+        place: where they stand.
     """
 
     segments: tuple[str, ...]
     leaves: tuple[Leaf, ...]
+    written: str
+    place: Place
 
     @property
     def path(self) -> str:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from router.patterns.errors import PatternError
 from router.patterns.jsontext import JSONError, Node, NotJSONError, Object, dumps, from_python, nodes
-from router.patterns.nodes import Leaf, Place
+from router.patterns.nodes import Leaf
 from router.patterns.operators import operation, scalar
 from router.patterns.pattern import Pattern
-from router.patterns.structure import branches, check_cost
+from router.patterns.structure import branches, field_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from router.patterns.conditions import Condition
     from router.patterns.errors import Path
+    from router.patterns.nodes import Field
 
 LONGEST = 4_096
 """Characters of a pattern as JSON text (EventBridge's limit)."""
@@ -77,15 +77,6 @@ def _node(value: Any) -> Node:
     return Node([_node(one) for one in value] if isinstance(value, list) else value)
 
 
-def leaf(condition: Condition, node: Node, path: Path, text: str | None) -> Leaf:
-    """A condition with the text and the place of the node it was read from."""
-    line = column = None
-    if text is not None and node.start is not None:
-        line = text.count("\n", 0, node.start) + 1
-        column = node.start - text.rfind("\n", 0, node.start)
-    return Leaf(condition, dumps(node), Place(path, line, column))
-
-
 class StrictForm:
     """How EventBridge reads a field: an array of conditions, and nothing looser."""
 
@@ -93,9 +84,8 @@ class StrictForm:
         self.or_is_operator = or_is_operator
         self._text = text
 
-    def leaves(self, name: str, node: Node, path: Path) -> tuple[Leaf, ...] | None:
-        """The conditions of an array; None for an object."""
-        del name
+    def field(self, name: str, node: Node, path: Path) -> Field | None:
+        """The field with the conditions of an array; None for an object."""
         if isinstance(node.value, Object):
             return None
         if not isinstance(node.value, list):
@@ -103,8 +93,8 @@ class StrictForm:
             raise PatternError(reason, path, offset=node.opened)
         if not node.value:
             raise PatternError("Empty arrays are not allowed", path, offset=node.end)
-        read = (self._leaf(one, (*path, index)) for index, one in enumerate(node.value))
-        return check_cost(tuple(read), node, path)
+        leaves = tuple(self._leaf(one, (*path, index)) for index, one in enumerate(node.value))
+        return field_of(name, leaves, node, path, self._text)
 
     def fault(self, problem: PatternError) -> NoReturn:
         """The first problem ends the reading."""
@@ -112,4 +102,4 @@ class StrictForm:
 
     def _leaf(self, node: Node, path: Path) -> Leaf:
         read = operation if isinstance(node.value, Object) else scalar
-        return leaf(read(node, path), node, path, self._text)
+        return Leaf(read(node, path), dumps(node), place_of(node, path, self._text))

@@ -15,11 +15,12 @@ from router.events import canonical
 from router.events.model import ATTRIBUTE_NAME, SPEC_ATTRIBUTES
 from router.patterns.conditions import All, Exists, wildcard
 from router.patterns.errors import PatternError
-from router.patterns.jsontext import Node, Object
+from router.patterns.jsontext import Node, Object, dumps
+from router.patterns.nodes import Leaf, Place
 from router.patterns.operators import RULE_OPERATORS, scalar
-from router.patterns.parse import leaf, node_of
+from router.patterns.parse import node_of
 from router.patterns.pattern import Pattern
-from router.patterns.structure import branches, check_cost
+from router.patterns.structure import branches, field_of
 from router.patterns.values import Number
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from router.patterns.conditions import Condition
     from router.patterns.errors import Path
-    from router.patterns.nodes import Branch, Leaf
+    from router.patterns.nodes import Branch, Field
 
 DATA = "data"
 GLOBBED = ("type", "source", "subject")
@@ -86,32 +87,29 @@ class RuleForm:
         """Take note, and go on."""
         self.problems.append(problem)
 
-    def leaves(self, name: str, node: Node, path: Path) -> tuple[Leaf, ...] | None:
-        """The conditions of a list, a bare value or operators; None for an object of payload fields."""
+    def field(self, name: str, node: Node, path: Path) -> Field | None:
+        """The field with the conditions of a list, a bare value or operators; None for payload fields."""
         attribute = _attribute(name, path)
+        members = [(node, path)]
         if isinstance(node.value, Object):
             operators = [key for key, _ in node.value if key in RULE_OPERATORS]
             if attribute is None and (name == DATA or len(operators) < max(len(node.value), 1)):
                 return None
-            return self._checked([(node, path)], attribute, node, path)
-        if not isinstance(node.value, list):
-            return self._checked([(node, path)], attribute, node, path)
-        if not node.value:
-            raise PatternError("Empty arrays are not allowed", path)
-        members = [(one, (*path, index)) for index, one in enumerate(node.value)]
-        return self._checked(members, attribute, node, path)
+        elif isinstance(node.value, list):
+            if not node.value:
+                raise PatternError("Empty arrays are not allowed", path)
+            members = [(one, (*path, index)) for index, one in enumerate(node.value)]
+        return field_of(name, self._leaves(members, attribute), node, path)
 
-    def _checked(
-        self, members: list[tuple[Node, Path]], attribute: str | None, node: Node, path: Path
-    ) -> tuple[Leaf, ...]:
-        """The conditions of one field, as far as they can be read, within the cost rule."""
-        read = []
-        for member, at in members:
+    def _leaves(self, members: list[tuple[Node, Path]], attribute: str | None) -> tuple[Leaf, ...]:
+        """The conditions of one field, as far as they can be read."""
+        leaves = []
+        for node, path in members:
             try:
-                read.append(leaf(_condition(member, at, attribute), member, at, None))
+                leaves.append(Leaf(_condition(node, path, attribute), dumps(node), Place(path)))
             except PatternError as problem:
                 self.fault(problem)
-        return check_cost(tuple(read), node, path)
+        return tuple(leaves)
 
 
 def _attribute(name: str, path: Path) -> str | None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from router.patterns.conditions import COMPARATORS, gaps
 from router.patterns.errors import PatternError
-from router.patterns.jsontext import Node, Object
-from router.patterns.nodes import Branch, Field, Leaf
+from router.patterns.jsontext import Node, Object, dumps
+from router.patterns.nodes import Branch, Field, Leaf, Place
 from router.patterns.operators import OPERATORS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _TOO_COMPLEX = (
     "or fewer repeating character sequences after a wildcard character"
 )
 
-Fields = dict[str, tuple[Leaf, ...]]
+Fields = dict[str, Field]
 
 
 class Form(Protocol):
@@ -54,8 +54,8 @@ class Form(Protocol):
 
     or_is_operator: bool
 
-    def leaves(self, name: str, node: Node, path: Path) -> tuple[Leaf, ...] | None:
-        """The conditions a member holds; None if it is an object with further fields.
+    def field(self, name: str, node: Node, path: Path) -> Field | None:
+        """The field a member is; None if it is an object with further fields.
 
         Raises:
             PatternError: it is neither.
@@ -96,17 +96,17 @@ def _grow(
             continue
         name = key if prefix is None else f"{prefix}.{key}"
         try:
-            leaves = form.leaves(name, member, at)
+            field = form.field(name, member, at)
         except PatternError as problem:
             form.fault(problem)
             continue
-        if leaves is None:
+        if field is None:
             _grow(grown, member, name, at, form, in_or=in_or)
             continue
         if not grown:
             grown.append({})
         for fields in grown:
-            fields[name] = leaves
+            fields[name] = field
 
 
 def _fork(grown: list[Fields], node: Node, prefix: str | None, path: Path, form: Form) -> None:
@@ -139,11 +139,13 @@ def _branch(fields: Fields, root: Node) -> Branch:
         raise PatternError(reason, (), offset=root.end)
     # Java compares strings by UTF-16 code units, and so does the order of `exists: false`.
     paths = sorted(fields, key=lambda path: path.encode("utf-16-be", "surrogatepass"))
-    return Branch(tuple(Field(tuple(path.split(".")), fields[path]) for path in paths))
+    return Branch(tuple(fields[path] for path in paths))
 
 
-def check_cost(leaves: tuple[Leaf, ...], node: Node, path: Path) -> tuple[Leaf, ...]:
-    """The same conditions of one field, if their wildcards are within the cost rule.
+def field_of(name: str, leaves: tuple[Leaf, ...], node: Node, path: Path, text: str | None = None) -> Field:
+    """A field with its conditions, if their wildcards are within the cost rule.
+
+    `name` is the field's path in events; `node` holds the conditions, at `path`, read from the JSON `text`.
 
     Raises:
         PatternError: more than `MOST_GAPS` in one wildcard, or `MOST_GAPS_IN_FIELD` in all together.
@@ -152,4 +154,11 @@ def check_cost(leaves: tuple[Leaf, ...], node: Node, path: Path) -> tuple[Leaf, 
     if max(counts, default=0) > MOST_GAPS or sum(counts) > MOST_GAPS_IN_FIELD:
         hint = f"at most {MOST_GAPS} * in one wildcard, {MOST_GAPS_IN_FIELD} in all wildcards of one field"
         raise PatternError(_TOO_COMPLEX, path, offset=node.end, hint=hint)
-    return leaves
+    return Field(tuple(name.split(".")), leaves, dumps(node), place_of(node, path, text))
+
+
+def place_of(node: Node, path: Path, text: str | None) -> Place:
+    """Where a node stands; with line and column if it was read from text."""
+    if text is None or node.start is None:
+        return Place(path)
+    return Place(path, text.count("\n", 0, node.start) + 1, node.start - text.rfind("\n", 0, node.start))

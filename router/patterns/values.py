@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-_ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|[0-9a-fA-F:]*:[0-9a-fA-F:]*")
+_ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|(?=[^:]*:)[0-9a-fA-F:]+")
 _LEADING_ZEROS = re.compile(r"\b0+(?=[0-9a-fA-F])")
 _LONGEST_IPV4 = 15
 

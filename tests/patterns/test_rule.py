@@ -89,7 +89,7 @@ def test_what_it_then_does_not_mean(pattern: dict[str, Any]) -> None:
     ],
 )
 @pytest.mark.parametrize("attribute", ["type", "source", "subject"])
-def test_globs(attribute: str, glob: str, text: str, expected: bool) -> None:  # noqa: FBT001 - a column
+def test_globs(attribute: str, glob: str, text: str, expected: bool) -> None:
     values: dict[str, Any] = {attribute: text}
     subject = event(None, **values)
     assert matches({attribute: glob}, subject) is expected
@@ -146,7 +146,7 @@ def test_payload_numbers_and_booleans_keep_their_type() -> None:
         (b'{"x": 1, "x": 2}', None, {"data": {"x": 1}}, True),
     ],
 )
-def test_payloads(data: bytes, datacontenttype: str, pattern: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+def test_payloads(data: bytes, datacontenttype: str, pattern: dict[str, Any], expected: bool) -> None:
     assert matches(pattern, event(data, datacontenttype=datacontenttype)) is expected
 
 
