@@ -139,15 +139,15 @@ async def serve(parts: Parts) -> None:
     A second signal ends the process at once; nothing that was accepted is lost by that.
     """
     async with running(parts) as router:
-        log.info(
-            "router.started",
-            url=router.url,
-            data=str(parts.data),
-            rules=len(parts.deployment.rules),
-            targets=len(parts.deployment.targets),
-            version=parts.deployment.version,
-        )
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            log.info(
+                "router.started",
+                url=router.url,
+                data=str(parts.data),
+                rules=len(parts.deployment.rules),
+                targets=len(parts.deployment.targets),
+                version=parts.deployment.version,
+            )
             async for number in signals:
                 log.info("router.stopping", signal=signal.Signals(number).name)
                 break

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -20,3 +22,10 @@ def receiver() -> Iterator[Receiver]:
     """A recording HTTP receiver on loopback; see `tests/receiver.py`."""
     with Receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as once:
+        return int(once.getsockname()[1])

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 START = 30.0
 """Seconds a router may take to listen, on a machine that is busy with other tests."""
@@ -31,6 +31,7 @@ class RouterProcess:
         data: Path,
         environ: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
+        cwd: Path | None = None,
     ) -> None:
         self.log: list[dict[str, Any]] = []
         self.output: list[str] = []
@@ -51,6 +52,7 @@ class RouterProcess:
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            cwd=cwd,
             env=dict(os.environ) | dict(environ or {}),
         )
         self._readers = [
@@ -80,14 +82,19 @@ class RouterProcess:
     def kill(self) -> None:
         """SIGKILL: it does not get to say goodbye."""
         self._process.kill()
-        self._wait(10.0)
+        self.wait(10.0)
 
     def terminate(self, timeout: float = 30.0) -> int:
         """SIGTERM; returns the exit status."""
-        self._process.send_signal(signal.SIGTERM)
-        return self._wait(timeout)
+        self.signal_term()
+        return self.wait(timeout)
 
-    def _wait(self, timeout: float) -> int:
+    def signal_term(self) -> None:
+        """SIGTERM; does not wait for what comes of it."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """Wait for its end; returns the exit status."""
         status = self._process.wait(timeout)
         for reader in self._readers:
             reader.join(timeout)
@@ -139,3 +146,17 @@ class RouterProcess:
             with self._changed:
                 self.output.append(line.decode())
                 self._changed.notify_all()
+
+
+def output_until(stream: IO[str], word: str) -> list[str]:
+    """Read lines until one has `word` in it; return them all.
+
+    Raises:
+        AssertionError: the stream ended first.
+    """
+    lines = []
+    for line in stream:
+        lines.append(line)
+        if word in line:
+            return lines
+    raise AssertionError(f"no {word!r} in {lines}")

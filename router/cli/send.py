@@ -38,29 +38,29 @@ def send(files: tuple[Path, ...], url: str, path: str) -> None:
     failed = 0
     for file in files:
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        for number, (body, content_type) in enumerate(_requests(content, cloudevents=path == "/events"), 1):
+        for place, body, content_type in _requests(content, cloudevents=path == "/events"):
             said = _post(url.rstrip("/") + path, body, content_type)
-            click.echo(f"{file}#{number}: {said or 'accepted'}", err=said is not None)
+            click.echo(f"{file}{place}: {said or 'accepted'}", err=said is not None)
             failed += said is not None
     if failed:
         sys.exit(FELL_SHORT)
 
 
-def _requests(content: bytes, *, cloudevents: bool) -> Iterator[tuple[bytes, str]]:
-    """The requests a file makes, each with its content type."""
+def _requests(content: bytes, *, cloudevents: bool) -> Iterator[tuple[str, bytes, str]]:
+    """The requests a file makes: the line it stands on, where there are several; body; content type."""
     if not cloudevents:
         kind = "application/xml" if content.lstrip().startswith(b"<") else "application/json"
-        yield content, kind
+        yield "", content, kind
         return
     try:
         one = json.loads(content)
     except ValueError:
-        for line in content.splitlines():
+        for number, line in enumerate(content.splitlines(), 1):
             if line.strip():
-                yield line, "application/cloudevents+json"
+                yield f":{number}", line, "application/cloudevents+json"
         return
     suffix = "-batch+json" if isinstance(one, list) else "+json"
-    yield content, f"application/cloudevents{suffix}"
+    yield "", content, f"application/cloudevents{suffix}"
 
 
 def _post(url: str, body: bytes, content_type: str) -> str | None:

@@ -1,7 +1,8 @@
-"""What the demo sends: every sample of the three clouds, each made an event of its own."""
+"""What the demo sends: the clouds' samples, each made an event of its own, and one that no rule is for."""
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -31,3 +32,10 @@ def letters() -> Iterator[Letter]:
         for sample in samples.load(cloud):
             body = pattern.sub(lambda _: uuid.uuid4().hex.encode(), sample.body, count=1)
             yield Letter(cloud, replace(sample, body=body))
+    yield Letter("anybody", samples.Sample("order", "/events", "application/cloudevents+json", _order()))
+
+
+def _order() -> bytes:
+    """An event that no shipped rule is for: the backstop's."""
+    event = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/shop", "type": "com.example.order"}
+    return json.dumps(event | {"data": {"total": 42}}).encode()

@@ -29,8 +29,8 @@ PATIENCE = 25.0
 ANSWER_WITHIN = 5.0
 """Seconds that the router may take to answer."""
 
-OK = 200
-"""What every cloud takes for success."""
+SUCCESS = (200, 202)
+"""What the clouds, and a CloudEvents sender, take for success."""
 
 WEBHOOKS = ("TRUST_AND_SAFETY_URL", "FAILED_TASKS_URL")
 """The shipped targets' addresses, by the variable that sets them."""
@@ -161,7 +161,7 @@ async def _send_all(story: Story, url: str) -> None:
             sample = letter.sample
             headers = {"content-type": sample.content_type}
             reply = await sender.send("POST", url + sample.path, headers, sample.body, ANSWER_WITHIN)
-            if reply.status != OK:
+            if reply.status not in SUCCESS:
                 said = reply.body.decode(errors="replace")
                 story.refused.append(f"{letter.cloud}/{sample.name}: {reply.status} {said}")
 

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from router import samples
+from router.cli import main
+from tests.process import RouterProcess
+
+RULES = """
+rules: [{name: all, match: {type: "*"}, targets: [file]}]
+targets: {file: {file: {path: all.jsonl}}}
+"""
+
+
+def event(number: int) -> dict[str, object]:
+    return {
+        "specversion": "1.0",
+        "id": str(number),
+        "source": "/tests",
+        "type": "test.event",
+        "data": {"n": number},
+    }
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[RouterProcess]:
+    (tmp_path / "router.yml").write_text(RULES)
+    with RouterProcess([tmp_path], tmp_path / "data") as router:
+        yield router
+
+
+def written(tmp_path: Path) -> list[str]:
+    return [
+        json.loads(line)["event"]["id"] for line in (tmp_path / "data" / "all.jsonl").read_text().splitlines()
+    ]
+
+
+def test_one_event_a_list_and_lines(running: RouterProcess, tmp_path: Path) -> None:
+    one, several, lines = tmp_path / "one.json", tmp_path / "several.json", tmp_path / "lines.jsonl"
+    one.write_text(json.dumps(event(1), indent=2))
+    several.write_text(json.dumps([event(2), event(3)]))
+    lines.write_text("".join(json.dumps(event(number)) + "\n" for number in (4, 5, 6)))
+    done = CliRunner().invoke(main, ["send", "--url", running.url, str(one), str(several), str(lines)])
+    assert done.exit_code == 0, done.output
+    assert running.terminate() == 0
+    assert written(tmp_path) == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_standard_input(running: RouterProcess, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["send", "--url", running.url, "-"], input=json.dumps(event(7)))
+    assert (done.exit_code, done.output) == (0, "-: accepted\n")
+
+
+@pytest.mark.parametrize("cloud", samples.CLOUDS)
+def test_a_clouds_own_request(cloud: str, running: RouterProcess, tmp_path: Path) -> None:
+    sample = samples.load(cloud)[-1]
+    file = tmp_path / Path(sample.name).name
+    file.write_bytes(sample.body)
+    done = CliRunner().invoke(main, ["send", "--url", running.url, "--to", f"/{cloud}", str(file)])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_refusal_says_why_and_the_rest_is_sent(running: RouterProcess, tmp_path: Path) -> None:
+    file = tmp_path / "lines.jsonl"
+    file.write_text('{"specversion": "1.0"}\n' + json.dumps(event(8)) + "\n")
+    done = CliRunner().invoke(main, ["send", "--url", running.url, str(file)])
+    assert done.exit_code == 1
+    assert f"{file}:1: refused with 400: " in done.output
+    assert f"{file}:2: accepted" in done.output
+
+
+def test_no_router(tmp_path: Path, unused_port: int) -> None:
+    file = tmp_path / "one.json"
+    file.write_text(json.dumps(event(1)))
+    url = f"http://127.0.0.1:{unused_port}"
+    done = CliRunner().invoke(main, ["send", "--url", url, str(file)])
+    assert done.exit_code == 1
+    assert f"no router answers at {url}/events: [Errno 111] Connection refused" in done.output

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.client import post, request
+from tests.process import RouterProcess
+from tests.receiver import Answer, Receiver
+
+LOG_ONLY = """
+rules: [{name: all, match: {type: "*"}, targets: [console]}]
+targets: {console: {log: {}}}
+"""
+
+EVENT = json.dumps(
+    {"specversion": "1.0", "id": "1", "source": "/tests", "type": "test.event", "data": [1]}
+).encode()
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    file = tmp_path / "router.yml"
+    file.write_text(LOG_ONLY)
+    return file
+
+
+def router(
+    *arguments: str | Path, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "router", *map(str, arguments)],
+        cwd=cwd,
+        env=dict(os.environ) | dict(environ or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def send(url: str) -> int:
+    return post(f"{url}/events", EVENT, "application/cloudevents+json").status
+
+
+def test_what_is_sent_comes_out_on_standard_output(rules: Path, tmp_path: Path) -> None:
+    with RouterProcess([rules], tmp_path / "data") as running:
+        assert send(running.url) == 202
+        (line,) = running.wait_for_output(1)
+        said = json.loads(line)
+        assert (said["event"], said["type"], said["rules"]) == ("event.routed", "test.event", ["all"])
+        assert running.terminate() == 0
+
+
+def test_sigterm_drains_and_exits_0(receiver: Receiver, tmp_path: Path) -> None:
+    rules = tmp_path / "router.yml"
+    rules.write_text(
+        LOG_ONLY.replace("{log: {}}", f'{{http: {{url: "{receiver.url}/hook"}}, concurrency: 1}}')
+    )
+    gate = receiver.gate()
+    receiver.script(Answer(gate=gate))
+    with RouterProcess([rules], tmp_path / "data") as running:
+        for _ in range(3):
+            assert send(running.url) == 202
+        receiver.wait_for(1)
+        running.signal_term()
+        running.wait_for_log("router.stopping")
+        gate.open()
+        assert running.wait() == 0
+    # The attempt under way ended and is written down; the others wait for the next start.
+    with RouterProcess([rules], tmp_path / "data") as running:
+        receiver.wait_for(3)
+        assert running.terminate() == 0
+    assert len(receiver.requests) == 3
+    assert len({r.headers["idempotency-key"] for r in receiver.requests}) == 3
+
+
+def test_an_attempt_that_hangs_does_not_hold_up_the_end_for_ever(receiver: Receiver, tmp_path: Path) -> None:
+    rules = tmp_path / "router.yml"
+    hook = f'{{http: {{url: "{receiver.url}/hook", timeout: 1h}}}}'
+    rules.write_text(LOG_ONLY.replace("{log: {}}", hook))
+    receiver.script(Answer(gate=receiver.gate()))
+    with RouterProcess([rules], tmp_path / "data") as running:
+        assert send(running.url) == 202
+        receiver.wait_for(1)
+        assert running.terminate(timeout=25) == 0
+    with RouterProcess([rules], tmp_path / "data"):
+        first, second = receiver.wait_for(2)
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_a_folder_belongs_to_one_router(rules: Path, tmp_path: Path) -> None:
+    with RouterProcess([rules], tmp_path / "data") as running:
+        second = router("serve", rules, "--data", tmp_path / "data", "--port", "0")
+    assert second.returncode == 2
+    assert f"{tmp_path / 'data'} is in use by process {running.pid}" in second.stderr
+
+
+def test_a_port_that_is_taken(rules: Path, tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        done = router("serve", rules, "--data", tmp_path / "data", "--port", str(port))
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: cannot listen on 127.0.0.1:{port}: Address already in use\n",
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_it_does_not_listen_to_strangers_it_cannot_know(host: str, rules: Path, tmp_path: Path) -> None:
+    done = router("serve", rules, "--data", tmp_path / "data", "--host", host, "--port", "0")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: refused to listen on {host}: no source verifies who sends")
+
+
+def test_unless_it_is_told_to(rules: Path, tmp_path: Path) -> None:
+    options = ("--host", "0.0.0.0", "--insecure")
+    with RouterProcess([rules], tmp_path / "data", options=options) as running:
+        assert send(running.url.replace("0.0.0.0", "127.0.0.1")) == 202
+
+
+def test_a_broken_configuration_is_told_whole_and_starts_nothing(tmp_path: Path) -> None:
+    rules = tmp_path / "router.yml"
+    rules.write_text(LOG_ONLY.replace("console]", "consle]").replace("log:", "lgo:"))
+    done = router("serve", rules, "--data", tmp_path / "data", "--port", "0")
+    assert done.returncode == 2
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["error", "error"]
+    assert "did you mean 'console'?" in done.stderr
+    assert "did you mean 'log'?" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_that_is_no_store_is_named(rules: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "deliveries.sqlite").write_bytes(b"this is no database, and long enough to look like one" * 100)
+    done = router("serve", rules, "--data", data, "--port", "0")
+    assert done.returncode == 2
+    assert f"{data} cannot be opened as a router's store" in done.stderr
+
+
+def test_the_folder_that_it_stands_in_is_the_deployment(rules: Path, tmp_path: Path) -> None:
+    with RouterProcess([], tmp_path / "data", cwd=tmp_path) as running:
+        assert send(running.url) == 202
+        running.wait_for_output(1)
+    assert (tmp_path / "data" / "deliveries.sqlite").exists()
+
+
+def test_yesterdays_bodies_are_rendered_by_yesterdays_rules(receiver: Receiver, tmp_path: Path) -> None:
+    """A body is made by the configuration that routed its event; the address is the target's as it is now."""
+    rules = tmp_path / "router.yml"
+    text = """
+rules:
+  - {name: all, match: {type: "*"}, targets: [{target: hook, transform: {text: "%s {{ data[0] }}"}}]}
+targets:
+  hook: {http: {url: "%s/%s"}, retry: {first: 100ms, most: 100ms}}
+"""
+    receiver.script(Answer(503))
+    rules.write_text(text % ("before", receiver.url, "old"))
+    with RouterProcess([rules], tmp_path / "data") as running:
+        assert send(running.url) == 202
+        receiver.wait_for(1)
+        running.kill()
+    rules.write_text(text % ("after", receiver.url, "new"))
+    with RouterProcess([rules], tmp_path / "data") as running:
+        receiver.wait_for(2)
+        assert send(running.url) == 202
+        requests = receiver.wait_for(3)
+    assert [(r.target, r.body) for r in requests] == [
+        ("/old", b"before 1"),
+        ("/new", b"before 1"),
+        ("/new", b"after 1"),
+    ]
+
+
+def test_the_log_says_what_runs_and_no_secret(receiver: Receiver, tmp_path: Path) -> None:
+    rules = tmp_path / "router.yml"
+    hook = '{http: {url: "${HOOK}", headers: {x-api-key: "${KEY}"}}}'
+    rules.write_text(LOG_ONLY.replace("{log: {}}", hook))
+    environ = {"HOOK": f"{receiver.url}/hook", "KEY": "hunter2-hunter2"}
+    with RouterProcess([rules], tmp_path / "data", environ) as running:
+        assert send(running.url) == 202
+        (got,) = receiver.wait_for(1)
+        started = running.wait_for_log("router.started")
+        assert running.terminate() == 0
+        assert "hunter2" not in json.dumps(running.log)
+    assert (started["rules"], started["targets"], len(started["version"])) == (1, 1, 16)
+    assert got.headers["x-api-key"] == "hunter2-hunter2"
+    with closing(sqlite3.connect(tmp_path / "data" / "deliveries.sqlite")) as store:
+        (text,) = store.execute("SELECT text FROM configurations").fetchone()
+    assert "hunter2" not in text
+    assert "${KEY}" in text
+
+
+def test_refused_requests_are_in_the_log(rules: Path, tmp_path: Path) -> None:
+    with RouterProcess([rules], tmp_path / "data") as running:
+        assert post(f"{running.url}/events", b"{", "application/cloudevents+json").status == 400
+        line = running.wait_for_log("request.refused")
+        assert request("GET", f"{running.url}/healthz").status == 200
+    assert line["source"] == "cloudevents"
+    assert "line 1, column" in line["error"]
+
+
+def commands(*names: str) -> Sequence[str]:
+    return names
+
+
+@pytest.mark.parametrize("command", commands("serve", "demo", "check", "test", "send", "schema"))
+def test_every_command_explains_itself(command: str) -> None:
+    done = router(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: python -m router {command}")
