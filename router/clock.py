@@ -32,5 +32,5 @@ class SystemClock:
 
         Sleeps at most a minute at a time: a wall clock may be set forward meanwhile.
         """
-        while (left := when - self.now()) > 0:
-            await anyio.sleep(min(left, 60.0))  # noqa: ASYNC110 -- it is time itself that is waited for
+        while (left := when - self.now()) > 0:  # noqa: ASYNC110 -- it is time itself that is waited for
+            await anyio.sleep(min(left, 60.0))
