@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from router.config.expressions import Expression, ExpressionError, compile_expression
-from router.config.problems import Path
+from router.config.problems import Path, did_you_mean
 from router.errors import ConfigurationError, MessageError
 from router.events import Event
 
@@ -102,10 +102,14 @@ def compile_transform(written: Mapping[str, Any]) -> Transform:
 
 def faults(written: Mapping[str, Any]) -> Iterator[TransformSyntaxError]:
     """Everything that is wrong with a transform."""
+    kinds = ", ".join(KINDS)
     if len(written) != 1:
         found = " and ".join(written) or "none"
-        yield TransformSyntaxError(f"a transform is exactly one of {', '.join(KINDS)}; found {found}", ())
+        yield TransformSyntaxError(f"a transform is exactly one of {kinds}; found {found}", ())
     for kind, value in written.items():
+        if kind not in KINDS:
+            hint = did_you_mean(kind, KINDS) or f"the transforms are {kinds}"
+            yield TransformSyntaxError(f"there is no transform {kind!r}", (kind,), hint=hint)
         if kind in {"select", "text"} and not isinstance(value, str):
             yield TransformSyntaxError(f"{kind} wants a text", (kind,))
         elif kind == "select":

@@ -69,8 +69,10 @@ def _missing(name: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
     if name is None:
         hint = "write ${NAME} or ${NAME:-default}; for the two characters themselves, $${"
         return "'${' without a name and '}'", hint
-    what = f"the environment variable {name} is {'empty' if name in environ else 'not set'}"
-    return what, did_you_mean(name, environ) or f"set it, or give it a default: ${{{name}:-…}}"
+    hint = f"set it, or give it a default: ${{{name}:-…}}"
+    if name in environ:
+        return f"the environment variable {name} is empty", hint
+    return f"the environment variable {name} is not set", did_you_mean(name, environ) or hint
 
 
 def _secret(value: Any, info: ValidationInfo) -> Any:

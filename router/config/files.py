@@ -58,10 +58,12 @@ def entries(documents: Sequence[Document], section: str) -> Iterator[Entry]:
     """The entries of one section of all documents, in order."""
     for document in documents:
         held = (document.value or {}).get(section)
+        if not isinstance(held, SECTIONS[section]):
+            continue
         if isinstance(held, dict):
             for name, value in held.items():
                 yield Entry(document, (section, name), name, value)
-        elif isinstance(held, list):
+        else:
             for index, value in enumerate(held):
                 yield Entry(document, (section, index), "", value)
 
@@ -92,7 +94,7 @@ def _of_folder(folder: FilePath) -> Iterator[FilePath]:
     for part in ("rules", "targets"):
         for file in sorted((folder / part).rglob("*")):
             hidden = any(step.startswith(".") for step in file.relative_to(folder).parts)
-            if file.suffix in SUFFIXES and not hidden and file.is_file():
+            if file.suffix in SUFFIXES and not hidden and not file.is_dir():
                 yield file
 
 

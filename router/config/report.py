@@ -40,7 +40,12 @@ class Report:
         offset: int | None = None,
         severity: Severity = Severity.ERROR,
     ) -> None:
-        """Add a problem at a path of a document (`Document.place` says where that is)."""
+        """Add a problem at a path of a document (`Document.place` says where that is).
+
+        Nothing is added where the value itself could not be read: that is reported already.
+        """
+        if path in document.broken:
+            return
         mark = document.place(path, key=key, offset=offset)
         self._found.append(Problem.at(document.file, mark, code, message, hint, severity))
 

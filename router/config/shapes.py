@@ -52,6 +52,12 @@ _MEANT = {
 }
 """What YAML 1.1 took for a boolean, and what to write here."""
 
+_PLAINLY = {
+    "too_short": ("is empty", ""),
+    "url_parsing": ("is no URL", "write https://example.com/path"),
+    "url_scheme": ("is no URL of the web", "write https://example.com/path"),
+}
+
 _LIMITS = {
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -70,9 +76,17 @@ def validate(model: type[Model], value: Any, document: Document, path: Path, rep
         return model.model_validate(value, context={"folder": folder})
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            if not isinstance(details["input"], Unfilled):
+            if not _is_unfilled(details):
                 _Fault(model, value, document, path, details).tell(report)
         return None
+
+
+def _is_unfilled(details: ErrorDetails) -> bool:
+    """Whether the error only comes of a variable that is missing, which is reported already."""
+    given = details["input"]
+    if details["type"] == "value_error" and isinstance(given, dict):
+        return any(isinstance(held, Unfilled) for held in given.values())
+    return isinstance(given, Unfilled)
 
 
 class _Fault:
@@ -100,8 +114,8 @@ class _Fault:
             found = described(self.details["input"])
             what = f"wants {_WANTED[self.kind]}, found {found}"
             self._add(report, "wrong-type", what, self._hint_for_type())
-        elif self.kind == "too_short":
-            self._add(report, "wrong-value", "is empty")
+        elif self.kind in _PLAINLY:
+            self._add(report, "wrong-value", *_PLAINLY[self.kind])
         elif self.kind in _LIMITS:
             words, name = _LIMITS[self.kind]
             limit = self.details["ctx"][name]

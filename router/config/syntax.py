@@ -32,7 +32,17 @@ _WORDS = {
         "put a text that begins with * in quotes",
     ),
     "found unexpected end of stream": ("a quote is not closed", "close it with the quote it began with"),
+    "found unknown escape character": (
+        "in double quotes, a backslash begins an escape, and this one means nothing",
+        "use single quotes, or write the backslash twice",
+    ),
+    "found invalid Unicode character escape code": (
+        "this escape is no character",
+        "write the character itself",
+    ),
 }
+
+_NO_BEGINNING = "found character that cannot start any token"
 
 _PYTHON_WORDING = {
     "expected ',' or ']', but got": "did not find expected ',' or ']'",
@@ -43,6 +53,8 @@ _PYTHON_WORDING = {
     "expected <block end>, but found": "did not find expected key",
     "mapping values are not allowed here": "mapping values are not allowed in this context",
     "found undefined alias": "found undefined alias",
+    "found character": _NO_BEGINNING,
+    "found unknown escape character": "found unknown escape character",
 }
 """PyYAML's own parser words some faults differently from libyaml's."""
 
@@ -51,15 +63,21 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[tuple[int, int], str, str
     """Place (line and column, from 1), message and hint of a syntax error in `text`."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return (1, 1), f"this is not YAML: {error}", ""
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     said = _as_libyaml(error.problem or "it cannot be read")
     lines = text.split("\n")
+    mark = error.problem_mark or error.context_mark
+    if (
+        mark is not None
+        and error.context_mark is not None
+        and not "".join(lines[mark.line :])[mark.column :].strip()
+    ):
+        mark = error.context_mark  # what is not closed is found missing at the end of the file
+    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     here = lines[line][column : column + 1] if line < len(lines) else ""
     place = (line + 1, column + 1)
     if here == "\t":
         return place, "a tab cannot stand here", "indent with spaces"
-    if said == "found character that cannot start any token":
+    if said == _NO_BEGINNING:
         return place, f"a value cannot begin with {here!r}", "put the text in quotes"
     message, hint = _WORDS.get(said, (f"this is not YAML: {said}", ""))
     return place, message, hint

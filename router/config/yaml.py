@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -52,12 +53,14 @@ class Document:
         value: dicts, lists, strings, ints, floats, Decimals, booleans and None; None for an empty file.
         keys: path of an entry → where its key is written.
         values: path of a value → where it begins.
+        broken: paths of values that could not be read whole; what they seem to lack is no news.
     """
 
     file: str
     value: Any
     keys: Mapping[Path, Mark]
     values: Mapping[Path, Mark]
+    broken: AbstractSet[Path] = frozenset()
 
     def at(self, path: Path) -> Any:
         """The value at a path.
@@ -132,7 +135,7 @@ def read(content: bytes, file: str) -> tuple[Document, list[Problem]]:
         loader.dispose()
     builder = _Builder(file)
     value = None if root is None else builder.root(root)
-    return Document(file, value, builder.keys, builder.values), builder.problems
+    return Document(file, value, builder.keys, builder.values, builder.broken), builder.problems
 
 
 def _broken(file: str, text: str, index: int, message: str, hint: str) -> tuple[Document, list[Problem]]:
@@ -164,7 +167,12 @@ class _Composing:
         self.depth -= 1
 
 
-_Loader: Any = type("_Loader", (_Composing, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
+def loader_on(base: type) -> Any:
+    """A loader that composes our way, on one of PyYAML's: libyaml's, or its own where that is missing."""
+    return type("Loader", (_Composing, base), {})
+
+
+_Loader = loader_on(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 class _Builder:
@@ -174,6 +182,7 @@ class _Builder:
         self.file = file
         self.keys: dict[Path, Mark] = {}
         self.values: dict[Path, Mark] = {}
+        self.broken: set[Path] = set()
         self.problems: list[Problem] = []
         self._open: set[int] = set()
         self._built: set[int] = set()
@@ -184,7 +193,7 @@ class _Builder:
             return self._value(node, ())
         except _AliasBombError as error:
             what = f"aliases repeat more than {REPEATED_NODES:,} values of this file"
-            self._problem(error.node, "alias", what, "write fewer of them, or write the values out")
+            self._problem(error.node, "alias", what, "write fewer of them, or write the values out", ())
             return None
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
@@ -192,10 +201,10 @@ class _Builder:
         with self._visit(node) as fresh:
             if not fresh:
                 what = "an alias cannot stand inside the value it repeats"
-                self._problem(node, "alias", what, "write the value out")
+                self._problem(node, "alias", what, "write the value out", path)
                 return None
             if node.tag == _PLAIN:
-                return self._plain(node)
+                return self._plain(node, path)
             if node.tag == _QUOTED:
                 return node.value
             if node.tag == _LIST:
@@ -203,7 +212,7 @@ class _Builder:
             if node.tag == _MAPPING:
                 return self._mapping(node, path)
         hint = "put the text in quotes" if isinstance(node, yaml.ScalarNode) else "leave it out"
-        self._problem(node, "tag", f"tags such as {_shown(node.tag)!r} mean nothing here", hint)
+        self._problem(node, "tag", f"tags such as {_shown(node.tag)!r} mean nothing here", hint, path)
         return None
 
     @contextmanager
@@ -221,7 +230,7 @@ class _Builder:
         if fresh:
             self._open.discard(me)
 
-    def _plain(self, node: yaml.Node) -> Any:
+    def _plain(self, node: yaml.Node, path: Path) -> Any:
         text: str = node.value
         if text in _WORDS:
             return _WORDS[text]
@@ -229,43 +238,46 @@ class _Builder:
             try:
                 return number(text)
             except ValueError as error:
-                self._problem(node, "number", str(error), "put it in quotes if it is a text")
+                self._problem(node, "number", str(error), "put it in quotes if it is a text", path)
                 return None
         return text
 
     def _mapping(self, node: yaml.Node, path: Path) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = self._key(key_node)
+            key = self._key(key_node, path)
             if key is None:
                 continue
             if key in made:
                 first = self.keys[(*path, key)]
                 what = f"the key {key!r} is written twice"
-                self._problem(key_node, "duplicate-key", what, f"the first one is in line {first.line}")
+                self._problem(key_node, "duplicate-key", what, f"the first one is in line {first.line}", None)
                 continue
             self.keys[(*path, key)] = _mark(key_node)
             made[key] = self._value(value_node, (*path, key))
         return made
 
-    def _key(self, node: yaml.Node) -> str | None:
+    def _key(self, node: yaml.Node, path: Path) -> str | None:
         if isinstance(node, yaml.ScalarNode) and node.tag in {_PLAIN, _QUOTED}:
             text: str = node.value
             if node.tag == _QUOTED:
                 return text
             if text == "<<":
                 hint = "repeat a whole value by an alias, or write the keys out"
-                self._problem(node, "merge-key", "merge keys (<<) are not read here", hint)
+                self._problem(node, "merge-key", "merge keys (<<) are not read here", hint, path)
                 return None
             if text not in _WORDS and not _NUMBER.match(text):
                 return text
-            self._problem(node, "key", f"a key is a text, and {text or 'nothing'} is none", f'write "{text}"')
+            what = f"a key is a text, and {text or 'nothing'} is none"
+            self._problem(node, "key", what, f'write "{text}"', path)
             return None
         hint = "put a text that begins with {{, { or [ in quotes"
-        self._problem(node, "key", "a key is a text", hint)
+        self._problem(node, "key", "a key is a text", hint, path)
         return None
 
-    def _problem(self, node: yaml.Node, code: str, message: str, hint: str) -> None:
+    def _problem(self, node: yaml.Node, code: str, message: str, hint: str, broken: Path | None) -> None:
+        if broken is not None:
+            self.broken.add(broken)
         self.problems.append(Problem.at(self.file, _mark(node), code, message, hint))
 
 

@@ -34,7 +34,7 @@ def check(documents: Sequence[Document], targets: Iterable[str], report: Report)
         _check_name(entry, first, report)
         _check_targets(entry, known, report)
         _check_operators(entry, report)
-    if documents and not count:
+    if documents and not count and not report.errors:
         what = "there are no rules: every event would be stored, and go nowhere"
         report.add(documents[0], (), "no-rules", what, severity=Severity.WARNING)
 

@@ -173,14 +173,15 @@ class _Reader:
         for fault in faults(written):
             sound = False
             inner = ("targets", index, "transform", *fault.path)
-            self._add(inner, "transform", f"transform: {fault}", fault.hint, fault.offset)
+            key = fault.offset is None
+            self._add(inner, "transform", f"transform: {fault}", fault.hint, fault.offset, key=key)
         return compile_transform(written) if sound else None
 
     def _event(self, index: int, written: dict[str, Any]) -> Event | None:
         try:
             return event_of(written)
         except EventError as error:
-            self._add(("tests", index, "event"), "test-event", error.message, "")
+            self._add(("tests", index, "event"), "test-event", f"the test's event: {error.message}", "")
             return None
 
     def _add(

@@ -81,10 +81,8 @@ def _failing(pattern: Pattern, event: Event) -> str:
 
 
 def _told(verdict: Verdict) -> str:
-    found = verdict.near or (
-        f"the event has {', '.join(verdict.found)}" if verdict.found else "it is missing"
-    )
-    return f"{verdict.path} is not {verdict.condition} ({found})"
+    found = f"it is {', '.join(verdict.found)}" if verdict.found else "it is missing"
+    return f"{verdict.path} does not meet {verdict.condition} ({verdict.near or found})"
 
 
 def _where_said(rule: Rule, seen: Seen) -> str:
