@@ -82,5 +82,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("audt", ["audit", "console"])
     "did you mean 'audit'?"
     """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.65)
     return f"did you mean {near[0]!r}?" if near else ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import Any, cast
+
+from pydantic import BaseModel
 
 from router.config.problems import did_you_mean
 from router.errors import ConfigurationError
@@ -54,11 +56,18 @@ class Registry:
             hint = did_you_mean(name, self) or f"the kinds here are {', '.join(self)}"
             raise KindError(f"there is no kind of target called {name!r}", hint)
         try:
-            found = point.load()
-            return cast("Kind", found() if isinstance(found, type) else found)
+            return _checked(point.load())
         except Exception as error:
             what = f"the kind of target {name!r} cannot be loaded from {point.value}: {error}"
             raise KindError(what, "mend or reinstall the package it comes from") from error
+
+
+def _checked(found: Any) -> Kind:
+    kind = found() if isinstance(found, type) else found
+    settings = getattr(kind, "settings", None)
+    if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
+        raise TypeError("it is no kind of target: its `settings` is no pydantic model")
+    return cast("Kind", kind)
 
 
 def installed_kinds() -> Registry:

@@ -1,0 +1,125 @@
+"""Versions, their texts, and what a stored version still knows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from router.config.problems import ConfigurationProblems
+from router.errors import ConfigurationError
+from router.events import Event
+from router.rules.load import transforms_of, version_of
+from tests.rules.conftest import TARGETS, Deploy
+
+RULES = """
+rules:
+  - name: a
+    description: what it is for
+    match: {type: "x*", data: {score: {numeric: [">", 0.5]}}}
+    targets:
+      - one
+      - target: two
+        transform: {json: {n: 0.10000000000000000001, t: "{{ type }}"}}
+  - name: b
+    match: {type: y}
+    targets: [{target: two, transform: {text: "{{ id }}"}}]
+"""
+
+
+def test_what_is_loaded_knows_what_was_written(deploy: Deploy) -> None:
+    deployment = deploy(RULES)
+    rule = deployment.rules[0]
+    assert (rule.name, rule.description, rule.backstop, rule.place.line) == ("a", "what it is for", False, 4)
+    assert [way.target for way in rule.routes] == ["one", "two"]
+    assert list(deployment.targets) == ["one", "two", "three"]
+
+
+def test_the_version_is_the_hash_of_the_text(deploy: Deploy) -> None:
+    deployment = deploy(RULES)
+    assert deployment.version == version_of(deployment.text)
+    assert len(deployment.version) == 16
+    assert json.loads(deployment.text)["rules"][0]["name"] == "a"
+
+
+def test_the_version_ignores_how_it_is_written_and_where(deploy: Deploy) -> None:
+    assert deploy(RULES).version == deploy("# a remark\n" + RULES.replace("[one,", "[ one ,")).version
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("type: y", "type: z"),
+        ("name: b", "name: c"),
+        ("[{target: two, transform", "[one, {target: two, transform"),
+    ],
+)
+def test_the_version_changes_with_the_content(deploy: Deploy, before: str, after: str) -> None:
+    assert deploy(RULES).version != deploy(RULES.replace(before, after)).version
+
+
+def test_the_version_changes_with_the_targets(deploy: Deploy) -> None:
+    assert (
+        deploy(RULES).version
+        != deploy(RULES, TARGETS.replace("one: {log: {}}", "one: {log: {level: debug}}")).version
+    )
+
+
+def test_the_environment_is_neither_in_the_version_nor_in_its_text(deploy: Deploy) -> None:
+    targets = 'targets: {one: {http: {url: "${URL}"}}, two: {log: {}}}\n'
+    here, there = (
+        deploy(RULES, targets, {"URL": f"http://127.0.0.1/{name}"}) for name in ("hunter1", "hunter2")
+    )
+    assert here.version == there.version
+    assert "hunter" not in here.text
+    assert here.targets != there.targets
+
+
+def test_rules_know_no_environment(deploy: Deploy) -> None:
+    deployment = deploy("rules: [{name: a, match: {type: '${HOME}'}, targets: [one]}]", environ={"HOME": "x"})
+    assert deployment.route(Event(id="1", source="s", type="${HOME}"))
+    assert not deployment.route(Event(id="1", source="s", type="x"))
+
+
+def test_a_stored_version_still_makes_its_bodies(deploy: Deploy) -> None:
+    deployment = deploy(RULES)
+    transforms = transforms_of(deployment.text)
+    sent = Event(id="7", source="s", type="xy", data=b'{"score": 1}')
+    assert set(transforms) == {
+        way.variant for rule in deployment.rules for way in rule.routes if way.transform is not None
+    }
+    variant = deployment.route(sent)[1].variant
+    assert transforms[variant].render(sent).content == b'{"n":0.10000000000000000001,"t":"xy"}'
+
+
+def test_a_version_without_transforms_has_none(deploy: Deploy) -> None:
+    assert transforms_of(deploy("rules: [{name: a, match: {type: x}, targets: [one]}]").text) == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"rules": 5}', '{"rules": [5]}', '{"rules": [{}]}'])
+def test_what_is_no_version_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="no configuration version"):
+        transforms_of(text)
+
+
+def test_a_transform_of_a_later_day_is_refused() -> None:
+    text = '{"rules": [{"targets": [{"target": "a", "transform": {"xslt": "x"}}]}]}'
+    with pytest.raises(ConfigurationError, match="there is no transform 'xslt'"):
+        transforms_of(text)
+
+
+def test_numbers_and_booleans_of_attributes_in_tests_are_texts(deploy: Deploy) -> None:
+    deployment = deploy("""
+rules:
+  - name: a
+    match: {specversion: "1.0", subject: "5", flag: true}
+    targets: [one]
+    tests: [{event: {specversion: 1.0, subject: 5, flag: true}, expect: match}]
+""")
+    assert deployment.route(deployment.rules[0].tests[0].event)
+
+
+def test_with_errors_there_is_no_deployment(deploy: Deploy) -> None:
+    with pytest.raises(ConfigurationProblems) as broken:
+        deploy(RULES.replace("[one", "[on").replace("type: y", "Type: y"))
+    assert [problem.code for problem in broken.value.problems] == ["pattern"]

@@ -1,0 +1,105 @@
+"""`router.yml`: sources and settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.config.report import Report
+from router.config.yaml import read
+from router.settings import Settings, SourceSpec, read_settings
+
+KINDS = ("cloudevents", "alibaba", "baidu")
+
+
+def settings(*texts: str, environ: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
+    report = Report()
+    documents = []
+    for name, text in zip("abc", texts, strict=False):
+        document, problems = read(text.encode(), f"{name}.yml")
+        assert problems == []
+        documents.append(document)
+    found = read_settings(documents, KINDS, environ or {}, report)
+    return found, [str(problem) for problem in report.problems]
+
+
+def test_without_a_file_every_source_is_open_on_loopback() -> None:
+    found, problems = settings()
+    assert problems == []
+    assert found.sources == tuple(SourceSpec(kind, kind, None) for kind in KINDS)
+    assert (found.host, found.port, found.body) == ("127.0.0.1", 8080, 1_000_000)
+
+
+def test_with_sources_only_those_exist() -> None:
+    found, problems = settings(
+        "sources: {imm: {kind: alibaba}, bos: {kind: baidu, path: /bos}, b: {kind: baidu}}"
+    )
+    assert problems == []
+    assert found.sources == (
+        SourceSpec("imm", "alibaba"),
+        SourceSpec("bos", "baidu", "/bos"),
+        SourceSpec("b", "baidu"),
+    )
+
+
+@pytest.mark.parametrize("text", ["sources:", "sources: {}"])
+def test_with_no_sources_none_exist(text: str) -> None:
+    assert settings(text) == (Settings(()), [])
+
+
+def test_settings_may_be_said() -> None:
+    found, problems = settings(
+        "settings: {listen: {host: '${HOST}', port: '${PORT:-9090}'}, body: 10MB}",
+        environ={"HOST": "0.0.0.0"},
+    )
+    assert (problems, found.host, found.port, found.body) == ([], "0.0.0.0", 9090, 10_000_000)
+
+
+def test_settings_may_be_spread_over_files() -> None:
+    found, problems = settings("settings: {body: 2kB}", "settings: {listen: {port: 1}}")
+    assert (problems, found.body, found.port, found.host) == ([], 2000, 1, "127.0.0.1")
+
+
+@pytest.mark.parametrize("text", ["settings:", "settings: {}", "settings: {listen: {}}"])
+def test_nothing_said_is_the_usual(text: str) -> None:
+    assert settings(text) == settings("settings: {listen: {port: 8080}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("sources: {a: {kind: alibba}}",
+         "a.yml:1:21: error: there is no kind of source called 'alibba'; did you mean 'alibaba'?"),
+        ("sources: {a: {kind: x}}", ("a.yml:1:21: error: there is no kind of source called 'x'; "
+         "the kinds here are cloudevents, alibaba, baidu")),
+        ("sources: {a: {path: /x}}", "a.yml:1:14: error: sources.a: the key 'kind' is missing"),
+        ("sources: {a: alibaba}", "a.yml:1:14: error: sources.a: wants a mapping, found a text"),
+        ("sources: {a: {kind: baidu, pth: /x}}",
+         "a.yml:1:28: error: sources.a.pth: unknown key 'pth'; did you mean 'path'?"),
+        ("sources: {a: {kind: baidu, path: /x?y}}", ("a.yml:1:34: error: sources.a.path: "
+         "wants a path that begins with / and has no query, such as /alibaba")),
+        ("sources: {a: {kind: baidu, path: /x}, b: {kind: alibaba, path: /x}}",
+         ("a.yml:1:39: error: the sources 'a' and 'b' listen on the same path; "
+         "give one of them a path of its own")),
+        ("settings: {lissen: {}}",
+         "a.yml:1:12: error: settings.lissen: unknown key 'lissen'; did you mean 'listen'?"),
+        ("settings: {listen: }", "a.yml:1:20: error: settings.listen: wants a mapping, found nothing"),
+        ("settings: {listen: {port: 65536}}",
+         "a.yml:1:27: error: settings.listen.port: must be at most 65535"),
+        ("settings: {listen: {port: http}}",
+         "a.yml:1:27: error: settings.listen.port: wants a whole number, found a text"),
+        ("settings: {body: 0B}", "a.yml:1:18: error: settings.body: must be more than 0"),
+        ("settings: {body: '${BODY}'}", ("a.yml:1:19: error: the environment variable BODY is not set; "
+         "set it, or give it a default: ${BODY:-…}")),
+    ],
+)  # fmt: skip
+def test_what_is_wrong(text: str, complaint: str) -> None:
+    assert settings(text)[1] == [complaint]
+
+
+def test_nothing_is_said_twice() -> None:
+    assert settings(
+        "settings: {body: 1MB}\nsources: {a: {kind: baidu}}", "settings: {body: 2MB}\nsources: {a: {kind: x}}"
+    )[1] == [
+        "b.yml:1:12: error: settings.body is written twice; the first one is in a.yml:1",
+        "b.yml:2:11: error: sources.a is written twice; the first one is in a.yml:2",
+    ]
