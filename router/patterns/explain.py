@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from router.patterns.fields import read
-from router.patterns.jsontext import quoted
+from router.patterns.jsontext import printable, quoted
 from router.patterns.match import Choice, branch_matches, matches
 from router.patterns.nearmiss import near_miss
 from router.patterns.nodes import Branch
@@ -45,7 +45,7 @@ class Verdict:
         """One line for a person."""
         text = f"{'yes' if self.matched else 'NO '} {self.path}: {self.condition}"
         text += f"; found {', '.join(self.found)}" if self.found else "; not in the event"
-        return f"{text} ({self.near})" if self.near else text
+        return printable(f"{text} ({self.near})" if self.near else text)
 
 
 @dataclass(frozen=True, slots=True)

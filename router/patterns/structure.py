@@ -19,7 +19,7 @@ MOST_FIELDS = 256
 MOST_BRANCHES = 1_000
 """Branches that `$or` may give, products of nested ones included. Ours: event-ruler has no limit."""
 MOST_GAPS = 5
-"""The `*` in one wildcard. EventBridge's own answers accept five and refuse six (`*:*:*:*:*:event-bus/*`)."""
+"""The `*` in one wildcard. EventBridge refuses `*:*:*:*:*:event-bus/*`, which has six."""
 MOST_GAPS_IN_FIELD = 100
 """The `*` in all wildcards of one field."""
 
@@ -46,7 +46,8 @@ _TOO_COMPLEX = (
     "or fewer repeating character sequences after a wildcard character"
 )
 
-Fields = dict[str, Field]
+_Growing = dict[str, Field]
+"""A branch while it is being read: its fields by their paths, of which the last one written counts."""
 
 
 class Form(Protocol):
@@ -73,13 +74,13 @@ def branches(root: Node, form: Form) -> tuple[Branch, ...]:
     Raises:
         PatternError: the first problem, unless the form takes note of them instead.
     """
-    grown: list[Fields] = []
+    grown: list[_Growing] = []
     _grow(grown, root, None, (), form)
     return tuple(_branch(fields, root) for fields in grown)
 
 
 def _grow(
-    grown: list[Fields], node: Node, prefix: str | None, path: Path, form: Form, *, in_or: bool = False
+    grown: list[_Growing], node: Node, prefix: str | None, path: Path, form: Form, *, in_or: bool = False
 ) -> None:
     """Add an object's members to every branch grown so far."""
     assert isinstance(node.value, Object)
@@ -109,7 +110,7 @@ def _grow(
             fields[name] = field
 
 
-def _fork(grown: list[Fields], node: Node, prefix: str | None, path: Path, form: Form) -> None:
+def _fork(grown: list[_Growing], node: Node, prefix: str | None, path: Path, form: Form) -> None:
     """`$or`: each alternative goes on from a copy of what was written before it."""
     if not isinstance(node.value, list):
         form.fault(PatternError(f"It must be an Array followed with {OR}.", path, offset=node.opened))
@@ -132,7 +133,7 @@ def _fork(grown: list[Fields], node: Node, prefix: str | None, path: Path, form:
         form.fault(PatternError(reason, path, offset=node.end))
 
 
-def _branch(fields: Fields, root: Node) -> Branch:
+def _branch(fields: _Growing, root: Node) -> Branch:
     """A branch within the limits, its fields in the order in which they are matched."""
     if len(fields) > MOST_FIELDS:
         reason = f"Too many fields: {len(fields)}, where {MOST_FIELDS} are allowed"
