@@ -58,7 +58,9 @@ def decode_request(headers: Mapping[str, str], body: bytes, query: str = "") -> 
 
 
 def is_binary(headers: Mapping[str, str]) -> bool:
-    """Whether there are `ce-` headers. A Content-Type of an event format counts for more (section 3)."""
+    """Whether there are `ce-` headers, and no event format in Content-Type (which counts for more)."""
+    if headers.get("content-type", "").lstrip().lower().startswith(_STRUCTURED):
+        return False
     return any(name.startswith(PREFIX) for name in headers)
 
 

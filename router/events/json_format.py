@@ -1,7 +1,8 @@
 """The JSON event format and batch format (CloudEvents JSON format 1.0.2).
 
 The payload of an event keeps the bytes its sender wrote: spelling of numbers, white space, the order of
-keys, and keys written twice are the same when the event goes out again. Of an attribute that the
+keys, and keys written twice are the same when the event goes out again. (White space around the whole
+payload belongs to no JSON value: binary mode keeps it, here nobody can tell.) Of an attribute that the
 envelope holds twice, the last one counts. A lone surrogate (half of a pair) is refused wherever it stands:
 it is no Unicode character, and no JSON writer could hand it on.
 """

@@ -185,6 +185,14 @@ def test_json_must_be_json() -> None:
     assert error.message == 'line 1, column 8: a comma before "}", where JSON allows none'
 
 
+def test_white_space_around_a_payload_is_kept_in_binary_mode() -> None:
+    (event,) = decode_request({**BINARY, "content-type": "application/json"}, b' {"a": 1}\n')
+    assert encode_binary(event)[1] == b' {"a": 1}\n'
+    assert event.value() == {"a": 1}
+    (back,) = decode_request(*encode_structured(event))
+    assert back.data == b'{"a": 1}'
+
+
 def test_no_body_is_no_payload() -> None:
     (event,) = decode_request({**BINARY, "content-type": "application/json"}, b"")
     assert event.data is None

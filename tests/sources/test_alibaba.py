@@ -64,6 +64,12 @@ def test_the_three_modes_are_told_apart_by_what_is_there() -> None:
     assert (reading.event.data, reading.event.type) == (structured.data, structured.type)
 
 
+def test_an_event_format_in_content_type_counts_for_more_than_headers() -> None:
+    headers = {"ce-id": "other", "content-type": "application/cloudevents+json"}
+    (event,) = events(SOURCE, post(text(data=1), headers=headers))
+    assert (event.id, event.data) == ("1", b"1")
+
+
 def test_the_sdks_base64_is_decoded() -> None:
     encoded = base64.b64encode(b'{"Suggestion": "block"}').decode()
     body = text(datacontenttype="application/json; charset=utf-8", data_base64=encoded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,8 +71,12 @@ def test_it_reads_events_or_raises_a_message_error(
 def check(received: Received) -> None:
     """Whatever was made of a request is events that others can read, and payloads that can be looked into."""
     for reading in received.readings:
-        assert json_format.decode(json_format.encode(reading.event)) == reading.event
-        reading.event.view()
+        event = reading.event
+        back = json_format.decode(json_format.encode(event))
+        # Binary mode's bodies may have white space around the value; inside a JSON text nobody can tell.
+        data = event.data.strip(b" \t\r\n") if event.data and event.is_json else event.data
+        assert back == msgspec.structs.replace(event, data=data)
+        event.view()
 
 
 @sources
