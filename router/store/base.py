@@ -178,10 +178,14 @@ class Store(Protocol):
         ...
 
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:
-        """Wait until `target` has deliveries to make, then take up to `most`, lowest sequence first.
+        """Wait until `target` has deliveries to make, then take up to `most`.
 
+        Retries come first, longest overdue first; then first tries, lowest sequence first.
         What is claimed is not handed out again until it is settled, or the store is opened anew.
         Cancelling the wait loses nothing.
+
+        Raises:
+            StoreError: what stands on disk cannot be read now; nothing was claimed.
         """
         ...
 

@@ -1,5 +1,6 @@
 -- What became of deliveries. A delivery that has no row here and lies above its target's
--- watermark has not been tried yet; below it, it was delivered.
+-- watermark has not been tried yet; below it, it was delivered. So a retry that is delivered
+-- above the watermark keeps its row until the watermark has passed it.
 
 -- name: schema
 CREATE TABLE IF NOT EXISTS watermarks (
@@ -10,12 +11,21 @@ CREATE TABLE IF NOT EXISTS exceptions (
     target   TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     variant  TEXT NOT NULL,
-    state    TEXT NOT NULL CHECK (state IN ('retrying', 'dead')),
-    at       REAL NOT NULL,    -- retrying: when it is due; dead: when it was given up
+    state    TEXT NOT NULL CHECK (state IN ('retrying', 'dead', 'delivered')),
+    at       REAL NOT NULL,    -- retrying: when it is due; otherwise: when it was settled
     attempts BLOB NOT NULL,    -- msgpack
     PRIMARY KEY (target, sequence, variant)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS exceptions_by_time ON exceptions (state, at);
+-- Each target's by time: the backlog of one is no work for the others.
+CREATE INDEX IF NOT EXISTS exceptions_by_time ON exceptions (target, state, at);
+CREATE VIEW IF NOT EXISTS exceptional_targets (target) AS
+WITH RECURSIVE found (target) AS ( -- a step for each target, not for each row
+    SELECT min(target) FROM exceptions
+    UNION ALL
+    SELECT (SELECT min(target) FROM exceptions WHERE target > found.target)
+    FROM found WHERE found.target IS NOT NULL
+)
+SELECT target FROM found WHERE target IS NOT NULL;
 CREATE TABLE IF NOT EXISTS configurations (
     version TEXT PRIMARY KEY,
     text    TEXT NOT NULL
@@ -39,24 +49,31 @@ DELETE FROM exceptions WHERE target = ? AND sequence = ? AND variant = ?
 -- name: exceptions_between
 SELECT sequence, variant FROM exceptions WHERE target = ? AND sequence BETWEEN ? AND ?
 
--- name: exception_keys_after
-SELECT target, sequence, variant FROM exceptions WHERE sequence > ?
+-- name: exceptions_after
+SELECT count(*) FROM exceptions WHERE target = ? AND sequence > ?
 
--- name: targets_due
-SELECT DISTINCT target FROM exceptions WHERE state = 'retrying' AND at <= ?
+-- name: early
+SELECT found.target, sequence, variant
+FROM exceptional_targets AS found JOIN exceptions USING (target) WHERE state = 'delivered'
 
--- name: next_due
-SELECT min(at) FROM exceptions WHERE state = 'retrying' AND at > ?
+-- name: due
+SELECT
+    target,
+    (SELECT min(at) FROM exceptions AS e WHERE e.target = found.target AND state = 'retrying' AND at <= ?1),
+    (SELECT min(at) FROM exceptions AS e WHERE e.target = found.target AND state = 'retrying' AND at > ?1)
+FROM exceptional_targets AS found
 
 -- name: due_of_target
 SELECT sequence, variant, attempts FROM exceptions
 WHERE state = 'retrying' AND at <= ? AND target = ? ORDER BY at LIMIT ?
 
 -- name: dead
-SELECT target, sequence, variant, at, attempts FROM exceptions WHERE state = 'dead' ORDER BY at
+SELECT found.target, sequence, variant, at, attempts
+FROM exceptional_targets AS found JOIN exceptions INDEXED BY exceptions_by_time USING (target)
+WHERE state = 'dead' AND (?1 IS NULL OR found.target = ?1) ORDER BY at
 
 -- name: tally
-SELECT target, state, count(*) FROM exceptions GROUP BY target, state
+SELECT target, state, count(*) FROM exceptions WHERE state IN ('retrying', 'dead') GROUP BY target, state
 
 -- name: remember
 INSERT OR IGNORE INTO configurations (version, text) VALUES (?, ?)

@@ -30,27 +30,33 @@ class Lane:
         ready: first tries that may be claimed, lowest sequence first.
         claimed: first tries under way, with the time of the claim (seconds since the epoch).
         again: retries under way.
+        early: retries delivered above the watermark. The store keeps saying so until it has passed them:
+            without a word there they would count as not tried yet.
         unread: the lowest sequence whose first tries stand only on disk; None while memory holds all.
         pending: how many first tries are not settled, on disk and in memory.
+        news: how often there was something new to claim.
     """
 
-    __slots__ = ("_arrival", "again", "claimed", "pending", "ready", "unread")
+    __slots__ = ("_arrival", "again", "claimed", "early", "news", "pending", "ready", "unread")
 
     def __init__(self) -> None:
         self.ready: deque[Delivery] = deque()
         self.claimed: dict[Key, float] = {}
         self.again: set[Key] = set()
+        self.early: set[Key] = set()
         self.unread: int | None = None
         self.pending = 0
+        self.news = 0
         self._arrival = anyio.Event()
 
-    @property
-    def arrival(self) -> anyio.Event:
-        """Set at the next `notify`. Take it before looking, wait for it after: then nothing is missed."""
-        return self._arrival
+    async def newer(self, seen: int) -> None:
+        """Wait until there is more news than `seen`, the `news` from before looking: so nothing is missed."""
+        if self.news == seen:
+            await self._arrival.wait()
 
     def notify(self) -> None:
         """Something may be claimed now."""
+        self.news += 1
         if self._arrival.statistics().tasks_waiting:
             self._arrival.set()
             self._arrival = anyio.Event()
@@ -66,9 +72,28 @@ class Lane:
         """What is claimed and not settled."""
         return frozenset(self.again.union(self.claimed))
 
-    def slow(self, since: float) -> set[Key]:
-        """The first tries that have been under way since `since` (seconds since the epoch) or longer."""
-        return {key for key, claimed in self.claimed.items() if claimed <= since}
+    def slow(self, since: float, now: float) -> set[Key]:
+        """The first tries that have been under way since `since` (seconds since the epoch) or longer.
+
+        One that seems to begin after `now` counts too: the clock was set back, and nobody knows how long it
+        has been under way.
+        """
+        return {key for key, claimed in self.claimed.items() if not since < claimed <= now}
+
+    def settled(self, done: set[Key], slow: set[Key], early: set[Key], mark: int) -> None:
+        """What the store has just written down.
+
+        Args:
+            done: claimed deliveries that are settled.
+            slow: first tries that are exceptions now and still under way.
+            early: those of `done` that were retries, and delivered above the watermark.
+            mark: the watermark.
+        """
+        for key in slow:
+            self.put_off(key)
+        for key in done:
+            self.finish(key)
+        self.early = {key for key in self.early | early if key[0] > mark}
 
     def finish(self, key: Key) -> None:
         """A claimed delivery is settled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -22,19 +23,19 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         path = folder / "lock"
-        self._file = path.open("a+", encoding="ascii")
+        self._file = path.open("a+b", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
+            holder = self._file.read().decode("ascii", "replace").strip() or "unknown"
             self._file.close()
             raise FolderInUseError(
                 f"{folder} is in use by process {holder}; stop that router, or give this one another folder"
             ) from None
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
+        with contextlib.suppress(OSError):  # it only tells others who holds it: a full disk may lack it
+            self._file.truncate(0)
+            self._file.write(b"%d\n" % os.getpid())
 
     def release(self) -> None:
         """Let others have the folder. The file stays: removing it would let two processes lock two files."""

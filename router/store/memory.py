@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from operator import itemgetter
 
 from router.clock import Clock
 from router.store.base import (
@@ -51,17 +52,18 @@ class MemoryStore:
         """See `Store.claim`."""
         lane = self._lane(target)
         while True:
-            arrival = lane.arrival
+            seen = lane.news
             if taken := self._take_due(target, lane, most) or lane.take(most, self._clock.now()):
                 return taken
-            await arrival.wait()
+            await lane.newer(seen)
 
     def _take_due(self, target: str, lane: Lane, most: int) -> list[Delivery]:
-        waiting = [
-            delivery
+        due = [
+            (at, delivery)
             for (name, key), (at, delivery) in self._retries.items()
             if name == target and at <= self._due_until and key not in lane.again
-        ][:most]
+        ]
+        waiting = [delivery for _, delivery in sorted(due, key=itemgetter(0))[:most]]
         lane.again.update(key_of(delivery) for delivery in waiting)
         return waiting
 

@@ -28,12 +28,16 @@ T = TypeVar("T")
 def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     """A connection to one of the store's databases, usable from any one thread at a time."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA busy_timeout = 5000")
-    if writing:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-    else:
-        connection.execute("PRAGMA query_only = ON")
+    try:
+        connection.execute("PRAGMA busy_timeout = 5000")
+        if writing:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        else:
+            connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -47,20 +51,24 @@ class Reader:
     def __init__(self, events: Path, deliveries: Path) -> None:
         self._events = connect(events, writing=False)
         self._deliveries = connect(deliveries, writing=False)
-        self._turn = anyio.Lock()
+        # A limiter of its own: whoever else keeps the shared threads busy does not keep deliveries waiting.
+        self._turn = anyio.CapacityLimiter(1)
 
-    def close(self) -> None:
-        """Close both connections."""
+    def abandon(self) -> None:
+        """Close both connections; nobody may be asking."""
         self._events.close()
         self._deliveries.close()
 
+    async def close(self) -> None:
+        """Close both connections once the question under way is answered."""
+        await self._ask(self.abandon)
+
     async def _ask(self, question: Callable[[], T]) -> T:
         """Cancelling the wait for a turn is fine; once asked, the answer is awaited."""
-        async with self._turn:
-            try:
-                return await anyio.to_thread.run_sync(question)
-            except sqlite3.Error as error:
-                raise StoreError(f"the store cannot read: {error}") from error
+        try:
+            return await anyio.to_thread.run_sync(question, limiter=self._turn)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise StoreError(f"the store cannot read: {error}") from error
 
     # -- at the start, before there is an event loop to keep free ------------------------------------------
 
@@ -73,17 +81,25 @@ class Reader:
         return dict(self._deliveries.execute(DELIVERIES["watermarks"]))
 
     def routes_after(self, sequence: int) -> Iterator[tuple[int, Route]]:
-        """The routes above a sequence that have no exception."""
-        tried = set(self._deliveries.execute(DELIVERIES["exception_keys_after"], (sequence,)))
+        """The routes above a sequence."""
         for at, blob in self._events.execute(EVENTS["routes_after"], (sequence,)):
             for route in rows.decode_routes(blob):
-                if (route.target, at, route.variant) not in tried:
-                    yield at, route
+                yield at, route
+
+    def exceptions_after(self, target: str, sequence: int) -> int:
+        """How many exceptions a target has above a sequence."""
+        found = self._deliveries.execute(DELIVERIES["exceptions_after"], (target, sequence)).fetchone()
+        return int(found[0])
+
+    def early(self) -> list[tuple[str, Key]]:
+        """The retries that were delivered above their target's watermark."""
+        found = self._deliveries.execute(DELIVERIES["early"]).fetchall()
+        return [(target, (sequence, variant)) for target, sequence, variant in found]
 
     # -- deliveries ---------------------------------------------------------------------------------------
 
     async def first_tries(self, target: str, start: int, last: int) -> tuple[list[Delivery], int]:
-        """A chunk of a target's untried deliveries from `start` on, and the sequence up to which it looked."""
+        """A chunk of a target's untried deliveries from `start` on, and up to which sequence it looked."""
 
         def question() -> tuple[list[Delivery], int]:
             chunk = self._events.execute(EVENTS["range"], (start, last, CHUNK)).fetchall()
@@ -103,9 +119,9 @@ class Reader:
         """The targets that have retries due, and the time of the next retry after `now`."""
 
         def question() -> tuple[list[str], float | None]:
-            targets = self._deliveries.execute(DELIVERIES["targets_due"], (now,)).fetchall()
-            upcoming = self._deliveries.execute(DELIVERIES["next_due"], (now,)).fetchone()[0]
-            return [target for (target,) in targets], upcoming
+            found = self._deliveries.execute(DELIVERIES["due"], (now,)).fetchall()
+            targets = [target for target, overdue, _ in found if overdue is not None]
+            return targets, min((upcoming for *_, upcoming in found if upcoming is not None), default=None)
 
         return await self._ask(question)
 
@@ -124,19 +140,20 @@ class Reader:
         """The dead letters of a target, or of all, oldest first."""
 
         def question() -> list[DeadLetter]:
+            found = self._deliveries.execute(DELIVERIES["dead"], (target,)).fetchall()
             return [
                 DeadLetter(self._tried(name, sequence, variant, attempts), at)
-                for name, sequence, variant, at, attempts in self._deliveries.execute(
-                    DELIVERIES["dead"]
-                ).fetchall()
-                if target in {None, name}
+                for name, sequence, variant, at, attempts in found
             ]
 
         return await self._ask(question)
 
     def _tried(self, target: str, sequence: int, variant: str, attempts: bytes) -> Delivery:
         """A delivery with its history, its event read from its segment."""
-        routes, record = self._events.execute(EVENTS["one"], (sequence,)).fetchone()
+        row = self._events.execute(EVENTS["one"], (sequence,)).fetchone()
+        if row is None:
+            raise StoreError(f"the store has a delivery of event {sequence}, but not the event")
+        routes, record = row
         route = next(
             route
             for route in rows.decode_routes(routes)

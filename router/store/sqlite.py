@@ -2,8 +2,8 @@
 
 Two databases, each with its own writer thread: `events/<first sequence>.sqlite` holds what was accepted, and
 `deliveries.sqlite` what became of it. What is pending is written nowhere: it is every first try above its
-target's watermark. So an event is on disk with its routes by one commit, or it is not there at all, and losing
-the newest of `deliveries.sqlite` can only repeat a delivery, never lose one.
+target's watermark. So an event is on disk with its routes by one commit, or it is not there at all, and
+losing the newest of `deliveries.sqlite` can only repeat a delivery, never lose one.
 """
 
 from __future__ import annotations
@@ -45,11 +45,8 @@ everything that was delivered after it."""
 
 
 def _create(path: Path, schema: str) -> None:
-    try:
-        with contextlib.closing(connect(path, writing=True)) as connection:
-            connection.executescript(schema)
-    except sqlite3.Error as error:
-        raise ConfigurationError(f"{path} cannot be opened as this router's store: {error}") from error
+    with contextlib.closing(connect(path, writing=True)) as connection:
+        connection.executescript(schema)
 
 
 class SqliteStore:
@@ -61,42 +58,64 @@ class SqliteStore:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._clock = clock
-        birth = int(clock.now() * 1000) * 1000
+        self._lanes: dict[str, Lane] = {}
+        self._due_until: dict[str, float] = {}
+        self._turns: dict[str, anyio.Lock] = {}
+        self._settling = anyio.Lock()
+        with contextlib.ExitStack() as undo:
+            try:
+                self._open(folder, undo)
+            except (OSError, sqlite3.Error, msgspec.DecodeError) as error:
+                raise ConfigurationError(f"{folder} cannot be opened as a router's store: {error}") from error
+            undo.pop_all()
+
+    def _open(self, folder: Path, undo: contextlib.ExitStack) -> None:
+        birth = int(self._clock.now() * 1000) * 1000
         (folder / "events").mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(folder)
+        undo.callback(self._lock.release)
         events = min((folder / "events").glob("*.sqlite"), default=folder / "events" / f"{birth}.sqlite")
         deliveries = folder / "deliveries.sqlite"
         _create(events, EVENTS["schema"])
         _create(deliveries, DELIVERIES["schema"])
         self._reader = Reader(events, deliveries)
-        self._lanes: dict[str, Lane] = {}
-        self._due_until: dict[str, float] = {}
-        self._turns: dict[str, anyio.Lock] = {}
-        self._settling = anyio.Lock()
+        undo.callback(self._reader.abandon)
         self._head = self._reader.head()
-        self._next = max(self._head + 1, birth)
         self._written = self._reader.watermarks()
+        self._next = max(birth, self._head + 1, *(mark + 1 for mark in self._written.values()))
         self._recover()
         self._event_writer = GroupWriter(connect(events, writing=True), "store-events")
+        undo.callback(self._event_writer.close)
         self._delivery_writer = GroupWriter(connect(deliveries, writing=True), "store-deliveries")
 
     def _recover(self) -> None:
         """Find what was not finished: one pass over the routes above the lowest watermark."""
         floor = self._written.get("", 0)
+        for target in self._written.keys() - {""}:
+            self._lane(target)  # one that is finished too: its watermark moves on, and the next pass is short
         for sequence, route in self._reader.routes_after(min(self._written.values(), default=0)):
             if sequence > self._written.get(route.target, floor):
                 lane = self._lane(route.target)
                 lane.pending += 1
                 lane.unread = sequence if lane.unread is None else lane.unread
+        for target, lane in self._lanes.items():
+            lane.pending -= self._reader.exceptions_after(target, self._written.get(target, floor))
+            if lane.pending == 0:
+                lane.unread = None
+        for target, key in self._reader.early():
+            self._lane(target).early.add(key)
 
     async def close(self) -> None:
-        """Commit what is under way and let the folder go."""
-        with contextlib.suppress(StoreError):
-            await self.settle(())  # the watermarks as they are now make the next start quick
-        await anyio.to_thread.run_sync(self._event_writer.close)
-        await anyio.to_thread.run_sync(self._delivery_writer.close)
-        self._reader.close()
-        self._lock.release()
+        """Commit what is under way and let the folder go. To be cancelled does not keep it from that."""
+        with anyio.CancelScope(shield=True):
+            with contextlib.suppress(StoreError):
+                async with self._settling:  # the watermarks as they are now make the next start quick
+                    await self._write_down((), patience=0)
+            await self._reader.close()
+            ending = anyio.CapacityLimiter(1)
+            await anyio.to_thread.run_sync(self._event_writer.close, limiter=ending)
+            await anyio.to_thread.run_sync(self._delivery_writer.close, limiter=ending)
+            self._lock.release()
 
     # -- accepting ----------------------------------------------------------------------------------------
 
@@ -150,15 +169,16 @@ class SqliteStore:
         """See `Store.claim`. Retries come before first tries: they are older."""
         lane = self._lane(target)
         while True:
-            arrival = lane.arrival
-            if target in self._due_until and (taken := await self._take_due(target, lane, most)):
-                return taken
+            seen = lane.news
+            while target in self._due_until:
+                if taken := await self._take_due(target, lane, most):
+                    return taken
             if not lane.ready and lane.unread is not None:
                 await self._read_ahead(target, lane)
             if taken := lane.take(most, self._clock.now()):
                 return taken
             if lane.unread is None:
-                await arrival.wait()
+                await lane.newer(seen)
 
     async def _read_ahead(self, target: str, lane: Lane) -> None:
         """Bring the next first tries of a lane into memory from disk."""
@@ -174,13 +194,18 @@ class SqliteStore:
     async def _take_due(self, target: str, lane: Lane, most: int) -> list[Delivery]:
         """Claim retries that are due."""
         async with self._turn(target):
-            until = self._due_until.get(target)
+            until = self._due_until.pop(target, None)
             if until is None:
                 return []
-            waiting = await self._reader.retries(target, until, most, lane.under_way())
+            more = True
+            try:
+                found = await self._reader.retries(target, until, most, lane.under_way())
+                more = len(found) == most
+            finally:
+                if more:  # and where `due` has spoken meanwhile, its word is newer
+                    self._due_until.setdefault(target, until)
+            waiting = [delivery for delivery in found if key_of(delivery) not in lane.under_way()]
             lane.again.update(key_of(delivery) for delivery in waiting)
-            if len(waiting) < most and self._due_until.get(target) == until:
-                del self._due_until[target]
             return waiting
 
     def _turn(self, target: str) -> anyio.Lock:
@@ -196,44 +221,66 @@ class SqliteStore:
         return upcoming
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """See `Store.settle`. One at a time: a watermark must not pass what an earlier one failed to write."""
+        """See `Store.settle`. One at a time: a watermark must not pass what an earlier call did not write."""
         async with self._settling:
-            now = self._clock.now()
-            done: dict[str, set[Key]] = {target: set() for target in self._lanes}
-            for settlement in settlements:
-                done[settlement.delivery.target].add(key_of(settlement.delivery))
-            slow = {target: lane.slow(now - LAGGARD) - done[target] for target, lane in self._lanes.items()}
-            marks = {
-                target: lane.watermark(self._head, besides=done[target] | slow[target])
-                for target, lane in self._lanes.items()
-            } | {"": self._head}
-            statements = [
-                *self._outcomes(settlements, now),
-                (DELIVERIES["set_exception"], list(self._laggards(slow))),
-                (DELIVERIES["set_watermark"], self._moved(marks)),
-            ]
-            with anyio.CancelScope(shield=True):
-                await self._delivery_writer.submit([s for s in statements if s[1]])
-            self._written |= marks
-            for target, lane in self._lanes.items():
-                for key in slow.get(target, ()):
-                    if key in lane.claimed:
-                        lane.put_off(key)
-                for key in done.get(target, ()):
-                    lane.finish(key)
+            await self._write_down(settlements, LAGGARD)
 
-    def _outcomes(self, settlements: Sequence[Settlement], now: float) -> Iterator[Statement]:
+    async def _write_down(self, settlements: Sequence[Settlement], patience: float) -> None:
+        """Commit outcomes and watermarks, and first tries under way for `patience` seconds as exceptions."""
+        now = self._clock.now()
+        done: dict[str, set[Key]] = {target: set() for target in self._lanes}
+        for settlement in settlements:
+            done[settlement.delivery.target].add(key_of(settlement.delivery))
+        slow = {target: lane.slow(now - patience, now) - done[target] for target, lane in self._lanes.items()}
+        marks = {
+            target: lane.watermark(self._head, besides=done[target] | slow[target])
+            for target, lane in self._lanes.items()
+        } | {"": self._head}
+        early = self._early(settlements, marks)
+        statements = [
+            *self._outcomes(settlements, early, now),
+            (DELIVERIES["delete_exception"], self._passed(marks)),
+            (DELIVERIES["set_exception"], list(self._laggards(slow))),
+            (DELIVERIES["set_watermark"], self._moved(marks)),
+        ]
+        with anyio.CancelScope(shield=True):
+            await self._delivery_writer.submit([s for s in statements if s[1]])
+        self._written |= marks
+        for target, keys in done.items():
+            self._lanes[target].settled(keys, slow[target], early[target], marks[target])
+
+    def _early(self, settlements: Sequence[Settlement], marks: dict[str, int]) -> dict[str, set[Key]]:
+        """Retries that were delivered above their target's watermark."""
+        early: dict[str, set[Key]] = {target: set() for target in self._lanes}
+        for settlement in settlements:
+            target, key = settlement.delivery.target, key_of(settlement.delivery)
+            retried = settlement.state is State.DELIVERED and key in self._lanes[target].again
+            if retried and key[0] > marks[target]:
+                early[target].add(key)
+        return early
+
+    def _passed(self, marks: dict[str, int]) -> list[tuple[str, int, str]]:
+        return [
+            (target, *key)
+            for target, lane in self._lanes.items()
+            for key in lane.early
+            if key[0] <= marks[target]
+        ]
+
+    def _outcomes(
+        self, settlements: Sequence[Settlement], early: dict[str, set[Key]], now: float
+    ) -> Iterator[Statement]:
         kept: list[tuple[str, int, str, str, float, bytes]] = []
         gone: list[tuple[str, int, str]] = []
         for settlement in settlements:
             delivery = settlement.delivery
-            place = (delivery.target, delivery.sequence, delivery.variant)
-            if settlement.state is not State.DELIVERED:
+            target, key = delivery.target, key_of(delivery)
+            if settlement.state is not State.DELIVERED or key in early[target]:
                 at = now if settlement.due is None else settlement.due
                 history = rows.encode_attempts(settlement.tried().attempts)
-                kept.append((*place, settlement.state.value, at, history))
-            elif key_of(delivery) in self._lane(delivery.target).again:
-                gone.append(place)
+                kept.append((target, *key, settlement.state.value, at, history))
+            elif key in self._lanes[target].again:
+                gone.append((target, *key))
         yield DELIVERIES["set_exception"], kept
         yield DELIVERIES["delete_exception"], gone
 

@@ -7,6 +7,7 @@ longer. Each group of work is one transaction on one database: all of it is on d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -89,14 +90,16 @@ class GroupWriter:
     def _commit(self, jobs: list[Job]) -> str | None:
         connection = self._connection
         try:
+            if connection.in_transaction:  # an earlier group's could not even be taken back
+                connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
                 for statement, rows in job.statements:
                     connection.executemany(statement, rows)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        except Exception as error:  # noqa: BLE001 - whatever it is: a dead thread would hang all who wait
+            with contextlib.suppress(sqlite3.Error):
+                connection.rollback()
             return f"the store cannot write: {error}"
         return None
 

@@ -157,7 +157,7 @@ class TestScanning:
 
     async def test_what_is_appended_meanwhile_does_not_disturb_it(self, store: Store) -> None:
         sequences = await store.append([record("a")] * 1_200)
-        found = []
+        found: list[int] = []
         async for stored in store.scan(last=sequences[-1]):
             if len(found) % 400 == 0:
                 await store.append([record("a")])

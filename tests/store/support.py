@@ -1,0 +1,98 @@
+"""What the store's tests share: a clock that is set by hand, records, and ways to look into a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from router.events import Event
+from router.store.base import Attempt, Delivery, Record, Route, Settlement, State, Store
+
+EPOCH = 1_700_000_000.0
+"""When every fake clock starts, seconds since the epoch."""
+
+PATIENCE = 30.0
+"""Seconds after which a wait that must end is called a hang."""
+
+
+class FakeClock:
+    """A clock that stands until it is set."""
+
+    def __init__(self, now: float = EPOCH) -> None:
+        self._now = now
+        self._moved = anyio.Event()
+
+    def now(self) -> float:
+        return self._now
+
+    def set(self, when: float) -> None:
+        self._now = when
+        self._moved.set()
+        self._moved = anyio.Event()
+
+    def advance(self, seconds: float) -> None:
+        self.set(self._now + seconds)
+
+    async def sleep_until(self, when: float) -> None:
+        while self._now < when:
+            await self._moved.wait()
+
+
+def event(name: str = "e", data: bytes | None = b"{}") -> Event:
+    return Event(id=name, source="/tests", type="test", data=data)
+
+
+def record(*targets: str | Route, name: str = "e", data: bytes | None = b"{}") -> Record:
+    """An event that goes to `targets`."""
+    routes = tuple(Route(target) if isinstance(target, str) else target for target in targets)
+    return Record(event=event(name, data), source="events", received=EPOCH, version="v1", routes=routes)
+
+
+def attempt(at: float = EPOCH, error: str | None = "refused", answer: str = "") -> Attempt:
+    return Attempt(at=at, seconds=0.25, status=None if error is None else 500, error=error, answer=answer)
+
+
+def delivered(delivery: Delivery) -> Settlement:
+    return Settlement(delivery=delivery, state=State.DELIVERED, attempt=attempt(error=None))
+
+
+def retrying(delivery: Delivery, due: float) -> Settlement:
+    return Settlement(delivery=delivery, state=State.RETRYING, attempt=attempt(), due=due)
+
+
+def dead(delivery: Delivery) -> Settlement:
+    return Settlement(delivery=delivery, state=State.DEAD, attempt=attempt())
+
+
+async def claim(store: Store, target: str, most: int = 1_000) -> Sequence[Delivery]:
+    """Claim what is known to be there: to wait for it is to hang."""
+    with anyio.fail_after(PATIENCE):
+        return await store.claim(target, most)
+
+
+async def claim_one(store: Store, target: str) -> Delivery:
+    [delivery] = await claim(store, target, 1)
+    return delivery
+
+
+async def drain(store: Store, target: str) -> list[Delivery]:
+    """Claim everything that can be claimed, and nothing else.
+
+    A probe tells when that is, without waiting for what does not come: what is claimed after it is not there.
+    """
+    [probe] = await store.append([record(target, name="probe")])
+    found: list[Delivery] = []
+    while not found or found[-1].sequence != probe:
+        found.extend(await claim(store, target))
+        found.sort(key=lambda delivery: delivery.sequence == probe)
+    await store.settle([delivered(found.pop())])
+    return found
+
+
+async def sequences_of(store: Store) -> list[int]:
+    return [stored.sequence async for stored in store.scan()]
+
+
+def keys(deliveries: Sequence[Delivery]) -> list[tuple[int, str]]:
+    return [(delivery.sequence, delivery.variant) for delivery in deliveries]

@@ -1,0 +1,164 @@
+"""A disk that is full: nothing is half stored, what is stored goes on, and space makes it well again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from router.store.base import Settlement, State, StoreError, Tally
+from router.store.sqlite import SqliteStore
+from tests.store.support import (
+    EPOCH,
+    FakeClock,
+    attempt,
+    claim,
+    delivered,
+    drain,
+    keys,
+    record,
+    sequences_of,
+)
+
+pytestmark = pytest.mark.anyio
+
+SIZE = "4m"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own. To mount one takes root: CI has it, a developer may not."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(where)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        reason = f"no small disk to fill: {mounted.stderr.decode().strip()}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    yield where
+    subprocess.run(["umount", str(where)], check=True)
+
+
+@pytest.fixture
+async def store(disk: Path, clock: FakeClock) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(disk / "data", clock)
+    yield store
+    await store.close()
+
+
+def fill(disk: Path) -> None:
+    """Leave no byte free."""
+    with (disk / "ballast").open("wb", buffering=0) as ballast:
+        for size in (65_536, 4_096, 1):
+            try:
+                while True:
+                    ballast.write(bytes(size))
+            except OSError:
+                continue
+
+
+def leave(disk: Path, size: int) -> None:
+    """Give some bytes back."""
+    os.truncate(disk / "ballast", (disk / "ballast").stat().st_size - size)
+
+
+def make_space(disk: Path) -> None:
+    (disk / "ballast").unlink()
+
+
+async def append_until_refused(store: SqliteStore) -> list[int]:
+    """Sequences that were acknowledged before the disk was full."""
+    kept: list[int] = []
+    while True:
+        try:
+            kept.extend(await store.append([record("a", data=bytes(20_000))] * 2))
+        except StoreError as error:
+            assert "the store cannot write: database or disk is full" in error.message  # noqa: PT017
+            return kept
+
+
+def crashed(disk: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(disk / "data", tmp_path / "crashed"))
+
+
+async def test_nothing_of_a_refused_append_is_stored(
+    store: SqliteStore, disk: Path, tmp_path: Path, clock: FakeClock
+) -> None:
+    [first] = await store.append([record("a")])
+    fill(disk)
+    kept = [first, *await append_until_refused(store)]
+    assert await sequences_of(store) == kept
+    assert await store.tally() == {"a": Tally(pending=len(kept))}
+    make_space(disk)
+    again = SqliteStore(crashed(disk, tmp_path), clock)
+    assert await sequences_of(again) == kept
+    await again.close()
+
+
+async def test_what_is_stored_is_still_delivered(store: SqliteStore, disk: Path) -> None:
+    sequences = await store.append([record("a")] * 3)
+    fill(disk)
+    await append_until_refused(store)
+    assert [delivery.sequence for delivery in await claim(store, "a", 3)] == list(sequences)
+
+
+async def test_it_works_again_once_there_is_space(store: SqliteStore, disk: Path) -> None:
+    fill(disk)
+    kept = await append_until_refused(store)
+    make_space(disk)
+    later = await store.append([record("a")])
+    assert await sequences_of(store) == [*kept, *later]
+    found = await drain(store, "a")
+    assert [delivery.sequence for delivery in found] == [*kept, *later]
+    await store.settle([delivered(delivery) for delivery in found])
+    assert await store.tally() == {}
+
+
+async def test_a_refused_settle_changes_nothing_and_can_be_settled_again(
+    store: SqliteStore, disk: Path, tmp_path: Path, clock: FakeClock
+) -> None:
+    await store.append([record("a")] * 4)
+    first, second, third, fourth = await claim(store, "a")
+    fill(disk)
+    await append_until_refused(store)
+    fill(disk)
+    pending = await store.tally()
+    large = msgspec.structs.replace(attempt(), answer="x" * 2_000_000)
+    failed = Settlement(delivery=second, state=State.DEAD, attempt=large)
+    with pytest.raises(StoreError, match="cannot write: database or disk is full"):
+        await store.settle([delivered(first), failed])
+    assert await store.tally() == pending
+    assert await store.dead() == []
+    make_space(disk)
+    await store.settle([delivered(third)])  # must not take the watermark past those above
+    again = SqliteStore(crashed(disk, tmp_path), clock)
+    came = keys(await drain(again, "a"))
+    await again.close()
+    assert {*keys([first, second, fourth])} <= {*came}
+    short = Settlement(delivery=second, state=State.DEAD, attempt=attempt())
+    await store.settle([delivered(first), short, delivered(fourth)])
+    assert [letter.delivery.sequence for letter in await store.dead()] == [second.sequence]
+    assert (await store.tally())["a"].pending == pending["a"].pending - 4
+
+
+async def test_a_full_disk_does_not_keep_a_store_from_opening(
+    store: SqliteStore, disk: Path, clock: FakeClock
+) -> None:
+    [first] = await store.append([record("a")])
+    fill(disk)
+    await append_until_refused(store)
+    await store.close()
+    fill(disk)
+    leave(disk, 200_000)  # for SQLite's own index of the log
+    again = SqliteStore(disk / "data", clock)
+    await again.due(EPOCH)
+    assert (await claim(again, "a", 1))[0].sequence == first
+    await again.close()

@@ -1,0 +1,104 @@
+"""One target's deliveries in memory."""
+
+from __future__ import annotations
+
+from router.store.base import Delivery, Route, delivery_of
+from router.store.lane import Lane
+from tests.store.support import record
+
+
+def lane_of(*sequences: int) -> Lane:
+    """A lane whose first tries are all in memory."""
+    lane = Lane()
+    lane.ready.extend(first_try(sequence) for sequence in sequences)
+    lane.pending = len(sequences)
+    return lane
+
+
+def first_try(sequence: int, variant: str = "") -> Delivery:
+    return delivery_of(sequence, Route("a", variant), record("a"))
+
+
+class TestWatermark:
+    def test_an_idle_lane_has_settled_everything(self) -> None:
+        assert Lane().watermark(9, besides=set()) == 9
+
+    def test_what_is_ready_holds_it(self) -> None:
+        assert lane_of(5, 6).watermark(9, besides=set()) == 4
+
+    def test_what_is_under_way_holds_it(self) -> None:
+        lane = lane_of(5, 6)
+        lane.take(2, now=0)
+        assert lane.watermark(9, besides=set()) == 4
+
+    def test_what_is_about_to_be_written_does_not(self) -> None:
+        lane = lane_of(5, 7)
+        lane.take(2, now=0)
+        assert lane.watermark(9, besides={(5, "")}) == 6
+        assert lane.watermark(9, besides={(7, "")}) == 4
+        assert lane.watermark(9, besides={(5, ""), (7, "")}) == 9
+
+    def test_what_stands_on_disk_only_holds_it(self) -> None:
+        lane = Lane()
+        lane.unread = 8
+        assert lane.watermark(9, besides=set()) == 7
+
+    def test_the_lowest_of_all_counts(self) -> None:
+        lane = lane_of(3, 5)
+        lane.unread = 8
+        lane.take(1, now=0)
+        assert lane.watermark(9, besides=set()) == 2
+        assert lane.watermark(9, besides={(3, "")}) == 4
+
+    def test_one_body_of_two_holds_the_whole_sequence(self) -> None:
+        lane = Lane()
+        lane.ready.extend([first_try(5, "x"), first_try(5, "y")])
+        lane.take(1, now=0)
+        assert lane.watermark(9, besides={(5, "x")}) == 4
+
+    def test_retries_do_not_hold_it(self) -> None:
+        lane = Lane()
+        lane.again.add((5, ""))
+        assert lane.watermark(9, besides=set()) == 9
+
+
+class TestSlow:
+    def test_from_the_limit_on(self) -> None:
+        lane = lane_of(1, 2, 3)
+        for now in (10.0, 11.0, 12.0):
+            lane.take(1, now=now)
+        assert lane.slow(since=11.0, now=12.0) == {(1, ""), (2, "")}
+
+    def test_a_clock_that_was_set_back_makes_it_slow(self) -> None:
+        lane = lane_of(1)
+        lane.take(1, now=3_600.0)
+        assert lane.slow(since=-1.0, now=0.0) == {(1, "")}
+
+    def test_no_patience_means_all(self) -> None:
+        lane = lane_of(1, 2)
+        lane.take(2, now=5.0)
+        assert lane.slow(since=5.0, now=5.0) == {(1, ""), (2, "")}
+
+
+class TestSettled:
+    def test_a_first_try_is_pending_no_more(self) -> None:
+        lane = lane_of(1, 2)
+        lane.take(2, now=0)
+        lane.settled({(1, "")}, slow=set(), early=set(), mark=1)
+        assert (lane.pending, lane.under_way()) == (1, frozenset({(2, "")}))
+
+    def test_a_slow_one_stays_under_way_as_an_exception(self) -> None:
+        lane = lane_of(1)
+        lane.take(1, now=0)
+        lane.settled(set(), slow={(1, "")}, early=set(), mark=9)
+        assert (lane.pending, lane.claimed, lane.under_way()) == (0, {}, frozenset({(1, "")}))
+        lane.settled({(1, "")}, slow=set(), early=set(), mark=9)
+        assert (lane.pending, lane.under_way()) == (0, frozenset())
+
+    def test_early_ones_are_kept_until_the_watermark_passes_them(self) -> None:
+        lane = Lane()
+        lane.again.update({(5, ""), (8, "")})
+        lane.settled({(5, ""), (8, "")}, slow=set(), early={(5, ""), (8, "")}, mark=4)
+        assert lane.early == {(5, ""), (8, "")}
+        lane.settled(set(), slow=set(), early=set(), mark=5)
+        assert lane.early == {(8, "")}

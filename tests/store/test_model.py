@@ -1,0 +1,183 @@
+"""Random actions, crashes among them, against the model: nothing accepted is lost or handed out twice."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import shutil
+import tempfile
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from router.store import reader, sqlite
+from router.store.base import Delivery, Record, Route, Settlement, State, Store
+from router.store.memory import MemoryStore
+from router.store.sqlite import LAGGARD, SqliteStore
+from tests.store.model import Model, Place, place_of
+from tests.store.support import FakeClock, attempt, claim, drain, record
+
+T = TypeVar("T")
+
+TARGETS = ("a", "b")
+ROUTES = st.sampled_from([Route(target, variant) for target in TARGETS for variant in ("", "x")])
+RECORDS = st.builds(lambda routes: record(*routes), st.lists(ROUTES, unique=True))
+OUTCOMES = st.sampled_from([State.DELIVERED, State.DELIVERED, State.RETRYING, State.DEAD])
+SECONDS = st.sampled_from([0.0, 0.25, LAGGARD, 5.0])
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Drives one store; each step runs to its end, several workers of a step run at once."""
+
+    patience = math.inf
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.runner = self.stack.enter_context(asyncio.Runner())
+        self.clock = FakeClock()
+        self.model = Model(self.patience)
+        self.held: dict[Place, Delivery] = {}
+        self.store = self.open()
+
+    def open(self) -> Store:
+        return MemoryStore(self.clock)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    @rule(records=st.lists(RECORDS, max_size=6))
+    def append(self, records: list[Record]) -> None:
+        self.model.appended(self.run(self.store.append(records)), records)
+
+    @rule(lane=st.sampled_from(TARGETS), most=st.integers(1, 5), workers=st.integers(1, 3))
+    def claim(self, lane: str, most: int, workers: int) -> None:
+        found = self.model.claimable(lane)
+        if workers > 1:
+            most = 1  # so that none of them waits for what another took
+        if found:
+            self.run(self._claim(lane, most, min(workers, found)))
+
+    async def _claim(self, target: str, most: int, workers: int) -> None:
+        async def worker() -> None:
+            taken = await claim(self.store, target, most)
+            self.model.claimed(taken, self.clock.now())
+            self.held.update({place_of(delivery): delivery for delivery in taken})
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(workers):
+                tasks.start_soon(worker)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), together=st.booleans())
+    def settle(self, data: st.DataObject, together: bool) -> None:
+        outcomes = data.draw(st.dictionaries(st.sampled_from(sorted(self.held)), OUTCOMES, min_size=1))
+        settlements = [
+            Settlement(
+                delivery=self.held.pop(place),
+                state=state,
+                attempt=attempt(),
+                due=self.clock.now() + data.draw(SECONDS) if state is State.RETRYING else None,
+            )
+            for place, state in outcomes.items()
+        ]
+        groups = [settlements] if together else [[settlement] for settlement in settlements]
+        self.run(self._settle(groups))
+
+    async def _settle(self, groups: Sequence[Sequence[Settlement]]) -> None:
+        async with anyio.create_task_group() as tasks:
+            for group in groups:
+                tasks.start_soon(self.store.settle, group)
+        for group in groups:
+            self.model.settled(group, self.clock.now())
+
+    @rule(seconds=SECONDS)
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def due(self) -> None:
+        upcoming = self.run(self.store.due(self.clock.now()))
+        assert upcoming == self.model.next_due(self.clock.now())
+
+    @invariant()
+    def tally(self) -> None:
+        self.model.check(self.run(self.store.tally()))
+
+    def teardown(self) -> None:
+        try:
+            self.run(self._everything_is_accounted_for())
+        finally:
+            self.run(self.store.close())
+            self.stack.close()
+
+    async def _everything_is_accounted_for(self) -> None:
+        letters = await self.store.dead()
+        assert {place_of(letter.delivery) for letter in letters} == self.model.places(State.DEAD)
+        later = self.clock.now() + 1e6
+        assert await self.store.due(later) is None
+        self.model.next_due(later)
+        rest = [delivery for target in TARGETS for delivery in await drain(self.store, target)]
+        self.model.claimed(rest, later)
+        came = {place_of(delivery) for delivery in rest} | self.held.keys()
+        assert self.model.places(State.PENDING, State.RETRYING) <= came
+
+
+class SqliteMachine(StoreMachine):
+    """With restarts and crashes, and so little memory that lanes overflow all the time."""
+
+    patience = LAGGARD
+
+    def __init__(self) -> None:
+        self.folders: list[Path] = []
+        super().__init__()
+        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(sqlite, "IN_MEMORY", 3)
+        patch.setattr(reader, "CHUNK", 2)
+
+    def open(self) -> Store:
+        if not self.folders:
+            self.folders.append(Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "0")
+
+        async def opened() -> Store:
+            return SqliteStore(self.folders[-1], self.clock)
+
+        return self.run(opened())
+
+    @rule()
+    def restart(self) -> None:
+        self.run(self.store.close())
+        self.model.closed(self.clock.now())
+        self.held.clear()
+        self.store = self.open()
+
+    @rule()
+    def crash(self) -> None:
+        """The next life finds the files as they are now; nobody has closed them."""
+        left = self.folders[-1]
+        found = left.with_name(str(len(self.folders)))
+        shutil.copytree(left, found)
+        self.run(self.store.close())
+        self.folders.append(found)
+        self.model.crashed()
+        self.held.clear()
+        self.store = self.open()
+
+
+TestMemory = StoreMachine.TestCase
+TestSqlite = SqliteMachine.TestCase
+TestMemory.settings = settings(max_examples=50, deadline=None)
+TestSqlite.settings = settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    # A step takes milliseconds of disk, so that shrinking would take minutes: a failure shows its seed.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
