@@ -39,7 +39,7 @@ def serve(
     parts = Parts(
         deployment=loaded.deployment,
         settings=replace(loaded.settings, **said),
-        data=data or loaded.data,
+        data=(data or loaded.data).resolve(),
         insecure=insecure,
     )
     anyio.run(run, parts, backend_options={"use_uvloop": True})
