@@ -127,14 +127,14 @@ def test_what_a_double_does_not_hold_is_not_comparable(value: Decimal) -> None:
     assert Numeric((("=", float(text)),)).matches(Number(text)) is held
 
 
-@given(st.ip_addresses(), st.integers(0, 127))
+@given(st.ip_addresses().filter(lambda address: address_of(str(address)) == address), st.integers(0, 127))
 def test_blocks(address: ipaddress.IPv4Address | ipaddress.IPv6Address, bits: int) -> None:
     bits %= address.max_prefixlen
     inside = Cidr(ipaddress.ip_network(f"{address}/{bits}", strict=False))
     assert inside.matches(str(address))
     assert inside.matches(address.exploded)
-    other = ipaddress.ip_address(int(address) ^ 1 << (address.max_prefixlen - 1))
-    if other.version == address.version:
+    other = type(address)(int(address) ^ 1 << (address.max_prefixlen - 1))
+    if address_of(str(other)) == other:  # not IPv4 in IPv6's clothes
         assert inside.matches(str(other)) is (bits == 0)
 
 
