@@ -16,7 +16,10 @@ from router.config.problems import Path, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
 
-_PLACE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
+_DEFAULT = (
+    r"(?:[^{}$]|\$(?!\{)|\{[^{}]*\})*"  # braces in pairs, as in audit/{date}.jsonl; no place in a place
+)
+_PLACE = re.compile(rf"\$\$\{{|\$\{{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-({_DEFAULT}))?\}})?")
 
 
 class Unfilled(str):
@@ -68,7 +71,7 @@ def _missing(name: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
     """What is wrong with a place that cannot be filled, and what to do."""
     if name is None:
         hint = "write ${NAME} or ${NAME:-default}; for the two characters themselves, $${"
-        return "'${' without a name and '}'", hint
+        return "'${' without a name, or without its '}'", hint
     hint = f"set it, or give it a default: ${{{name}:-…}}"
     if name in environ:
         return f"the environment variable {name} is empty", hint

@@ -8,9 +8,8 @@ PyYAML's composer gives the tree of nodes; the values are made here, not by its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -198,36 +197,38 @@ class _Builder:
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
         self.values[path] = _mark(node)
-        with self._visit(node) as fresh:
-            if not fresh:
-                what = "an alias cannot stand inside the value it repeats"
-                self._problem(node, "alias", what, "write the value out", path)
-                return None
-            if node.tag == _PLAIN:
-                return self._plain(node, path)
-            if node.tag == _QUOTED:
-                return node.value
-            if node.tag == _LIST:
-                return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
-            if node.tag == _MAPPING:
-                return self._mapping(node, path)
+        self._count(node)
+        if node.tag == _PLAIN:
+            return self._plain(node, path)
+        if node.tag == _QUOTED:
+            return node.value
+        if node.tag in {_LIST, _MAPPING}:
+            return self._collection(node, path)
         hint = "put the text in quotes" if isinstance(node, yaml.ScalarNode) else "leave it out"
         self._problem(node, "tag", f"tags such as {_shown(node.tag)!r} mean nothing here", hint, path)
         return None
 
-    @contextmanager
-    def _visit(self, node: yaml.Node) -> Iterator[bool]:
-        """Count what aliases repeat; False for a node that contains itself."""
+    def _count(self, node: yaml.Node) -> None:
+        """Count what aliases repeat."""
         me = id(node)
         if me in self._built:
             self._repeated += 1
             if self._repeated > REPEATED_NODES:
                 raise _AliasBombError(node)
         self._built.add(me)
-        fresh = me not in self._open
+
+    def _collection(self, node: yaml.Node, path: Path) -> Any:
+        me = id(node)
+        if me in self._open:
+            what = "an alias cannot stand inside the value it repeats"
+            self._problem(node, "alias", what, "write the value out", path)
+            return None
         self._open.add(me)
-        yield fresh
-        if fresh:
+        try:
+            if node.tag == _MAPPING:
+                return self._mapping(node, path)
+            return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
+        finally:
             self._open.discard(me)
 
     def _plain(self, node: yaml.Node, path: Path) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from router.config.files import Entry, entries
@@ -78,20 +79,29 @@ def _ways(entry: Entry) -> Iterator[tuple[Path, str, Any]]:
 
 def _check_operators(entry: Entry, report: Report) -> None:
     """Warn of a field under `data` that is nearly called like an operator: it would never match, silently."""
-    match = entry.value.get("match")
-    waiting = [((*entry.path, "match", "data"), match.get("data") if isinstance(match, dict) else None)]
-    while waiting:
-        path, held = waiting.pop()
-        if not isinstance(held, dict):
-            continue
+    for path in _payload_fields(entry.value.get("match"), (*entry.path, "match"), inside=False):
+        name = str(path[-1])
+        if (near := _near_operator(name)) is not None:
+            what = f"{name!r} is a field of the payload here"
+            hint = f"if you meant the operator, write {near!r}"
+            report.add(entry.document, path, "operator", what, hint, key=True, severity=Severity.WARNING)
+
+
+def _payload_fields(held: Any, path: Path, *, inside: bool) -> Iterator[Path]:
+    if isinstance(held, dict):
         for name, value in held.items():
-            waiting.append(((*path, name), value))
-            near = difflib.get_close_matches(name, RULE_OPERATORS, n=1, cutoff=_NEARLY)
-            if near and name not in RULE_OPERATORS:
-                what = f"{name!r} is a field of the payload here"
-                hint = f"if you meant the operator, write {near[0]!r}"
-                where = (*path, name)
-                report.add(entry.document, where, "operator", what, hint, key=True, severity=Severity.WARNING)
+            if inside and name != "$or":
+                yield (*path, name)
+            yield from _payload_fields(value, (*path, name), inside=inside or name == "data")
+    elif isinstance(held, list) and path[-1] == "$or":
+        for index, branch in enumerate(held):
+            yield from _payload_fields(branch, (*path, index), inside=inside)
+
+
+@lru_cache(maxsize=10_000)
+def _near_operator(name: str) -> str | None:
+    near = difflib.get_close_matches(name, RULE_OPERATORS, n=1, cutoff=_NEARLY)
+    return near[0] if near and name not in RULE_OPERATORS else None
 
 
 def _defined(known: Sequence[str]) -> str:

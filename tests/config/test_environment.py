@@ -33,7 +33,8 @@ def filled(text: str, environ: dict[str, str] | None = None) -> tuple[Any, list[
         ("${EMPTY:-default}", "default"),
         ("${EMPTY:-}", ""),
         ("${HOST:-default}", "example.com"),
-        ("${GONE:-http://127.0.0.1:80/${x}", "http://127.0.0.1:80/${x"),
+        ("${GONE:-http://127.0.0.1:80/$x}", "http://127.0.0.1:80/$x"),
+        ("${GONE:-audit/{date}.jsonl}", "audit/{date}.jsonl"),
         ("$${HOST}", "${HOST}"),
         ("$HOST $5 $ {HOST}", "$HOST $5 $ {HOST}"),
         ("${BRACES}", "${HOST}"),
@@ -56,14 +57,18 @@ def test_all_texts_are_filled_in_and_nothing_else() -> None:
         ("a: ${HOTS}", "x.yml:1:4: error: the environment variable HOTS is not set; did you mean 'HOST'?"),
         ("a: ${EMPTY}", ("x.yml:1:4: error: the environment variable EMPTY is empty; "
          "set it, or give it a default: ${EMPTY:-…}")),
-        ("a: '${HOST'", ("x.yml:1:5: error: '${' without a name and '}'; "
+        ("a: '${HOST'", ("x.yml:1:5: error: '${' without a name, or without its '}'; "
          "write ${NAME} or ${NAME:-default}; for the two characters themselves, $${")),
-        ("a: ${1X}", ("x.yml:1:4: error: '${' without a name and '}'; "
+        ("a: ${1X}", ("x.yml:1:4: error: '${' without a name, or without its '}'; "
          "write ${NAME} or ${NAME:-default}; for the two characters themselves, $${")),
     ],
 )  # fmt: skip
 def test_what_cannot_be_filled_in_is_an_error_at_its_place(text: str, complaint: str) -> None:
     assert filled(text)[1] == [complaint]
+
+
+def test_a_default_holds_no_other_place() -> None:
+    assert [complaint[:13] for complaint in filled("a: ${GONE:-${HOST}}")[1]] == ["x.yml:1:4: er"]
 
 
 @given(st.text("${}:-ABn "))

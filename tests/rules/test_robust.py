@@ -1,0 +1,86 @@
+"""Whatever stands in a file, loading it ends in a deployment or in problems, never in a crash."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.config.report import Report
+from router.config.yaml import read
+from router.rules.load import load
+from router.rules.testing import run_tests
+from router.settings import read_settings
+from router.targets.registry import installed_kinds
+
+SOUND: dict[str, Any] = {
+    "rules": [
+        {
+            "name": "a",
+            "match": {
+                "type": ["imm:*", {"prefix": "x", "suffix": "y"}],
+                "$or": [{"data": {"x": {"numeric": [">", 1]}}}, {"data": {"y": [{"anything-but": ["z"]}]}}],
+            },
+            "where": "length(data.x) > `1`",
+            "targets": ["one", {"target": "two", "transform": {"json": {"t": "{{ type }}"}}}],
+            "tests": [{"name": "n", "event": {"type": "imm:x", "data": {"x": 1}}, "expect": "match"}],
+        },
+        {"name": "b", "backstop": True, "targets": ["two"], "tests": [{"event": {}, "expect": "no-match"}]},
+    ],
+    "targets": {
+        "one": {"http": {"url": "http://127.0.0.1/", "headers": {"a": "${B:-c}"}}, "retry": {"for": "1h"}},
+        "two": {"file": {"path": "a/{date}"}, "concurrency": 2},
+        "three": {"log": {}},
+    },
+    "sources": {"imm": {"kind": "alibaba", "path": "/x"}},
+    "settings": {"listen": {"port": 80}, "body": "1MB"},
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("ab${}*'`[.:", max_size=6) | st.sampled_from(["one", "a", "match", "1h", "{{ x", "*", "data"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["name", "match", "data", "prefix", "$or", "", "http"]), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of every value in a document."""
+    inner: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    return [path, *(spot for key, held in inner for spot in spots(held, (*path, key)))]
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(spots(SOUND)[1:]), json_values)
+def test_any_value_in_any_place(spot: tuple[Any, ...], value: Any) -> None:
+    changed = copy.deepcopy(SOUND)
+    here = changed
+    for step in spot[:-1]:
+        here = here[step]
+    here[spot[-1]] = value
+    text = json.dumps(changed, ensure_ascii=False, indent=1)
+    document, problems = read(text.encode(), "x.yml")
+    assert problems == []
+    report = Report()
+    read_settings([document], ("alibaba",), {}, report)
+    deployment = load([document], installed_kinds(), {}, report)
+    assert (deployment is None) is bool(report.errors)
+    lines = text.split("\n")
+    assert all(problem.column <= len(lines[problem.line - 1]) + 1 for problem in report.problems)
+    if deployment is not None:
+        assert len(list(run_tests(deployment))) == sum(len(rule.tests) for rule in deployment.rules)
+
+
+def test_the_sound_one_is_sound() -> None:
+    document, _ = read(json.dumps(SOUND).encode(), "x.yml")
+    report = Report()
+    assert load([document], installed_kinds(), {}, report) is not None
+    assert report.problems == ()
