@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from router.config.environment import Secret, interpolate
 from router.config.report import Report
 from router.config.shapes import Shape, validate
+from router.config.units import Duration
 from router.config.yaml import Document, read
 
 ENVIRON = {"HOST": "example.com", "PORT": "8081", "EMPTY": "", "BRACES": "${HOST}"}
@@ -124,6 +125,19 @@ def test_a_secret_that_cannot_be_had_is_an_error(text: str, message: str, tmp_pa
     made, (complaint,) = locked(text, tmp_path)
     assert made is None
     assert complaint.endswith(message)
+
+
+def test_reasons_show_what_the_file_says_too() -> None:
+    class Timed(Shape):
+        timeout: Duration
+
+    document, _ = read(b"timeout: ${T}\n", "x.yml")
+    report = Report()
+    value = interpolate(document, (), document.value, {"T": "hunter2"}, report)
+    assert validate(Timed, value, document, (), report) is None
+    assert [problem.message for problem in report.problems] == [
+        "timeout: '${T}' is no duration: write 10s, 1m30s, 24h or 7d"
+    ]
 
 
 def test_problems_show_what_the_file_says_not_what_the_environment_filled_in() -> None:

@@ -31,12 +31,18 @@ from router.config.expressions import EvaluationError, ExpressionError, compile_
         ("merge()", "merge() takes at least 1 argument, here are 0", 0),
         ("a[?length(@, @) > `1`]", "length() takes 1 argument, here are 2", 3),
         ("(" * 10_000 + "a", "the expression is nested too deeply", 0),
+        ("a[" + "9" * 19 + ":" + "x", "'x' cannot stand here", 22),
     ],
 )
 def test_faults_have_a_reason_and_a_place(text: str, message: str, offset: int) -> None:
     with pytest.raises(ExpressionError) as refused:
         compile_expression(text)
     assert (refused.value.message, refused.value.offset) == (message, offset)
+
+
+def test_what_python_cannot_count_is_refused() -> None:
+    with pytest.raises(ExpressionError, match="digits"):
+        compile_expression(f"a[{'9' * 5000}]")
 
 
 def test_hints() -> None:

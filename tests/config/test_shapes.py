@@ -35,6 +35,7 @@ class Model(Shape):
     ready: bool = False
     mode: Literal["fast", "slow"] = "fast"
     items: list[Item] = Field(default_factory=list)
+    listed: list[Annotated[Item, Field(description="a thing")]] = Field(default_factory=list)
     by_name: dict[str, Item] = Field(default_factory=dict)
     auth: Bearer | Basic | None = None
 
@@ -61,9 +62,9 @@ def complaints(text: str) -> list[str]:
         ("{}", "2:3: error: it: the key 'name' is missing"),
         ("{nmae: a, name: b}", "2:4: error: it.nmae: unknown key 'nmae'; did you mean 'name'?"),
         ("{name: a, zzz: b}", ("2:13: error: it.zzz: unknown key 'zzz'; "
-         "the keys here are auth, by_name, for, items, mode, name, ready")),
+         "the keys here are auth, by_name, for, items, listed, mode, name, ready")),
         ("{name: a, within: 1}", ("2:13: error: it.within: unknown key 'within'; "
-         "the keys here are auth, by_name, for, items, mode, name, ready")),
+         "the keys here are auth, by_name, for, items, listed, mode, name, ready")),
         ("{name: [a]}", "2:10: error: it.name: wants a text, found a list"),
         ("{name: 12}", "2:10: error: it.name: wants a text, found a number"),
         ("{name: }", "2:10: error: it.name: wants a text, found nothing"),
@@ -80,6 +81,10 @@ def complaints(text: str) -> list[str]:
         ("{name: a, items: x}", "2:20: error: it.items: wants a list, found a text; write [x]"),
         ("{name: a, items: [{size: 1}, {siez: 2}]}",
          "2:33: error: it.items.1.siez: unknown key 'siez'; did you mean 'size'?"),
+        (
+            "{name: a, listed: [{weihgt: 1}]}",
+            "2:23: error: it.listed.0.weihgt: unknown key 'weihgt'; did you mean 'weight'?",
+        ),
         ("{name: a, items: [1]}", "2:21: error: it.items.0: wants a mapping, found a number"),
         ("{name: a, by_name: {x: {size: true}}}",
          "2:33: error: it.by_name.x.size: wants a whole number, found true or false"),

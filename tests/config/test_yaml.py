@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.config import yaml as ours
+from router.config.syntax import explain
 from router.config.yaml import DEPTH, REPEATED_NODES, Mark, read
 
 
@@ -209,6 +210,10 @@ def test_a_byte_order_mark_moves_no_column() -> None:
 def test_columns_count_characters_not_bytes() -> None:
     document, _ = read("{é: 1, 锄禾: 2}".encode(), "x.yml")
     assert document.keys[("锄禾",)][:2] == (1, 8)
+
+
+def test_an_error_without_a_place_is_told_at_the_top() -> None:
+    assert explain(yaml.YAMLError("it is odd"), "") == ((1, 1), "this is not YAML: it is odd", "")
 
 
 def test_an_empty_file_has_no_value() -> None:

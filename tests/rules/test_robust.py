@@ -39,11 +39,13 @@ SOUND: dict[str, Any] = {
     "settings": {"listen": {"port": 80}, "body": "1MB"},
 }
 
+KEYS = ["name", "match", "data", "prefix", "$or", "", "http"]
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text("ab${}*'`[.:", max_size=6) | st.sampled_from(["one", "a", "match", "1h", "{{ x", "*", "data"]),
     lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["name", "match", "data", "prefix", "$or", "", "http"]), inner, max_size=3),
+    | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
     max_leaves=6,
 )  # fmt: skip
 

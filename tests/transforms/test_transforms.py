@@ -159,6 +159,7 @@ def test_an_event_without_data() -> None:
         ({"text": "{{ length(data.gone) }}"}, DATA, "'length(data.gone)'"),
         ({"select": "sum(data.URI)"}, DATA, "'sum(data.URI)'"),
         ({"json": {"a": ["{{ abs(type) }}"]}}, DATA, "'abs(type)'"),
+        ({"select": "&type"}, DATA, "_Expression is not JSON"),
         ({"select": "data"}, b'"\\ud800"', "the body cannot be made"),
         ({"select": "data"}, b"[" * 5000 + b"]" * 5000, "the body cannot be made"),
     ],
