@@ -47,11 +47,22 @@ def read_files(paths: Sequence[FilePath], report: Report) -> tuple[Document, ...
         except OSError as error:
             _missing(report, file, f"cannot be read: {error.strerror}")
             continue
-        document, problems = read(content, str(file))
-        report.extend(problems)
-        if _is_sound(document, report):
+        if (document := read_document(content, str(file), report)) is not None:
             documents.append(document)
     return tuple(documents)
+
+
+def read_document(content: bytes, file: str, report: Report) -> Document | None:
+    """Read one file of a deployment; None if it is empty or no such file at all.
+
+    Args:
+        content: YAML.
+        file: the name under which problems report it.
+        report: where problems go.
+    """
+    document, problems = read(content, file)
+    report.extend(problems)
+    return document if _is_sound(document, report) else None
 
 
 def entries(documents: Sequence[Document], section: str) -> Iterator[Entry]:

@@ -42,6 +42,19 @@ def test_the_version_is_the_hash_of_the_text(deploy: Deploy) -> None:
     assert json.loads(deployment.text)["rules"][0]["name"] == "a"
 
 
+def test_versions_and_variants_stay_the_same_from_release_to_release(deploy: Deploy) -> None:
+    """What is stored names them: whoever changes how they are made leaves old deliveries without bodies."""
+    deployment = deploy(
+        "rules: [{name: a, match: {type: x}, targets: [{target: one, transform: {text: b}}]}]"
+    )
+    assert deployment.text == (
+        '{"rules":[{"match":{"type":"x"},"name":"a","targets":[{"target":"one","transform":{"text":"b"}}]}],'
+        '"targets":{"one":{"log":{}},"three":{"log":{}},"two":{"log":{}}}}'
+    )
+    assert deployment.version == "e15d11700469b623"
+    assert deployment.rules[0].routes[0].variant == "7b8de1c2be81"
+
+
 def test_the_version_ignores_how_it_is_written_and_where(deploy: Deploy) -> None:
     assert deploy(RULES).version == deploy("# a remark\n" + RULES.replace("[one,", "[ one ,")).version
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it ships no types
 
+from router.cli.schema import schema_of
+from router.config.files import read_document
 from router.config.report import Report
-from router.config.yaml import read
 from router.rules.load import load
 from router.rules.testing import run_tests
 from router.settings import read_settings
@@ -38,6 +40,8 @@ SOUND: dict[str, Any] = {
     "sources": {"imm": {"kind": "alibaba", "path": "/x"}},
     "settings": {"listen": {"port": 80}, "body": "1MB"},
 }
+
+VALIDATOR = Draft202012Validator(schema_of(installed_kinds()))
 
 KEYS = ["name", "match", "data", "prefix", "$or", "", "http"]
 
@@ -69,20 +73,22 @@ def test_any_value_in_any_place(spot: tuple[Any, ...], value: Any) -> None:
         here = here[step]
     here[spot[-1]] = value
     text = json.dumps(changed, ensure_ascii=False, indent=1)
-    document, problems = read(text.encode(), "x.yml")
-    assert problems == []
     report = Report()
+    document = read_document(text.encode(), "x.yml", report)
+    assert document is not None
     read_settings([document], ("alibaba",), {}, report)
     deployment = load([document], installed_kinds(), {}, report)
     assert (deployment is None) is bool(report.errors)
     lines = text.split("\n")
     assert all(problem.column <= len(lines[problem.line - 1]) + 1 for problem in report.problems)
     if deployment is not None:
+        assert VALIDATOR.is_valid(changed), "what check takes, the schema takes"
         assert len(list(run_tests(deployment))) == sum(len(rule.tests) for rule in deployment.rules)
 
 
 def test_the_sound_one_is_sound() -> None:
-    document, _ = read(json.dumps(SOUND).encode(), "x.yml")
     report = Report()
+    document = read_document(json.dumps(SOUND).encode(), "x.yml", report)
+    assert document is not None
     assert load([document], installed_kinds(), {}, report) is not None
     assert report.problems == ()
