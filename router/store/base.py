@@ -37,6 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         source: the name of the source that read it.
         received: seconds since the epoch.
         version: the configuration that routed it.
+        routes: no two of them with the same target and variant: these are one delivery.
         notes: what the source was lenient about.
         original: the sender's request, shared by all events of that request.
     """
@@ -198,7 +199,10 @@ class Store(Protocol):
         ...
 
     async def due(self, now: float) -> float | None:
-        """Let claims have every delivery whose retry time has come; return the time of the next one."""
+        """Let claims have every delivery whose retry time has come; return the time of the next one.
+
+        What is settled later may have to wait for the next call, even if its time has come already.
+        """
         ...
 
     def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:

@@ -25,6 +25,8 @@ class Entry:
         written: whether the store has a row of it, so that a crash changes nothing about it.
         attempts: how many were settled.
         due: with RETRYING, when.
+        offered: with RETRYING, whether `due` was told that its time has come. What is settled with a time
+            that has come may be handed out at once, or after the next `due`.
         again: it was delivered, and a crash made the store forget that: it may come again.
     """
 
@@ -33,6 +35,7 @@ class Entry:
     written: bool = False
     attempts: int = 0
     due: float = 0.0
+    offered: bool = False
     again: bool = False
 
 
@@ -58,7 +61,7 @@ class Model:
     def claimable(self, target: str) -> int:
         """How many deliveries a claim must find."""
         return sum(
-            self._ready(entry) and not entry.again
+            self._ready(entry) and (entry.offered or entry.state is State.PENDING) and not entry.again
             for (name, *_), entry in self.entries.items()
             if name == target
         )
@@ -74,7 +77,7 @@ class Model:
             assert self._ready(entry), f"{place_of(delivery)} was handed out while it was {entry}"
             assert len(delivery.attempts) == entry.attempts
             entry.claimed = now
-            entry.again = False
+            entry.offered = entry.again = False
 
     def under_way(self) -> list[Place]:
         return sorted(place for place, entry in self.entries.items() if entry.claimed is not None)
@@ -111,12 +114,14 @@ class Model:
     def crashed(self) -> None:
         self.until = 0.0
         for entry in self.entries.values():
-            entry.claimed = None
+            entry.claimed, entry.offered = None, False
             if entry.state is State.DELIVERED and not entry.written:
                 entry.state, entry.again, entry.attempts = State.PENDING, True, 0
 
     def next_due(self, now: float) -> float | None:
         self.until = now
+        for entry in self.entries.values():
+            entry.offered = entry.state is State.RETRYING and entry.claimed is None and entry.due <= now
         return min(
             (
                 entry.due

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import anyio
 
 from router.events import Event
 from router.store.base import Attempt, Delivery, Record, Route, Settlement, State, Store
+from router.store.sqlite import SqliteStore
 
 EPOCH = 1_700_000_000.0
 """When every fake clock starts, seconds since the epoch."""
 
 PATIENCE = 30.0
 """Seconds after which a wait that must end is called a hang."""
+
+
+Open = Callable[[Path], SqliteStore]
+"""Opens the SQLite store of a folder, closed when the test ends."""
 
 
 class FakeClock:
@@ -96,3 +103,8 @@ async def sequences_of(store: Store) -> list[int]:
 
 def keys(deliveries: Sequence[Delivery]) -> list[tuple[int, str]]:
     return [(delivery.sequence, delivery.variant) for delivery in deliveries]
+
+
+def crashed(folder: Path) -> Path:
+    """The files as a crash leaves them now."""
+    return Path(shutil.copytree(folder, folder.with_name(f"{folder.name}-crashed")))

@@ -144,7 +144,8 @@ class SqliteMachine(StoreMachine):
 
     def open(self) -> Store:
         if not self.folders:
-            self.folders.append(Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "0")
+            memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # this is about states, not disks
+            self.folders.append(Path(self.stack.enter_context(tempfile.TemporaryDirectory(dir=memory))) / "0")
 
         async def opened() -> Store:
             return SqliteStore(self.folders[-1], self.clock)
@@ -175,7 +176,7 @@ TestMemory = StoreMachine.TestCase
 TestSqlite = SqliteMachine.TestCase
 TestMemory.settings = settings(max_examples=50, deadline=None)
 TestSqlite.settings = settings(
-    max_examples=30,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     # A step takes milliseconds of disk, so that shrinking would take minutes: a failure shows its seed.
