@@ -17,6 +17,9 @@ SECTIONS = {"sources": dict, "settings": dict, "rules": list, "targets": dict}
 
 SUFFIXES = {".yml", ".yaml"}
 
+PARTS = ("rules", "targets")
+"""The folders of a deployment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -98,15 +101,25 @@ def _files(paths: Sequence[FilePath], report: Report) -> list[FilePath]:
 
 
 def _of_folder(folder: FilePath) -> Iterator[FilePath]:
-    """The files of a deployment folder, in the order of their paths; hidden ones are nobody's."""
-    yield from (
-        file for suffix in sorted(SUFFIXES, reverse=True) if (file := folder / f"router{suffix}").is_file()
-    )
-    for part in ("rules", "targets"):
-        for file in sorted((folder / part).rglob("*")):
-            hidden = any(step.startswith(".") for step in file.relative_to(folder).parts)
-            if file.suffix in SUFFIXES and not hidden and not file.is_dir():
-                yield file
+    """The files of a deployment folder, in the order of their paths; hidden ones are nobody's.
+
+    `rules/` or `targets/` itself may be named too: then it is read as that part of a deployment.
+    """
+    if folder.resolve().name in PARTS:
+        yield from _of_part(folder)
+        return
+    for suffix in sorted(SUFFIXES, reverse=True):
+        if (file := folder / f"router{suffix}").is_file():
+            yield file
+    for part in PARTS:
+        yield from _of_part(folder / part)
+
+
+def _of_part(part: FilePath) -> Iterator[FilePath]:
+    for file in sorted(part.rglob("*")):
+        hidden = any(step.startswith(".") for step in file.relative_to(part).parts)
+        if file.suffix in SUFFIXES and not hidden and not file.is_dir():
+            yield file
 
 
 def _missing(report: Report, path: FilePath, what: str, hint: str = "") -> None:

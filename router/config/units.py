@@ -1,6 +1,6 @@
-"""Durations, sizes and rates as people write them, as types for pydantic models.
+"""Durations and sizes as people write them, as types for pydantic models.
 
-`Duration` gives seconds (float), `Size` bytes (int), `Rate` a number per second (float), `Whole` an int.
+`Duration` gives seconds (float), `Size` bytes (int), `Whole` an int.
 Each also takes its value from a text that the environment filled in: `attempts: ${ATTEMPTS}`.
 """
 
@@ -24,13 +24,11 @@ _BYTES = {
     "GiB": 1024**3,
     "TiB": 1024**4,
 }
-_PER = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 _AMOUNT = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
 _PART = rf"({_AMOUNT})(ms|[smhd])"
 _DURATION = re.compile(rf"(?:{_AMOUNT}(?:ms|[smhd]))+\Z")
 _SIZE = re.compile(rf"({_AMOUNT}) ?({'|'.join(_BYTES)})\Z")
-_RATE = re.compile(rf"({_AMOUNT}) ?/ ?([smhd])\Z")
 _WHOLE = re.compile(r"-?[0-9]{1,18}\Z")
 
 
@@ -63,21 +61,6 @@ def size(text: str) -> int:
     return int(float(found[1]) * _BYTES[found[2]])
 
 
-def rate(text: str) -> float:
-    """A rate per second.
-
-    >>> rate("50/s"), rate("30/m")
-    (50.0, 0.5)
-
-    Raises:
-        ValueError: it is not one.
-    """
-    found = _RATE.match(text)
-    if found is None:
-        raise ValueError(f"{text!r} is no rate: write 50/s or 100/m")
-    return float(found[1]) / _PER[found[2]]
-
-
 def _duration(value: Any) -> Any:
     if isinstance(value, str):
         return seconds(value)
@@ -88,12 +71,6 @@ def _size(value: Any) -> Any:
     if isinstance(value, str):
         return size(value)
     raise ValueError("wants a size such as 512kB, 256MB or 10GB")
-
-
-def _rate(value: Any) -> Any:
-    if isinstance(value, str):
-        return rate(value)
-    raise ValueError("wants a rate such as 50/s or 100/m")
 
 
 def _whole(value: Any) -> Any:
@@ -108,7 +85,6 @@ def _text(pattern: str, example: str) -> WithJsonSchema:
 
 Duration = Annotated[float, BeforeValidator(_duration), _text(rf"(?:{_AMOUNT}(?:ms|[smhd]))+", "1m30s")]
 Size = Annotated[int, BeforeValidator(_size), _text(rf"{_AMOUNT} ?(?:{'|'.join(_BYTES)})", "256MB")]
-Rate = Annotated[float, BeforeValidator(_rate), _text(rf"{_AMOUNT} ?/ ?[smhd]", "50/s")]
 Whole = Annotated[
     int,
     BeforeValidator(_whole),

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl
 
 from router import __version__
 from router.clock import Clock, SystemClock
+from router.config.environment import Secret
 from router.config.units import Duration
 from router.events import Event
 from router.events.http import encode_binary, encode_structured
@@ -36,7 +37,7 @@ def _vetted_url(url: HttpUrl) -> HttpUrl:
     return url
 
 
-def _vetted_headers(headers: dict[str, str]) -> dict[str, str]:
+def _vetted_headers(headers: dict[str, Secret]) -> dict[str, Secret]:
     """RFC 9110, sections 5.1 and 5.5; and the router's own fields stay the router's own."""
     seen = set()
     for name, value in headers.items():
@@ -46,7 +47,7 @@ def _vetted_headers(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name!r} is set by the router or by the connection; leave it out")
         if name.lower() in seen:
             raise ValueError(f"{name!r} is there twice; upper and lower case do not matter in header names")
-        if not _FIELD_VALUE.match(value):
+        if not _FIELD_VALUE.match(value.get_secret_value()):
             raise ValueError(
                 f"the value of {name!r} has a control character (a line break?) or a blank at its ends"
             )
@@ -58,6 +59,7 @@ class HttpSettings(BaseModel):
     """What stands under `http:`.
 
     Attributes:
+        headers: further ones. Tokens stand in them, so their values show themselves nowhere.
         format: how an event is sent (CloudEvents HTTP binding 1.0, section 3): `structured` is the whole
             event as JSON, `binary` its payload with the attributes in headers, `data` the payload alone.
             A transformed body is sent as it is, whatever stands here.
@@ -68,7 +70,7 @@ class HttpSettings(BaseModel):
 
     url: Annotated[HttpUrl, AfterValidator(_vetted_url)]
     method: Literal["POST", "PUT", "PATCH"] = "POST"
-    headers: Annotated[dict[str, str], AfterValidator(_vetted_headers)] = {}
+    headers: Annotated[dict[str, Secret], AfterValidator(_vetted_headers)] = {}
     format: Literal["structured", "binary", "data"] = "structured"
     timeout: Annotated[Duration, Field(gt=0)] = 10.0
 
@@ -82,6 +84,7 @@ class HttpTarget:
     def __init__(self, settings: HttpSettings, sender: Sender, clock: Clock) -> None:
         self._settings = settings
         self._url = str(settings.url)
+        self._headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
         self._sender = sender
         self._clock = clock
 
@@ -94,7 +97,7 @@ class HttpTarget:
         content_headers, content = self._content(message)
         # Idempotency-Key: draft-ietf-httpapi-idempotency-key-header; webhook-id: Standard Webhooks 1.0.0.
         own = {"idempotency-key": message.id, "webhook-id": message.id}
-        headers = content_headers | own | settings.headers
+        headers = content_headers | own | self._headers
         try:
             reply = await self._sender.send(settings.method, self._url, headers, content, settings.timeout)
         except SendError as error:

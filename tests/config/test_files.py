@@ -81,6 +81,19 @@ def test_files_and_folders_may_be_mixed_and_each_is_read_once() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_rules_and_targets_may_be_named_by_themselves() -> None:
+    put("here/rules/a.yml")
+    put("here/rules/deeper/b.yml")
+    put("here/targets/c.yml")
+    put("here/router.yml")
+    assert files("here/rules") == (["here/rules/a.yml", "here/rules/deeper/b.yml"], [])
+    assert files("here/targets", "here/rules/deeper/..") == (
+        ["here/targets/c.yml", "here/rules/deeper/../a.yml", "here/rules/deeper/../deeper/b.yml"],
+        [],
+    )
+
+
+@pytest.mark.usefixtures("folder")
 def test_what_is_not_there_is_told() -> None:
     Path("empty").mkdir()
     assert files("gone", "empty", "gone.yml") == (

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
 from router.config.shapes import Shape
-from router.config.units import Duration, Rate, Size, Whole, rate, seconds, size
+from router.config.units import Duration, Size, Whole, seconds, size
 
 
 class Everything(Shape):
     duration: Annotated[Duration, Field(gt=0)] = 1.0
     size: Size = 1
-    rate: Rate = 1.0
     whole: Annotated[Whole, Field(ge=1)] = 1
 
 
@@ -52,18 +51,10 @@ def test_sizes_are_bytes(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("50/s", 50), ("30/m", 0.5), ("0.5 / s", 0.5), ("86400/d", 1)]
-)
-def test_rates_are_per_second(text: str, expected: float) -> None:
-    assert rate(text) == expected
-
-
-@pytest.mark.parametrize(
     ("text", "read"),
     [
         *((text, seconds) for text in ("", "10", "s", "-1s", "1e3s", "10 s", "1h ", "10sec", "1s\n")),
         *((text, size) for text in ("", "10", "1mb", "MB", "-1MB", "1 MB ", "1Mb")),
-        *((text, rate) for text in ("", "50", "/s", "50/", "50/y", "50/s\n")),
     ],
 )
 def test_what_is_none_says_how_to_write_one(text: str, read: Any) -> None:
@@ -79,8 +70,8 @@ def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> Non
 
 
 def test_models_get_the_values() -> None:
-    read = Everything.model_validate({"duration": "1m", "size": "1kB", "rate": "10/s", "whole": 7})
-    assert (read.duration, read.size, read.rate, read.whole) == (60.0, 1000, 10.0, 7)
+    read = Everything.model_validate({"duration": "1m", "size": "1kB", "whole": 7})
+    assert (read.duration, read.size, read.whole) == (60.0, 1000, 7)
 
 
 def test_a_whole_number_may_come_from_the_environment() -> None:
@@ -90,7 +81,7 @@ def test_a_whole_number_may_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"duration": 10}, {"duration": "0s"}, {"size": 10}, {"rate": 5}, {"rate": None}, {"whole": "1.5"},
+        {"duration": 10}, {"duration": "0s"}, {"size": 10}, {"whole": "1.5"},
         {"whole": 1.5}, {"whole": True}, {"whole": "0"}, {"whole": "x"}, {"whole": "9" * 30},
     ],
 )  # fmt: skip
@@ -102,4 +93,3 @@ def test_models_refuse_the_rest(value: dict[str, Any]) -> None:
 def test_their_schema_is_of_what_is_written() -> None:
     assert TypeAdapter(Duration).json_schema()["type"] == "string"
     assert TypeAdapter(Size).json_schema()["type"] == "string"
-    assert TypeAdapter(Rate).json_schema()["type"] == "string"
