@@ -9,13 +9,9 @@ from pathlib import Path
 
 import click
 
-from router.config.files import read_files
+from router.cli.deployment import read
 from router.config.report import Report
-from router.main import SOURCES
-from router.rules.load import load
 from router.rules.model import Deployment
-from router.settings import read_settings
-from router.targets.registry import installed_kinds
 
 BROKEN = 2
 """The exit status for a broken configuration."""
@@ -30,7 +26,7 @@ def check(paths: tuple[Path, ...], *, as_json: bool) -> None:
     PATHS are deployment folders or single YAML files; without any, the folder you are in.
     """
     report = Report()
-    deployment = _read(paths or (Path(),), report)
+    _, deployment = read(paths or (Path(),), os.environ, report)
     if as_json:
         found = [problem.as_dict() for problem in report.problems]
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -40,12 +36,6 @@ def check(paths: tuple[Path, ...], *, as_json: bool) -> None:
         click.echo(_verdict(deployment, report), err=deployment is None)
     if deployment is None:
         sys.exit(BROKEN)
-
-
-def _read(paths: tuple[Path, ...], report: Report) -> Deployment | None:
-    documents = read_files(paths, report)
-    read_settings(documents, SOURCES, os.environ, report)
-    return load(documents, installed_kinds(), os.environ, report)
 
 
 def _verdict(deployment: Deployment | None, report: Report) -> str:

@@ -29,17 +29,24 @@ class Loaded:
     data: Path
 
 
+def read(
+    paths: Sequence[Path], environ: Mapping[str, str], report: Report
+) -> tuple[Settings, Deployment | None]:
+    """Settings and rules of a deployment; None for rules that cannot run. What is wrong goes to `report`."""
+    documents = read_files(paths, report)
+    settings = read_settings(documents, SOURCES, environ, report)
+    return settings, load_rules(documents, installed_kinds(), environ, report)
+
+
 def load(paths: Sequence[Path], environ: Mapping[str, str] = os.environ) -> Loaded:
-    """Read a deployment; no path means this folder.
+    """Read a deployment that is to run; no path means this folder.
 
     Raises:
         router.config.problems.ConfigurationProblems: everything that is wrong with it.
     """
     places = tuple(paths) or (Path(),)
     report = Report()
-    documents = read_files(places, report)
-    settings = read_settings(documents, SOURCES, environ, report)
-    deployment = load_rules(documents, installed_kinds(), environ, report)
+    settings, deployment = read(places, environ, report)
     report.raise_for_errors()
     assert deployment is not None
     first = places[0]
