@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 TARGETS = ("a", "b")
 ROUTES = st.sampled_from([Route(target, variant) for target in TARGETS for variant in ("", "x")])
-RECORDS = st.builds(lambda routes: record(*routes), st.lists(ROUTES, unique=True))
+RECORDS = st.builds(lambda routes: record(*routes), st.lists(ROUTES, min_size=1, unique=True))
 OUTCOMES = st.sampled_from([State.DELIVERED, State.DELIVERED, State.RETRYING, State.DEAD])
 SECONDS = st.sampled_from([0.0, 0.25, LAGGARD, 5.0])
 
@@ -53,17 +53,17 @@ class StoreMachine(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
-    @rule(records=st.lists(RECORDS, max_size=6))
+    @rule(records=st.lists(RECORDS, min_size=1, max_size=6))
     def append(self, records: list[Record]) -> None:
         self.model.appended(self.run(self.store.append(records)), records)
 
-    @rule(lane=st.sampled_from(TARGETS), most=st.integers(1, 5), workers=st.integers(1, 3))
-    def claim(self, lane: str, most: int, workers: int) -> None:
-        found = self.model.claimable(lane)
+    @precondition(lambda self: any(map(self.model.claimable, TARGETS)))
+    @rule(data=st.data(), most=st.integers(1, 5), workers=st.integers(1, 3))
+    def claim(self, data: st.DataObject, most: int, workers: int) -> None:
+        lane = data.draw(st.sampled_from([name for name in TARGETS if self.model.claimable(name)]))
         if workers > 1:
             most = 1  # so that none of them waits for what another took
-        if found:
-            self.run(self._claim(lane, most, min(workers, found)))
+        self.run(self._claim(lane, most, min(workers, self.model.claimable(lane))))
 
     async def _claim(self, target: str, most: int, workers: int) -> None:
         async def worker() -> None:
