@@ -37,7 +37,7 @@ class Lane:
         news: how often there was something new to claim.
     """
 
-    __slots__ = ("_arrival", "again", "claimed", "early", "news", "pending", "ready", "unread")
+    __slots__ = ("_waiting", "again", "claimed", "early", "news", "pending", "ready", "unread")
 
     def __init__(self) -> None:
         self.ready: deque[Delivery] = deque()
@@ -47,25 +47,37 @@ class Lane:
         self.unread: int | None = None
         self.pending = 0
         self.news = 0
-        self._arrival = anyio.Event()
+        self._waiting: deque[anyio.Event] = deque()
 
     async def newer(self, seen: int) -> None:
         """Wait until there is more news than `seen`, the `news` from before looking: so nothing is missed."""
-        if self.news == seen:
-            await self._arrival.wait()
+        if self.news != seen:
+            return
+        turn = anyio.Event()
+        self._waiting.append(turn)
+        try:
+            await turn.wait()
+        finally:
+            if not turn.is_set():
+                self._waiting.remove(turn)
 
     def notify(self) -> None:
-        """Something may be claimed now."""
+        """One more may be claimed now, or several: who claims passes the word on."""
         self.news += 1
-        if self._arrival.statistics().tasks_waiting:
-            self._arrival.set()
-            self._arrival = anyio.Event()
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Let the next one who waits look: there may be more than the last one took."""
+        if self._waiting:
+            self._waiting.popleft().set()
 
     def take(self, most: int, now: float) -> list[Delivery]:
         """Claim up to `most` first tries."""
         taken = [self.ready.popleft() for _ in range(min(most, len(self.ready)))]
         for delivery in taken:
             self.claimed[key_of(delivery)] = now
+        if self.ready:
+            self.pass_on()
         return taken
 
     def under_way(self) -> frozenset[Key]:

@@ -54,6 +54,7 @@ class MemoryStore:
         while True:
             seen = lane.news
             if taken := self._take_due(target, lane, most) or lane.take(most, self._clock.now()):
+                lane.pass_on()
                 return taken
             await lane.newer(seen)
 

@@ -168,10 +168,19 @@ class SqliteStore:
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:
         """See `Store.claim`. Retries come before first tries: they are older."""
         lane = self._lane(target)
+        try:
+            return await self._claim(target, lane, most)
+        except BaseException:
+            lane.pass_on()  # the word may have come to this one, who goes away without having looked
+            raise
+
+    async def _claim(self, target: str, lane: Lane, most: int) -> Sequence[Delivery]:
         while True:
             seen = lane.news
             while target in self._due_until:
                 if taken := await self._take_due(target, lane, most):
+                    if target in self._due_until:
+                        lane.pass_on()
                     return taken
             if not lane.ready and lane.unread is not None:
                 await self._read_ahead(target, lane)
@@ -243,8 +252,9 @@ class SqliteStore:
             (DELIVERIES["set_exception"], list(self._laggards(slow))),
             (DELIVERIES["set_watermark"], self._moved(marks)),
         ]
-        with anyio.CancelScope(shield=True):
-            await self._delivery_writer.submit([s for s in statements if s[1]])
+        if work := [statement for statement in statements if statement[1]]:
+            with anyio.CancelScope(shield=True):
+                await self._delivery_writer.submit(work)
         self._written |= marks
         for target, keys in done.items():
             self._lanes[target].settled(keys, slow[target], early[target], marks[target])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+
 from router.store.base import Delivery, Route, delivery_of
 from router.store.lane import Lane
 from tests.store.support import record
@@ -102,3 +106,60 @@ class TestSettled:
         assert lane.early == {(5, ""), (8, "")}
         lane.settled(set(), slow=set(), early=set(), mark=5)
         assert lane.early == {(8, "")}
+
+
+class TestWaiting:
+    pytestmark = pytest.mark.anyio
+
+    @staticmethod
+    async def waiting(lane: Lane, group: TaskGroup, count: int) -> list[int]:
+        """So many who wait for news; the list grows by each that is woken."""
+        woken: list[int] = []
+
+        async def wait(number: int) -> None:
+            await lane.newer(lane.news)
+            woken.append(number)
+
+        for number in range(count):
+            group.start_soon(wait, number)
+        await anyio.wait_all_tasks_blocked()
+        return woken
+
+    async def test_one_piece_of_news_wakes_one_and_the_first_who_came(self) -> None:
+        lane = Lane()
+        async with anyio.create_task_group() as group:
+            woken = await self.waiting(lane, group, 3)
+            lane.notify()
+            await anyio.wait_all_tasks_blocked()
+            assert woken == [0]
+            lane.notify()
+            lane.notify()
+        assert woken == [0, 1, 2]
+
+    async def test_news_from_while_somebody_looked_is_not_missed(self) -> None:
+        lane = Lane()
+        seen = lane.news
+        lane.notify()
+        with anyio.fail_after(1):
+            await lane.newer(seen)
+
+    async def test_whoever_leaves_before_his_turn_takes_nobody_elses(self) -> None:
+        lane = Lane()
+        async with anyio.create_task_group() as group:
+            async with anyio.create_task_group() as inner:
+                await self.waiting(lane, inner, 1)
+                woken = await self.waiting(lane, group, 1)
+                inner.cancel_scope.cancel()
+            lane.notify()
+        assert woken == [0]
+
+    async def test_what_is_left_is_the_next_ones(self) -> None:
+        lane = Lane()
+        async with anyio.create_task_group() as group:
+            woken = await self.waiting(lane, group, 2)
+            lane.ready.extend(first_try(sequence) for sequence in (1, 2))
+            lane.notify()
+            await anyio.wait_all_tasks_blocked()
+            assert len(woken) == 1
+            lane.take(1, now=0)
+        assert len(woken) == 2

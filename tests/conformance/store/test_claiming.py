@@ -9,6 +9,7 @@ from router.store.base import Delivery, Route, Store, Tally
 from tests.store.support import (
     EPOCH,
     PATIENCE,
+    FakeClock,
     claim,
     claim_one,
     delivered,
@@ -152,3 +153,38 @@ class TestClaiming:
                 scope.cancel()
         assert await store.tally() == {}
         assert await store.dead("nobody") == []
+
+
+class TestLeaving:
+    @pytest.mark.parametrize("retry", [False, True])
+    async def test_who_leaves_as_he_is_woken_leaves_it_to_the_next(
+        self, store: Store, clock: FakeClock, *, retry: bool
+    ) -> None:
+        taken: list[str] = []
+
+        async def worker(name: str, scope: anyio.CancelScope) -> None:
+            with scope:
+                await store.claim("a", 10)
+                taken.append(name)
+
+        if retry:
+            await store.append([record("a")])
+            (first,) = await store.claim("a", 1)
+            await store.settle([retrying(first, due=clock.now() + 5)])
+        leaving = anyio.CancelScope()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(worker, "leaving", leaving)
+                await anyio.wait_all_tasks_blocked()
+                tasks.start_soon(worker, "staying", anyio.CancelScope())
+                await anyio.wait_all_tasks_blocked()
+                if retry:
+                    clock.advance(6)
+                    await store.due(clock.now())
+                else:
+                    await store.append([record("a")])
+                leaving.cancel()
+                await anyio.wait_all_tasks_blocked()
+                if taken == ["leaving"]:  # it was faster than its end: then nothing is left for the other
+                    tasks.cancel_scope.cancel()
+        assert len(taken) == 1
