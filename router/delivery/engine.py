@@ -86,7 +86,7 @@ class Engine:
         self._chance = chance
         self._observer = observer
         self._settler = Settler(store, clock, self._written)
-        self._health = Health()
+        self._health = Health(clock)
         self._stopping = anyio.Event()
         self._idle: set[anyio.CancelScope] = set()
         self._alarm = math.inf

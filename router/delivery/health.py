@@ -1,39 +1,91 @@
-"""Tells the log when a target begins to fail, and when it works again: not at every attempt."""
+"""Tells the log how targets fare: when one begins to fail, why, and when it works again; not each attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from router.store.base import Settlement, State
+from router.clock import Clock
+from router.store.base import Delivery, Settlement, State
+
+REMINDER = 300.0
+"""Seconds after which a target that still fails for the same reason is told of again."""
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What the log knows of a failing target.
+
+    Attributes:
+        since: when it began, seconds since the epoch.
+        told: when the log was told last.
+        failures: attempts that failed since it began.
+    """
+
+    error: str | None
+    since: float
+    told: float
+    failures: int = 0
 
 
 class Health:
     """What the log was last told of each target."""
 
-    def __init__(self) -> None:
-        self._failing: set[str] = set()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failing: dict[str, _Trouble] = {}
 
     def look(self, settlements: Sequence[Settlement]) -> None:
         """Take note of what became of deliveries."""
         for settlement in settlements:
-            delivery, attempt = settlement.delivery, settlement.attempt
-            error = None if attempt is None else attempt.error
-            if settlement.state is State.DEAD:
-                log.error(
-                    "delivery.dead",
-                    delivery=delivery.id,
-                    target=delivery.target,
-                    rules=delivery.rules,
-                    attempts=len(settlement.tried().attempts),
-                    error=error,
-                )
-            elif settlement.state is State.RETRYING and delivery.target not in self._failing:
-                self._failing.add(delivery.target)
-                log.warning("target.failing", target=delivery.target, delivery=delivery.id, error=error)
-            elif settlement.state is State.DELIVERED and delivery.target in self._failing:
-                self._failing.discard(delivery.target)
-                log.info("target.recovered", target=delivery.target, delivery=delivery.id)
+            match settlement.state:
+                case State.DEAD:
+                    _tell_dead(settlement)
+                case State.RETRYING:
+                    self._failed(settlement)
+                case State.DELIVERED if settlement.delivery.target in self._failing:
+                    self._recovered(settlement.delivery)
+                case _:
+                    pass
+
+    def _failed(self, settlement: Settlement) -> None:
+        target, now = settlement.delivery.target, self._clock.now()
+        error = None if settlement.attempt is None else settlement.attempt.error
+        trouble = self._failing.setdefault(target, _Trouble(None, now, now))
+        trouble.failures += 1
+        if error == trouble.error and now < trouble.told + REMINDER:
+            return
+        trouble.error, trouble.told = error, now
+        log.warning(
+            "target.failing",
+            target=target,
+            error=error,
+            failures=trouble.failures,
+            seconds=round(now - trouble.since),
+            delivery=settlement.delivery.id,
+        )
+
+    def _recovered(self, delivery: Delivery) -> None:
+        trouble = self._failing.pop(delivery.target)
+        seconds = round(self._clock.now() - trouble.since)
+        log.info("target.recovered", target=delivery.target, failures=trouble.failures, seconds=seconds)
+
+
+def _tell_dead(settlement: Settlement) -> None:
+    delivery, attempt = settlement.delivery, settlement.attempt
+    log.error(
+        "delivery.dead",
+        target=delivery.target,
+        error=None if attempt is None else attempt.error,
+        answer="" if attempt is None else attempt.answer,
+        rules=delivery.rules,
+        type=delivery.event.type,
+        source=delivery.event.source,
+        id=delivery.event.id,
+        attempts=len(settlement.tried().attempts),
+        delivery=delivery.id,
+    )

@@ -54,7 +54,7 @@ def decide(
     The wait is evenly spread from nothing to `longest_wait`, so that many deliveries that failed
     together do not come back together. A target that named a time (Retry-After, RFC 9110, section
     10.2.3) is not tried before it. The last attempt is made at the end of `within` rather than
-    skipped, unless the target asked to wait longer.
+    skipped, also where the target asked to wait longer: nothing is given up unasked.
 
     Args:
         policy: the target's.
@@ -69,9 +69,5 @@ def decide(
     deadline = began + policy.within
     if now >= deadline:
         return GiveUp(f"gave up after {attempt} attempts in {now - began:.0f} s")
-    when = min(now + chance() * longest_wait(policy, attempt), deadline)
-    if after is not None:
-        when = max(when, now + after)
-        if when > deadline:
-            return GiveUp(f"gave up: the target asked to wait {after:.0f} s, longer than it may be tried")
-    return TryAt(when)
+    wait = max(chance() * longest_wait(policy, attempt), after or 0.0)
+    return TryAt(min(now + wait, deadline))

@@ -13,6 +13,9 @@ from router.store.base import Settlement, Store, StoreError
 PAUSE = 1.0
 """Seconds between two tries to write to a store that refuses."""
 
+PULSE = 1.0
+"""Seconds between two looks at attempts under way."""
+
 MOST_WAITING = 5_000
 """How many settlements may wait for the store before workers wait too."""
 
@@ -44,22 +47,27 @@ class Settler:
     async def run(self, finished: anyio.Event) -> None:
         """Write until `finished` is set and nothing waits any more."""
         async with anyio.create_task_group() as group:
+            group.start_soon(self._pulse)
             group.start_soon(self._wake_at, finished)
             while self._waiting or not finished.is_set():
-                await self._gathered.wait()
+                if not finished.is_set():
+                    await self._gathered.wait()
                 self._gathered = anyio.Event()
-                if finished.is_set():
-                    self._gathered.set()
                 batch, self._waiting = self._waiting, []
                 self._emptied.set()
                 self._emptied = anyio.Event()
-                if batch:
-                    await self._write(batch)
+                await self._write(batch)
             group.cancel_scope.cancel()
 
     async def _wake_at(self, finished: anyio.Event) -> None:
         await finished.wait()
         self._gathered.set()
+
+    async def _pulse(self) -> None:
+        """Let the store take note of attempts that take long, also while none ends."""
+        while True:
+            await self._clock.sleep_until(self._clock.now() + PULSE)
+            self._gathered.set()
 
     async def _write(self, batch: Sequence[Settlement]) -> None:
         while True:
@@ -69,5 +77,6 @@ class Settler:
                 log.error("delivery.unwritten", deliveries=len(batch), error=error.message)
                 await self._clock.sleep_until(self._clock.now() + PAUSE)
             else:
-                self._settled(batch)
+                if batch:
+                    self._settled(batch)
                 return

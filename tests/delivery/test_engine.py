@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +14,7 @@ from router.delivery.engine import Engine, Render, UnrenderableError, Way
 from router.delivery.retry import Policy
 from router.store.base import Delivery, Settlement, State, Store, StoreError, Tally
 from router.store.memory import MemoryStore
+from router.store.sqlite import SqliteStore
 from router.targets.base import Body, Delivered, Message, Outcome, Rejected, RetryLater, Target
 from tests.support import HandClock, ScriptedTarget, record
 
@@ -48,9 +50,13 @@ class House:
     """An engine and what it works with."""
 
     def __init__(
-        self, targets: Mapping[str, Target], policy: Policy = POLICY, store: Store | None = None
+        self,
+        targets: Mapping[str, Target],
+        policy: Policy = POLICY,
+        store: Store | None = None,
+        clock: HandClock | None = None,
     ) -> None:
-        self.clock = HandClock()
+        self.clock = clock or HandClock()
         self.store = store or MemoryStore(self.clock)
         self.watcher = Watcher()
         self.render: Render = as_it_is
@@ -299,3 +305,23 @@ async def test_a_store_that_cannot_write_loses_no_outcome() -> None:
         await house.watcher.wait_for(10)
     assert len(target.seen) == 10  # nothing was sent twice for it
     assert await store.tally() == {}
+
+
+async def test_the_store_learns_of_an_attempt_that_takes_long_while_none_ends(tmp_path: Path) -> None:
+    class Hanging(ScriptedTarget):
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            self.seen.extend(messages)
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    clock = HandClock()
+    store = SqliteStore(tmp_path, clock)
+    target = Hanging()
+    async with House({"a": target}, store=store, clock=clock).running(grace=0.01):
+        await store.append([record(1, "a")])
+        await target.wait_for(1)
+        assert await store.tally() == {"a": Tally(pending=1)}
+        while (await store.tally()) != {"a": Tally(retrying=1)}:
+            clock.advance(1.0)
+            await anyio.wait_all_tasks_blocked()
+    await store.close()

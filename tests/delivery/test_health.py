@@ -1,50 +1,80 @@
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 
-from router.delivery.health import Health
+from router.delivery.health import REMINDER, Health
 from router.store.base import Attempt, Settlement, State, delivery_of
-from tests.support import record
+from tests.support import HandClock, record
 
 RECORD = record(1, "a")
 
 
 def settled(state: State, error: str | None = None) -> Settlement:
     delivery = delivery_of(7, RECORD.routes[0], RECORD)
-    return Settlement(
-        delivery=delivery, state=state, attempt=Attempt(at=1.0, seconds=0.1, error=error), due=2.0
-    )
+    attempt = Attempt(at=1.0, seconds=0.1, error=error, answer="no such field")
+    return Settlement(delivery=delivery, state=state, attempt=attempt, due=2.0)
 
 
-def test_the_log_is_told_once_when_a_target_begins_to_fail_and_once_when_it_works_again() -> None:
-    health = Health()
+def brief(said: list[Any]) -> list[tuple[str, str | None, int, int]]:
+    return [(line["event"], line.get("error"), line["failures"], line["seconds"]) for line in said]
+
+
+def test_the_log_is_told_when_a_target_begins_to_fail_when_the_reason_changes_and_when_it_works_again() -> (
+    None
+):
+    clock = HandClock()
+    health = Health(clock)
     with structlog.testing.capture_logs() as said:
         health.look([settled(State.DELIVERED)])
         health.look([settled(State.RETRYING, "503 busy"), settled(State.RETRYING, "503 busy")])
+        clock.advance(10)
         health.look([settled(State.RETRYING, "503 busy")])
+        health.look([settled(State.RETRYING, "401 token expired")])
+        clock.advance(10)
         health.look([settled(State.DELIVERED), settled(State.DELIVERED)])
-        health.look([settled(State.RETRYING, "refused")])
-    assert [(line["event"], line.get("error")) for line in said] == [
-        ("target.failing", "503 busy"),
-        ("target.recovered", None),
-        ("target.failing", "refused"),
+        health.look([settled(State.RETRYING, "503 busy")])
+    assert brief(said) == [
+        ("target.failing", "503 busy", 1, 0),
+        ("target.failing", "401 token expired", 4, 10),
+        ("target.recovered", None, 4, 20),
+        ("target.failing", "503 busy", 1, 0),
     ]
 
 
-def test_every_dead_letter_is_told() -> None:
+def test_a_target_that_goes_on_failing_is_told_of_again_after_a_while() -> None:
+    clock = HandClock()
+    health = Health(clock)
     with structlog.testing.capture_logs() as said:
-        Health().look([settled(State.DEAD, "422 no"), settled(State.DEAD, "422 no")])
+        for _ in range(12):
+            health.look([settled(State.RETRYING, "refused")])
+            clock.advance(REMINDER / 4)
+    assert brief(said) == [
+        ("target.failing", "refused", 1, 0),
+        ("target.failing", "refused", 5, 300),
+        ("target.failing", "refused", 9, 600),
+    ]
+
+
+def test_every_dead_letter_is_told_with_what_somebody_needs_to_find_it() -> None:
+    with structlog.testing.capture_logs() as said:
+        Health(HandClock()).look([settled(State.DEAD, "422 no")] * 2)
     assert (
         said
         == [
             {
                 "event": "delivery.dead",
                 "log_level": "error",
-                "delivery": "7-a",
                 "target": "a",
-                "rules": ("rule",),
-                "attempts": 1,
                 "error": "422 no",
+                "answer": "no such field",
+                "rules": ("rule",),
+                "type": "test.event",
+                "source": "/tests",
+                "id": "1",
+                "attempts": 1,
+                "delivery": "7-a",
             }
         ]
         * 2
