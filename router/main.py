@@ -79,10 +79,12 @@ class Router:
         self.store = store
         self._server = server
         self._engine = engine
+        self._ended = anyio.Event()
 
-    def stop(self) -> None:
-        """Take no new request; end those under way, then the attempts under way."""
+    async def stop(self) -> None:
+        """Take no new request; return when requests and attempts under way have ended."""
         self._server.should_exit = True
+        await self._ended.wait()
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Run until `stop`."""
@@ -90,6 +92,7 @@ class Router:
             group.start_soon(self._engine.run, GRACE)
             await self._server.serve(sockets)
             self._engine.stop()
+        self._ended.set()
 
 
 @asynccontextmanager
@@ -130,7 +133,7 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(router.run, [listening])
         yield router
-        router.stop()
+        await router.stop()
 
 
 async def serve(parts: Parts) -> None:
@@ -148,10 +151,25 @@ async def serve(parts: Parts) -> None:
                 targets=len(parts.deployment.targets),
                 version=parts.deployment.version,
             )
+            await _tell_backlog(router.store, parts.deployment)
             async for number in signals:
                 log.info("router.stopping", signal=signal.Signals(number).name)
                 break
-    log.info("router.stopped")
+        await router.stop()
+        waiting = await router.store.tally()
+    left = {target: tally.pending + tally.retrying for target, tally in waiting.items()}
+    log.info("router.stopped", waiting={target: count for target, count in left.items() if count})
+
+
+async def _tell_backlog(store: Store, deployment: Deployment) -> None:
+    """Say what an earlier life has left, and what of it nobody will fetch."""
+    for target, tally in (await store.tally()).items():
+        left = {"target": target, "waiting": tally.pending + tally.retrying, "dead": tally.dead}
+        if target not in deployment.targets:
+            hint = "no target has this name now; what waits goes out when one has it again"
+            log.warning("target.gone", **left, hint=hint)
+        elif left["waiting"]:
+            log.info("target.backlog", **left)
 
 
 def is_loopback(host: str) -> bool:

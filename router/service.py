@@ -13,7 +13,7 @@ from router.errors import MessageError
 from router.events.received import Received
 from router.rules.load import transforms_of
 from router.rules.model import Deployment
-from router.store.base import Delivery, Record, Settlement, Store
+from router.store.base import Delivery, Record, Settlement, Store, StoreError
 from router.targets.base import Body
 from router.transforms import Transform
 
@@ -51,6 +51,7 @@ class Service:
         self._clock = clock
         self._observer = observer
         self._transforms: dict[str, dict[str, Transform]] = {}
+        self._turned_away = 0
 
     async def open(self) -> None:
         """Keep the text of the configuration, so that what it routed can be rendered by it for ever."""
@@ -77,7 +78,16 @@ class Service:
             )
             for reading in received.readings
         ]
-        sequences = await self._store.append(records)
+        try:
+            sequences = await self._store.append(records)
+        except StoreError as error:
+            if not self._turned_away:  # said once: the log may well stand on the disk that is full
+                log.error("store.failing", error=error.message)
+            self._turned_away += 1
+            raise
+        if self._turned_away:
+            log.info("store.recovered", turned_away=self._turned_away)
+            self._turned_away = 0
         self._observer.accepted(sequences, records)
 
     async def render(self, delivery: Delivery) -> Body | None:

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from router.web.ingest import client_of
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 def build(doors: Mapping[str, ASGIApp]) -> ASGIApp:
@@ -75,12 +80,12 @@ async def _alive(_: Request) -> JSONResponse:
 async def _said(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    said = {
-        HTTPStatus.NOT_FOUND.phrase: "nothing listens",
-        HTTPStatus.METHOD_NOT_ALLOWED.phrase: "no such method",
-    }
-    what = said.get(error.detail)
-    told = f"{what} on {request.method} {request.url.path}" if what else error.detail
+    told = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND and told == HTTPStatus.NOT_FOUND.phrase:
+        told = f"nothing listens on {request.method} {request.url.path}"
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        told = f"{request.url.path} does not take {request.method}"
+    log.warning("request.refused", error=told, status=error.status_code, client=client_of(request.scope))
     return JSONResponse({"error": told}, error.status_code, headers=error.headers)
 
 

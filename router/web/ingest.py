@@ -57,8 +57,8 @@ class Ingest:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        headers, body = _headers(scope), b""
         try:
-            headers = _headers(scope)
             body = await self._body(headers, receive)
             received = self._source.read(
                 Request(
@@ -72,10 +72,18 @@ class Ingest:
             )
             await self._service.accept(self._name, received)
         except MessageError as error:
-            log.warning("request.refused", source=self._name, status=error.status, error=error.message)
+            log.warning(
+                "request.refused",
+                error=error.message,
+                status=error.status,
+                source=self._name,
+                path=scope["path"],
+                client=client_of(scope),
+                content_type=headers.get("content-type"),
+                bytes=len(body),
+            )
             return self._source.refused(error)
-        except StoreError as error:
-            log.error("request.turned_away", source=self._name, error=error.message)
+        except StoreError:
             return self._source.overloaded(RETRY_AFTER)
         return self._source.accepted(received)
 
@@ -99,6 +107,12 @@ class Ingest:
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"the request body is larger than {self._limit} bytes; nothing of it was stored")
+
+
+def client_of(scope: Scope) -> str:
+    """Who sent a request, for the log."""
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else "unknown"
 
 
 def _headers(scope: Scope) -> dict[str, str]:

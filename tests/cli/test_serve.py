@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.client import post, request
+from tests.disk import fill, make_space, mounted
 from tests.process import RouterProcess
 from tests.receiver import Answer, Receiver
 
@@ -206,7 +207,9 @@ def test_refused_requests_are_in_the_log(rules: Path, tmp_path: Path) -> None:
         assert post(f"{running.url}/events", b"{", "application/cloudevents+json").status == 400
         line = running.wait_for_log("request.refused")
         assert request("GET", f"{running.url}/healthz").status == 200
-    assert line["source"] == "cloudevents"
+    assert (line["source"], line["path"], line["bytes"]) == ("cloudevents", "/events", 1)
+    assert line["content_type"] == "application/cloudevents+json"
+    assert line["client"].startswith("127.0.0.1:")
     assert "line 1, column" in line["error"]
 
 
@@ -219,3 +222,55 @@ def test_every_command_explains_itself(command: str) -> None:
     done = router(command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: python -m router {command}")
+
+
+def test_a_backlog_is_told_at_the_end_and_at_the_start_and_one_that_nobody_will_fetch_most_of_all(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    rules = tmp_path / "router.yml"
+    text = """
+rules: [{name: all, match: {type: "*"}, targets: [%s]}]
+targets: {%s: {http: {url: "%s/hook"}, retry: {first: 1h, most: 1h}}}
+"""
+    receiver.decide = lambda _: Answer(503)
+    rules.write_text(text % ("hook", "hook", receiver.url))
+    with RouterProcess([rules], tmp_path / "data") as running:
+        assert send(running.url) == 202
+        running.wait_for_log("target.failing")
+        assert running.terminate() == 0
+        assert running.wait_for_log("router.stopped")["waiting"] == {"hook": 1}
+    rules.write_text(text % ("renamed", "renamed", receiver.url))
+    with RouterProcess([rules], tmp_path / "data") as running:
+        gone = running.wait_for_log("target.gone")
+        assert (gone["target"], gone["waiting"], gone["level"]) == ("hook", 1, "warning")
+        assert running.terminate() == 0
+    receiver.decide = lambda _: Answer()
+    rules.write_text(text % ("hook", "hook", receiver.url))
+    with RouterProcess([rules], tmp_path / "data") as running:
+        assert running.wait_for_log("target.backlog")["waiting"] == 1
+    # Its retry is due in up to an hour; that it is still there is what counts here.
+
+
+def test_a_full_disk_is_told_once_and_its_end_too(tmp_path: Path) -> None:
+    rules = tmp_path / "router.yml"
+    rules.write_text(LOG_ONLY)
+    with mounted(tmp_path / "disk", "4m") as disk, RouterProcess([rules], disk / "data") as running:
+        assert send(running.url) == 202
+        fill(disk)
+        for _ in range(5):
+            reply = post(f"{running.url}/events", EVENT, "application/cloudevents+json")
+            assert (reply.status, reply.headers["retry-after"]) == (429, "5")
+        make_space(disk)
+        assert send(running.url) == 202
+        assert running.wait_for_log("store.recovered")["turned_away"] == 5
+        failing = [line["error"] for line in running.log if line["event"] == "store.failing"]
+        assert failing == ["the store cannot write: database or disk is full"]
+        assert running.terminate() == 0
+
+
+def test_what_nobody_listens_to_is_in_the_log(rules: Path, tmp_path: Path) -> None:
+    with RouterProcess([rules], tmp_path / "data") as running:
+        assert post(f"{running.url}/alibaba/", b"{}").status == 404
+        line = running.wait_for_log("request.refused")
+    assert (line["error"], line["status"]) == ("nothing listens on POST /alibaba/", 404)
+    assert line["client"].startswith("127.0.0.1:")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 
 from router.store.base import Settlement, State, StoreError, Tally
 from router.store.sqlite import SqliteStore
+from tests.disk import fill, leave, make_space, mounted
 from tests.store.support import (
     EPOCH,
     FakeClock,
@@ -27,24 +26,11 @@ from tests.store.support import (
 
 pytestmark = pytest.mark.anyio
 
-SIZE = "4m"
-
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own. To mount one takes root: CI has it, a developer may not."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(where)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        reason = f"no small disk to fill: {mounted.stderr.decode().strip()}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    yield where
-    subprocess.run(["umount", str(where)], check=True)
+    with mounted(tmp_path / "disk", "4m") as disk:
+        yield disk
 
 
 @pytest.fixture
@@ -52,26 +38,6 @@ async def store(disk: Path, clock: FakeClock) -> AsyncIterator[SqliteStore]:
     store = SqliteStore(disk / "data", clock)
     yield store
     await store.close()
-
-
-def fill(disk: Path) -> None:
-    """Leave no byte free."""
-    with (disk / "ballast").open("wb", buffering=0) as ballast:
-        for size in (65_536, 4_096, 1):
-            try:
-                while True:
-                    ballast.write(bytes(size))
-            except OSError:
-                continue
-
-
-def leave(disk: Path, size: int) -> None:
-    """Give some bytes back."""
-    os.truncate(disk / "ballast", (disk / "ballast").stat().st_size - size)
-
-
-def make_space(disk: Path) -> None:
-    (disk / "ballast").unlink()
 
 
 async def append_until_refused(store: SqliteStore) -> list[int]:

@@ -214,7 +214,7 @@ async def test_baidu_is_heard_on_all_its_paths_and_gets_exactly_200(app: App, ta
     [
         ("POST", "/", 404, "a POST to / needs ?result"),
         ("POST", "/nowhere", 404, "nothing listens on POST /nowhere"),
-        ("GET", "/events", 405, "no such method on GET /events"),
+        ("GET", "/events", 405, "/events does not take GET"),
         ("POST", "/events/", 404, "nothing listens on POST /events/"),
         ("POST", "/v1/bucket/?other", 404, "a POST to /v1/bucket/ needs ?result"),
     ],
