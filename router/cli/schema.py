@@ -26,7 +26,7 @@ _FILLED_IN: dict[str, Any] = {"type": "string", "pattern": r"\$\{"}
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (?:`(\w+)`: )?((?:.|\n {8})*)", re.MULTILINE)
 
 
-@click.command()
+@click.command(short_help="Print the JSON Schema of the YAML, for editors.")
 def schema() -> None:
     """Print the JSON Schema of rules, targets and settings, for editors.
 

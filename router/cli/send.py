@@ -6,7 +6,6 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,20 +13,40 @@ import click
 TIMEOUT = 30.0
 """Seconds to wait for an answer."""
 
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
 FELL_SHORT = 1
 """The exit status when something was not accepted."""
 
 
-@click.command()
+def _web_address(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{value!r} is no address; write http://127.0.0.1:8080")
+    return value.rstrip("/")
+
+
+@click.command(short_help="Send events, or a cloud's own request, to a running router.")
 @click.argument(
     "files",
     nargs=-1,
     required=True,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Where the router listens.")
 @click.option(
-    "--to", "path", default="/events", show_default=True, help="The source's path, such as /tencent."
+    "--url",
+    default="http://127.0.0.1:8080",
+    show_default=True,
+    callback=_web_address,
+    help="Where the router listens.",
+)
+@click.option(
+    "--to",
+    "path",
+    default="/events",
+    show_default=True,
+    callback=lambda _context, _parameter, value: "/" + value.lstrip("/"),
+    help="The source's path, such as /tencent.",
 )
 def send(files: tuple[Path, ...], url: str, path: str) -> None:
     """Send the events in FILES to a running router; `-` is standard input.
@@ -38,29 +57,48 @@ def send(files: tuple[Path, ...], url: str, path: str) -> None:
     failed = 0
     for file in files:
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        for place, body, content_type in _requests(content, cloudevents=path == "/events"):
-            said = _post(url.rstrip("/") + path, body, content_type)
+        try:
+            requests = _events(content) if path == "/events" else _as_it_is(content)
+        except NothingToSendError as error:
+            click.echo(f"{file}: {error}", err=True)
+            failed += 1
+            continue
+        for place, body, content_type in requests:
+            said = _post(url + path, body, content_type)
             click.echo(f"{file}{place}: {said or 'accepted'}", err=said is not None)
             failed += said is not None
     if failed:
         sys.exit(FELL_SHORT)
 
 
-def _requests(content: bytes, *, cloudevents: bool) -> Iterator[tuple[str, bytes, str]]:
-    """The requests a file makes: the line it stands on, where there are several; body; content type."""
-    if not cloudevents:
-        kind = "application/xml" if content.lstrip().startswith(b"<") else "application/json"
-        yield "", content, kind
-        return
+class NothingToSendError(Exception):
+    """This file holds no event."""
+
+
+_Request = tuple[str, bytes, str]
+"""The line it stands on, where there are several; body; content type."""
+
+
+def _as_it_is(content: bytes) -> list[_Request]:
+    kind = "application/xml" if content.lstrip().startswith(b"<") else "application/json"
+    return [("", content, kind)]
+
+
+def _events(content: bytes) -> list[_Request]:
+    if not content.strip():
+        raise NothingToSendError("there is nothing in it")
     try:
         one = json.loads(content)
     except ValueError:
-        for number, line in enumerate(content.splitlines(), 1):
-            if line.strip():
-                yield f":{number}", line, "application/cloudevents+json"
-        return
-    suffix = "-batch+json" if isinstance(one, list) else "+json"
-    yield "", content, f"application/cloudevents{suffix}"
+        lines = [
+            (f":{at}", line, STRUCTURED) for at, line in enumerate(content.splitlines(), 1) if line.strip()
+        ]
+        if not lines[0][1].lstrip().startswith(b"{"):
+            raise NothingToSendError(
+                "this is no JSON; a cloud's own request goes to that cloud's path: --to /tencent"
+            ) from None
+        return lines
+    return [("", content, BATCH if isinstance(one, list) else STRUCTURED)]
 
 
 def _post(url: str, body: bytes, content_type: str) -> str | None:

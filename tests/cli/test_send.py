@@ -81,3 +81,32 @@ def test_no_router(tmp_path: Path, unused_port: int) -> None:
     done = CliRunner().invoke(main, ["send", "--url", url, str(file)])
     assert done.exit_code == 1
     assert f"no router answers at {url}/events: [Errno 111] Connection refused" in done.output
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "there is nothing in it"),
+        ("<a>\n<b/>\n</a>", "this is no JSON; a cloud's own request goes to that cloud's path: --to /tencent"),
+    ],
+)
+def test_what_is_no_event_is_not_sent(content: str, said: str, running: RouterProcess, tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text(content)
+    done = CliRunner().invoke(main, ["send", "--url", running.url, str(file)])
+    assert (done.exit_code, done.output) == (1, f"{file}: {said}\n")
+
+
+def test_a_path_may_go_without_its_slash(running: RouterProcess, tmp_path: Path) -> None:
+    file = tmp_path / "ocr.xml"
+    file.write_bytes(next(sample.body for sample in samples.load("tencent") if sample.name == "ocr.xml"))
+    done = CliRunner().invoke(main, ["send", "--url", running.url + "/", "--to", "tencent", str(file)])
+    assert (done.exit_code, done.output) == (0, f"{file}: accepted\n")
+
+
+def test_what_is_no_address_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("{}")
+    done = CliRunner().invoke(main, ["send", "--url", "127.0.0.1:8080", str(file)])
+    assert done.exit_code == 2
+    assert "'127.0.0.1:8080' is no address; write http://127.0.0.1:8080" in done.output

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
+import tempfile
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,13 +16,14 @@ from rich.console import Console
 
 from router.cli.demo.show import Show
 from router.cli.demo.story import Story, tell
+from router.errors import ConfigurationError
 from router.telemetry import log
 
 FELL_SHORT = 1
 """The exit status when something did not arrive."""
 
 
-@click.command()
+@click.command(short_help="Watch every cloud's samples go through the shipped rules.")
 @click.option("--once", is_flag=True, help="End when everything has arrived; exit 0 only if it did.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."
@@ -30,15 +33,23 @@ def demo(*, once: bool, port: int) -> None:
 
     Needs no network and no configuration. What it keeps goes to a new folder under data/.
     """
-    data = Path("data") / f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-    data.mkdir(parents=True)
     console = Console(file=sys.stdout)
     story = Story()
+    data = _new_folder()
     # The `log` target writes to standard output, which is the table's here.
     with (data / "console.log").open("w", encoding="utf-8") as lines, contextlib.redirect_stdout(lines):
         log.configure("warning", lines)
-        show = Show(console, story, data)
-        show_it = partial(tell, story, show, data=data, port=port, once=once)
-        anyio.run(show_it, backend_options={"use_uvloop": True})
+        telling = partial(tell, story, Show(console, story, data), data=data, port=port, once=once)
+        try:
+            anyio.run(telling, backend_options={"use_uvloop": True})
+        except ConfigurationError:
+            shutil.rmtree(data)
+            raise
     if not story.complete:
         sys.exit(FELL_SHORT)
+
+
+def _new_folder() -> Path:
+    parent = Path("data")
+    parent.mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}-", dir=parent))

@@ -11,15 +11,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from router.cli.demo.story import Journey, Story
+from router.cli.demo.story import Journey, Place, Story
 from router.cli.deployment import Loaded
 from router.store.base import Settlement, State
 
 FRAME = 0.1
 """Seconds between two pictures."""
 
-CHROME = 8
-"""Lines of the screen that the live table leaves to its head and foot."""
+CHROME = 3
+"""Lines of the screen that the live table leaves to what stands above it."""
 
 
 class Show:
@@ -39,13 +39,14 @@ class Show:
         )
 
     async def watch(self) -> None:
-        """Draw the newest events until cancelled; nothing where no person watches."""
+        """Draw what moves until cancelled; nothing where no person watches."""
         if not self._console.is_terminal:
             return
         with Live(console=self._console, transient=True, auto_refresh=False) as live:
             while True:
-                newest = list(self._story.journeys.values())[-max(self._console.height - CHROME, 3) :]
-                live.update(Group(_table(newest), self._count()), refresh=True)
+                # A row may take several lines; what does not fit is cut off below, so the count comes first.
+                rows = self._story.lately(max(self._console.height // 2 - CHROME, 3))
+                live.update(Group(self._count(), _table(rows)), refresh=True)
                 await anyio.sleep(FRAME)
 
     def close(self) -> None:
@@ -60,9 +61,12 @@ class Show:
         console_log = self._data / "console.log"
         self._console.print(f"  console log  {console_log}", highlight=False, soft_wrap=True)
 
-    def stay(self) -> None:
+    def stay(self, url: str) -> None:
         """Say that the router goes on."""
-        self._console.print("\nStill serving; try it: [bold]router send FILE[/]. Ctrl-C ends it.")
+        self._console.print(
+            f"\nStill serving, until Ctrl-C: [bold]router send --url {url} FILE[/]", soft_wrap=True
+        )
+        self._console.print("What you send is in the audit file, and where your rules send it.")
 
     def _count(self) -> Text:
         ways = self._story.ways()
@@ -84,27 +88,40 @@ def _word(file: Path) -> str:
 
 def _table(journeys: list[Journey]) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("from", "event", "rules that matched", "where it went"):
-        table.add_column(column, overflow="fold")
+    table.add_column("event", overflow="fold", min_width=24, ratio=3)
+    table.add_column("rules that matched", overflow="fold", ratio=3)
+    table.add_column("where it went", overflow="fold", ratio=4)
     for journey in journeys:
-        record = journey.record
-        rules = dict.fromkeys(name for route in record.routes for name in route.rules)
-        ways = Text(", ").join(_way(name, way) for name, way in journey.ways.items())
-        table.add_row(record.source, record.event.type, ", ".join(rules) or "none", ways)
+        rules = dict.fromkeys(name for route in journey.record.routes for name in route.rules)
+        ways = Text("\n").join(_way(way) for way in journey.ways.items())
+        table.add_row(_short(journey.record.event.type), "\n".join(rules) or "none", ways)
     return table
 
 
-def _way(name: str, way: Settlement | None) -> Text:
+def _short(kind: str) -> str:
+    """An event's type without the part that says whose it is to nobody who reads on a terminal."""
+    for long, short in (
+        ("com.tencentcloud.ci.", "tencent "),
+        ("com.baidubce.bos.", "baidu "),
+        ("imm:", "imm "),
+    ):
+        if kind.startswith(long):
+            return short + kind.removeprefix(long)
+    return kind
+
+
+def _way(item: tuple[Place, Settlement | None]) -> Text:
+    (target, _), way = item
     if way is None:
-        return Text(f"{name} …", "dim")
+        return Text(f"{target} …", "dim")
     if way.state is State.DELIVERED:
         tries = _tries(way)
-        return Text(
-            f"{name} ✓" + (f" at try {tries}" if tries > 1 else ""), "green" if tries == 1 else "yellow"
-        )
+        again = f" at try {tries}" if tries > 1 else ""
+        return Text(f"{target} ✓{again}", "yellow" if again else "green")
     if way.state is State.RETRYING:
-        return Text(f"{name} retrying ({way.attempt.status if way.attempt else '-'})", "yellow")
-    return Text(f"{name} dead", "red")
+        status = way.attempt.status if way.attempt else None
+        return Text(f"{target} answered {status or 'nothing'}, tried again soon", "yellow")
+    return Text(f"{target} dead", "red")
 
 
 def _tries(way: Settlement) -> int:
@@ -116,7 +133,7 @@ def _by_target(story: Story) -> RenderableType:
     retried: Counter[str] = Counter()
     missing: Counter[str] = Counter()
     for journey in story.journeys.values():
-        for name, way in journey.ways.items():
+        for (name, _), way in journey.ways.items():
             if way is not None and way.state is State.DELIVERED:
                 delivered[name] += 1
                 retried[name] += _tries(way) > 1

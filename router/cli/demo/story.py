@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from socket import socket
 from typing import Protocol
@@ -36,6 +37,10 @@ WEBHOOKS = ("TRUST_AND_SAFETY_URL", "FAILED_TASKS_URL")
 """The shipped targets' addresses, by the variable that sets them."""
 
 
+Place = tuple[str, str]
+"""A target, and the variant of the body that goes there."""
+
+
 @dataclass(slots=True)
 class Journey:
     """One event's way.
@@ -45,7 +50,12 @@ class Journey:
     """
 
     record: Record
-    ways: dict[str, Settlement | None] = field(default_factory=dict)
+    ways: dict[Place, Settlement | None] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing of it is under way any more."""
+        return all(way is not None and way.state is not State.RETRYING for way in self.ways.values())
 
 
 class Story:
@@ -67,15 +77,15 @@ class Story:
     def accepted(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
         """See `router.service.Observer.accepted`."""
         for sequence, record in zip(sequences, records, strict=True):
-            ways = {_key(route.target, route.variant): None for route in record.routes}
-            self.journeys[sequence] = Journey(record, dict(ways))
+            ways = dict.fromkeys((route.target, route.variant) for route in record.routes)
+            self.journeys[sequence] = Journey(record, ways)
 
     def settled(self, settlements: Sequence[Settlement]) -> None:
         """See `router.service.Observer.settled`."""
         for settlement in settlements:
             delivery = settlement.delivery
             journey = self.journeys[delivery.sequence]
-            journey.ways[_key(delivery.target, delivery.variant)] = settlement
+            journey.ways[delivery.target, delivery.variant] = settlement
         self._end_if_done()
 
     def all_sent(self) -> None:
@@ -87,6 +97,11 @@ class Story:
         """The latest of every delivery."""
         return [way for journey in self.journeys.values() for way in journey.ways.values()]
 
+    def lately(self, most: int) -> list[Journey]:
+        """The journeys that are worth a look now: those that are not at their end, then the newest."""
+        newest = sorted(self.journeys.items(), key=lambda item: (item[1].ended, -item[0]))[:most]
+        return [journey for _, journey in sorted(newest, key=itemgetter(0))]
+
     @property
     def complete(self) -> bool:
         """Everything was accepted and arrived."""
@@ -94,8 +109,7 @@ class Story:
         return self._sent and not self.refused and arrived and bool(self.journeys)
 
     def _end_if_done(self) -> None:
-        over = (way is not None and way.state is not State.RETRYING for way in self.ways())
-        if self._sent and all(over):
+        if self._sent and all(journey.ended for journey in self.journeys.values()):
             self.ended.set()
 
 
@@ -114,8 +128,8 @@ class Audience(Protocol):
         """Show how it ended."""
         ...
 
-    def stay(self) -> None:
-        """The router keeps serving."""
+    def stay(self, url: str) -> None:
+        """The router keeps serving at `url`."""
         ...
 
 
@@ -130,7 +144,7 @@ async def tell(story: Story, audience: Audience, *, data: Path, port: int, once:
             data=data,
             observer=story,
         )
-        async with _serving(story.receiver, hooks), running(parts) as router:
+        async with running(parts) as router, _serving(story.receiver, hooks):
             audience.open(router.url, loaded)
             async with anyio.create_task_group() as group:
                 group.start_soon(audience.watch)
@@ -141,7 +155,7 @@ async def tell(story: Story, audience: Audience, *, data: Path, port: int, once:
                 group.cancel_scope.cancel()
             audience.close()
             if not once:
-                audience.stay()
+                audience.stay(router.url)
                 with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                     await anext(aiter(signals))
 
@@ -164,7 +178,3 @@ async def _send_all(story: Story, url: str) -> None:
             if reply.status not in SUCCESS:
                 said = reply.body.decode(errors="replace")
                 story.refused.append(f"{letter.cloud}/{sample.name}: {reply.status} {said}")
-
-
-def _key(target: str, variant: str) -> str:
-    return f"{target}-{variant}" if variant else target

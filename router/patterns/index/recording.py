@@ -1,39 +1,37 @@
-"""Reading an event's fields: msgspec decodes those that rules read, and skips everything else.
+"""Reading an event's fields: msgspec decodes those that patterns read, and skips everything else.
 
 Decoding to objects would lose what matters here: of a key that stands twice only the last value would
-remain, and of a number only its value, not its spelling. So no object keeps a value. Every field has a
-type of its own, which hands what it is made of to the field's list; msgspec makes an instance whenever it
-meets the field:
+remain, and of a number only its value, not its spelling. So no object keeps a value. Every field has a type
+of its own that msgspec knows nothing about, and msgspec asks for an instance whenever it meets the field:
 
-    class Leaf:
-        __init__ = values.append                              # Leaf("x") appends "x" to `values`
+    Decoder(Root, dec_hook=take, float_hook=Number)  # take(Leaf, value), for every value of the field
 
-    Decoder(Root, dec_hook=type.__call__, float_hook=Number)  # each value of a field becomes Leaf(value)
+So `take` gets all values in their order, and the objects stay empty. Objects are counted in the same way
+where it matters that there are several.
 
-So the list holds all values of the field in their order, and no line of Python runs meanwhile. Objects are
-counted in the same way, where it matters that there are several.
-
-What msgspec refuses or cannot tell apart is left to the complete reading (`fields.read`): lone
-surrogates, integers of more than 4,300 digits, objects in arrays nested more than three deep, and all
-that is no event.
+What msgspec refuses or cannot tell apart is left to the complete reading (`fields.read`): lone surrogates,
+integers of more than 4,300 digits, objects in arrays nested more than three deep, and all that is no event.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from router.patterns.jsontext import DEEPEST
 from router.patterns.values import Number
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
 Segments = tuple[str, ...]
 
+Take = Callable[[Any, Any], Any]
+"""Gets a field's type and a value: str, int, bool, None, `Number` for numbers with a fraction or an exponent,
+list or dict for arrays and objects. Returns an instance of the type."""
+
 _ARRAYS_IN_ARRAYS = 3
+_WIDEST = 1_000
+"""So many keys of an object msgspec tells apart about as soon as the complete reading."""
 _SHORTEST_TOO_DEEP = 2 * DEEPEST
 
 
@@ -41,65 +39,29 @@ class UnreadableError(Exception):
     """It takes the complete reading."""
 
 
-@dataclass(slots=True)
-class Knot:
-    """A place in events that patterns look at: a field, or an object with fields in it.
+class Reader:
+    """Reads some fields of events.
 
     Attributes:
-        number: the field's; None for an object.
-        below: the places in the object, by key.
-    """
-
-    number: int | None = None
-    below: dict[str, Knot] = field(default_factory=dict)
-
-    def attribute(self, key: str) -> str:
-        """Under which name an object's struct holds what stands under a key."""
-        return f"f{list(self.below).index(key)}"
-
-
-def knots(paths: Mapping[Segments, int]) -> Knot:
-    """Some fields' paths as a tree; none of them leads through another."""
-    root = Knot()
-    for segments, number in paths.items():
-        knot = root
-        for segment in segments:
-            knot = knot.below.setdefault(segment, Knot())
-        knot.number = number
-    return root
-
-
-class Recorder:
-    """Reads events as JSON text.
-
-    Attributes:
-        values: for each field, by number, its values in the event read last: str, int, bool, None; `Number`
-            for numbers with a fraction or an exponent; arrays and objects as list and dict.
-        objects: for each of the shared paths, the structs of the objects there.
-        root: the struct of the event; a struct's attributes tell whether a field is there, not its value.
+        objects: a struct for each object at a shared path that was met, in every event that was read.
     """
 
     def __init__(
-        self, paths: Mapping[Segments, int], values: list[list[Any]], shared: Iterable[Segments]
+        self, paths: Mapping[Segments, int], leaves: Sequence[type], shared: Collection[Segments], take: Take
     ) -> None:
-        """Get ready to read the fields at some paths, each with its number, into these lists.
-
-        `shared` are the paths of objects that hold several fields of one pattern.
+        """Get ready to read the fields at some paths, each with the number of its type in `leaves`.
 
         Raises:
-            UnreadableError: a path has keys for which msgspec makes no structs.
+            UnreadableError: msgspec has no structs for these paths.
         """
-        self.values = values
-        self.objects: dict[Segments, list[Any]] = {path: [] for path in shared}
-        self.layers = [knots(layer) for layer in _layers(paths)]
-        self.root: Any = None
-        self._decoders = [
-            self._decoder(layer, {} if number else self.objects) for number, layer in enumerate(self.layers)
-        ]
-        self._clears = tuple(one.clear for one in (*values, *self.objects.values()))
+        self.objects: list[Any] = []
+        self._leaves = leaves
+        self._take = take
+        layers = [_tree(layer) for layer in _layers(paths)]
+        self._decoders = [self._decoder(layer, () if n else shared) for n, layer in enumerate(layers)]
 
-    def read(self, event: bytes) -> None:
-        """Read an event; `clear` before the next, also if this one cannot be read.
+    def read(self, event: bytes) -> Any:
+        """Read one event.
 
         Raises:
             UnreadableError: only the complete reading can tell what it holds, or whether it is an event.
@@ -108,44 +70,55 @@ class Recorder:
             if not event.isascii():
                 event.decode()  # msgspec does not look into strings that it skips
             for decode in self._decoders:
-                self.root = decode(event)
+                decode(event)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             raise UnreadableError from None
         if len(event) > _SHORTEST_TOO_DEEP and event.count(b"{") + event.count(b"[") > DEEPEST:
             raise UnreadableError
 
-    @property
-    def entangled(self) -> bool:
-        """Whether several fields of one pattern may stand in different objects."""
-        return any(len(objects) > 1 for objects in self.objects.values())
-
-    def clear(self) -> None:
-        """Forget the event."""
-        for clear in self._clears:
-            clear()
-
-    def _decoder(self, root: Knot, objects: Mapping[Segments, list[Any]]) -> Callable[[bytes], Any]:
+    def _decoder(self, tree: _Tree, shared: Collection[Segments]) -> Callable[[bytes], Any]:
         try:
-            struct = _struct(self._types(root, (), objects), objects.get(()))
-        except ValueError as problem:  # quotation marks, control characters, lone surrogates
+            types = self._types(tree, (), shared)
+            root = self._struct(types, counted=False)
+        except ValueError as problem:  # quotation marks, control characters, lone surrogates in a key
             raise UnreadableError from problem
-        return msgspec.json.Decoder(struct, dec_hook=type.__call__, float_hook=Number).decode
+        return msgspec.json.Decoder(root, dec_hook=self._take, float_hook=Number).decode
 
-    def _types(
-        self, knot: Knot, path: Segments, objects: Mapping[Segments, list[Any]]
-    ) -> dict[Segments, Any]:
+    def _types(self, tree: _Tree, path: Segments, shared: Collection[Segments]) -> dict[Segments, Any]:
         """The types of all that is below an object, by their paths from there."""
         types: dict[Segments, Any] = {}
-        for segment, below in knot.below.items():
-            if below.number is not None:
-                types[segment,] = type(
-                    "Leaf", (), {"__slots__": (), "__init__": self.values[below.number].append}
-                )
+        for segment, below in tree.items():
+            if isinstance(below, int):
+                types[segment,] = self._leaves[below]
                 continue
-            inner = self._types(below, (*path, segment), objects)
-            types[segment,] = _object_or_not(_struct(inner, objects.get((*path, segment))))
+            here = (*path, segment)
+            inner = self._types(below, here, shared)
+            types[segment,] = _object_or_not(self._struct(inner, counted=here in shared))
             types |= {(segment, *rest): kind for rest, kind in inner.items()}
         return types
+
+    def _struct(self, types: Mapping[Segments, Any], *, counted: bool) -> type[msgspec.Struct]:
+        """The struct of an object, with attributes for its keys, and for keys with dots that lead further."""
+        if len(types) > _WIDEST:
+            raise UnreadableError
+        names = {f"f{number}": ".".join(path) for number, path in enumerate(types)}
+        fields = [(name, kind, msgspec.UNSET) for name, kind in zip(names, types.values(), strict=True)]
+        namespace = {"__post_init__": self.objects.append} if counted else {}
+        return msgspec.defstruct("Object", fields, rename=names, namespace=namespace, gc=False)
+
+
+_Tree = dict[str, "_Tree | int"]
+"""Paths by their segments: fields' numbers, or what is below."""
+
+
+def _tree(paths: Mapping[Segments, int]) -> _Tree:
+    root: _Tree = {}
+    for (*outer, last), number in paths.items():
+        tree = root
+        for segment in outer:
+            tree = tree.setdefault(segment, {})  # type: ignore[assignment] # no path leads through another
+        tree[last] = number
+    return root
 
 
 def _layers(paths: Mapping[Segments, int]) -> list[dict[Segments, int]]:
@@ -159,15 +132,6 @@ def _layers(paths: Mapping[Segments, int]) -> list[dict[Segments, int]]:
     for path, height in heights.items():
         layers[height][path] = paths[path]
     return layers
-
-
-def _struct(types: Mapping[Segments, Any], objects: list[Any] | None) -> type[msgspec.Struct]:
-    """The struct of an object, with attributes for the keys, and for keys with dots that lead further."""
-    keys = sorted(types, key=len)  # in the order of `knot.below`, then what the keys with dots lead to
-    names = {f"f{number}": ".".join(key) for number, key in enumerate(keys)}
-    fields = [(name, types[key], msgspec.UNSET) for name, key in zip(names, keys, strict=True)]
-    namespace = {} if objects is None else {"__post_init__": objects.append}
-    return msgspec.defstruct("Object", fields, rename=names, namespace=namespace, gc=False)
 
 
 def _object_or_not(struct: type[msgspec.Struct]) -> Any:
