@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,10 +36,13 @@ from router.targets.registry import installed_kinds
 from router.targets.spec import TargetSpec
 from router.web.app import build
 from router.web.ingest import Ingest
-from router.web.server import Server, listen, url_of
+from router.web.server import REQUEST_GRACE, Server, listen, url_of
 
 GRACE = 10.0
 """Seconds that attempts under way may take to end when the router stops."""
+
+LAST_GRACE = 5.0
+"""Seconds after all other grace until the process ends, whatever still hangs."""
 
 SOURCES: Mapping[str, type[Source]] = {
     "cloudevents": CloudEventsSource,
@@ -154,11 +159,24 @@ async def serve(parts: Parts) -> None:
             await _tell_backlog(router.store, parts.deployment)
             async for number in signals:
                 log.info("router.stopping", signal=signal.Signals(number).name)
+                _end_in_any_case()
                 break
         await router.stop()
         waiting = await router.store.tally()
     left = {target: tally.pending + tally.retrying for target, tally in waiting.items()}
     log.info("router.stopped", waiting={target: count for target, count in left.items() if count})
+
+
+def _end_in_any_case() -> None:
+    """A thread that hangs in a write, to a pipe nobody reads or a lost NFS, does not keep the process."""
+
+    def end() -> None:
+        log.error("router.cut_short", hint="something did not end in time; what was accepted is on disk")
+        os._exit(0)
+
+    timer = threading.Timer(REQUEST_GRACE + GRACE + LAST_GRACE, end)
+    timer.daemon = True
+    timer.start()
 
 
 async def _tell_backlog(store: Store, deployment: Deployment) -> None:

@@ -94,13 +94,14 @@ class Service:
         """The body that the configuration which routed this delivery asks for.
 
         Raises:
-            UnrenderableError: it cannot be made, now or ever.
+            UnrenderableError: the transform fails on this event, now and ever.
+            Exception: the transform cannot be had now: try again.
         """
         if not delivery.variant:
             return None
         transform = (await self._transforms_of(delivery.version)).get(delivery.variant)
         if transform is None:
-            raise UnrenderableError(
+            raise LookupError(
                 f"the transform {delivery.variant} of configuration {delivery.version} is not in the store"
             )
         try:

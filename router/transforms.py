@@ -74,7 +74,7 @@ class Transform:
             return self._build(_view(event))
         except MessageError as error:
             raise TransformError(error.message) from error
-        except (msgspec.MsgspecError, RecursionError, ValueError, TypeError) as error:
+        except Exception as error:  # a stranger's payload in a user's expression: it may fail in any way
             raise TransformError(f"the body cannot be made: {error}") from error
 
 
@@ -253,8 +253,11 @@ _Exact.__name__ = "float"  # jmespath tells types by their names
 
 def _float(spelling: str) -> float:
     value = _Exact(spelling)
-    if Decimal(repr(float(value))) == Decimal(spelling):
-        return float(value)
+    try:
+        if Decimal(repr(float(value))) == Decimal(spelling):
+            return float(value)
+    except ArithmeticError:
+        pass  # an exponent that no Decimal holds: the spelling is all there is of this number
     value.spelling = spelling
     return value
 

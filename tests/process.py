@@ -17,7 +17,7 @@ START = 30.0
 
 
 class RouterProcess:
-    """`router serve`, started and listening.
+    """`router serve`, started and listening. Where it is not `heard`, nobody reads its standard output.
 
     Attributes:
         url: where it listens.
@@ -32,6 +32,8 @@ class RouterProcess:
         environ: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
         cwd: Path | None = None,
+        *,
+        heard: bool = True,
     ) -> None:
         self.log: list[dict[str, Any]] = []
         self.output: list[str] = []
@@ -55,10 +57,9 @@ class RouterProcess:
             cwd=cwd,
             env=dict(os.environ) | dict(environ or {}),
         )
-        self._readers = [
-            threading.Thread(target=self._read_log, daemon=True),
-            threading.Thread(target=self._read_output, daemon=True),
-        ]
+        self._readers = [threading.Thread(target=self._read_log, daemon=True)]
+        if heard:
+            self._readers.append(threading.Thread(target=self._read_output, daemon=True))
         for reader in self._readers:
             reader.start()
         try:

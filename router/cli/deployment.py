@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.config.files import read_files
+from router.config.files import PARTS, read_files
+from router.config.problems import Problem
 from router.config.report import Report
 from router.main import SOURCES
 from router.rules.load import load as load_rules
@@ -21,12 +22,14 @@ class Loaded:
     """A deployment, checked.
 
     Attributes:
-        data: where its store is, unless the command says otherwise: `data/` beside the first path.
+        data: where its store is, unless the command says otherwise: `data/` in the deployment's folder.
+        warnings: what is odd about it, and keeps nobody from running it.
     """
 
     deployment: Deployment
     settings: Settings
     data: Path
+    warnings: tuple[Problem, ...]
 
 
 def read(
@@ -49,5 +52,9 @@ def load(paths: Sequence[Path], environ: Mapping[str, str] = os.environ) -> Load
     settings, deployment = read(places, environ, report)
     report.raise_for_errors()
     assert deployment is not None
-    first = places[0]
-    return Loaded(deployment, settings, (first if first.is_dir() else first.parent) / "data")
+    return Loaded(deployment, settings, _home(places[0]) / "data", report.problems)
+
+
+def _home(place: Path) -> Path:
+    """The deployment's folder: a file's own, and the one around `rules/` or `targets/`."""
+    return place.resolve().parent if place.is_file() or place.resolve().name in PARTS else place

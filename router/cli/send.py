@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -101,13 +102,23 @@ def _events(content: bytes) -> list[_Request]:
     return [("", content, BATCH if isinstance(one, list) else STRUCTURED)]
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows none: what a redirect leads to is not the router."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Leave the answer as it is."""
+
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Redirects)
+
+
 def _post(url: str, body: bytes, content_type: str) -> str | None:
     """What went wrong; None if the router took it."""
-    request = urllib.request.Request(url, body, {"Content-Type": content_type}, method="POST")  # noqa: S310 - the user's own address
+    request = urllib.request.Request(url, body, {"Content-Type": content_type}, method="POST")  # noqa: S310 -- vetted above
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT):  # noqa: S310
+        with _OPENER.open(request, timeout=TIMEOUT):
             return None
     except urllib.error.HTTPError as error:
         return f"refused with {error.code}: {error.read().decode(errors='replace')}"
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return f"no router answers at {url}: {getattr(error, 'reason', error)}"

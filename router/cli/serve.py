@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from router.cli.deployment import load
 from router.main import Parts
 from router.main import serve as run
 from router.telemetry import log
+from router.telemetry.pump import Pump
 
 
 @click.command(short_help="Run a deployment.")
@@ -31,8 +33,12 @@ def serve(
 
     What was answered with success is on disk, and is delivered, whatever happens to this process.
     """
-    log.configure("info", sys.stderr)
+    if isinstance(sys.stdout, TextIOWrapper):  # a `log` target's lines are JSON, whatever the locale says
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    log.configure("info", Pump(sys.stderr))
     loaded = load(paths)
+    for problem in loaded.warnings:
+        click.echo(str(problem), err=True)
     said: dict[str, Any] = {
         name: value for name, value in (("host", host), ("port", port)) if value is not None
     }

@@ -134,7 +134,7 @@ class Engine:
                 finally:
                     self._idle.discard(scope)
             if deliveries:
-                await self._settler.add(await self._attempt(way, deliveries))
+                await self._settler.add(await self._attempt(name, way, deliveries))
 
     async def _wake_retries(self) -> None:
         """Tell the store the time, whenever a retry is due."""
@@ -162,34 +162,35 @@ class Engine:
 
     # -- one attempt ----------------------------------------------------------------------------------------
 
-    async def _attempt(self, way: Way, deliveries: Sequence[Delivery]) -> list[Settlement]:
+    async def _attempt(self, name: str, way: Way, deliveries: Sequence[Delivery]) -> list[Settlement]:
+        """Try once. Whatever goes wrong in here costs no delivery and no worker."""
         began = self._clock.now()
-        messages: list[Message] = []
-        tried: list[Delivery] = []
         settlements: list[Settlement] = []
-        for delivery in deliveries:
+        messages: dict[int, Message] = {}
+        for index, delivery in enumerate(deliveries):
             try:
-                body = await self._render(delivery)
+                messages[index] = _message(delivery, await self._render(delivery))
             except UnrenderableError as error:
                 attempt = Attempt(at=began, seconds=0.0, error=str(error))
                 settlements.append(Settlement(delivery=delivery, state=State.DEAD, attempt=attempt))
-            else:
-                tried.append(delivery)
-                messages.append(_message(delivery, body))
-        outcomes = await self._deliver(way, messages) if messages else ()
+            except Exception:
+                log.exception("delivery.unrendered", target=name, delivery=delivery.id)
+                due = self._clock.now() + PAUSE
+                settlements.append(Settlement(delivery=delivery, state=State.RETRYING, due=due))
+        outcomes = await self._deliver(name, way, list(messages.values())) if messages else ()
         now = self._clock.now()
         settlements.extend(
-            self._settlement(way.policy, delivery, outcome, began, now)
-            for delivery, outcome in zip(tried, outcomes, strict=True)
+            self._settlement(way.policy, deliveries[index], outcome, began, now)
+            for index, outcome in zip(messages, outcomes, strict=True)
         )
         return settlements
 
     @staticmethod
-    async def _deliver(way: Way, messages: Sequence[Message]) -> Sequence[Outcome]:
+    async def _deliver(name: str, way: Way, messages: Sequence[Message]) -> Sequence[Outcome]:
         try:
-            return await way.target.deliver(messages)
-        except Exception as error:  # a target's fault must cost no delivery and no worker
-            log.exception("delivery.target_failed", deliveries=len(messages))
+            return _checked(await way.target.deliver(messages), len(messages))
+        except Exception as error:
+            log.exception("delivery.target_failed", target=name, deliveries=len(messages))
             return [RetryLater(f"the target's code failed: {type(error).__name__}: {error}")] * len(messages)
 
     def _settlement(
@@ -232,3 +233,15 @@ def _message(delivery: Delivery, body: Body | None) -> Message:
         rules=delivery.rules,
         attempt=len(delivery.attempts) + 1,
     )
+
+
+def _checked(outcomes: Sequence[Outcome], wanted: int) -> Sequence[Outcome]:
+    """A target's answer, if it is one. Plugins are other people's code.
+
+    Raises:
+        TypeError: it is not.
+    """
+    found = list(outcomes)
+    if len(found) != wanted or not all(isinstance(one, Outcome) for one in found):
+        raise TypeError(f"an outcome for each of {wanted} messages was due, not {found!r:.200}")
+    return found

@@ -36,6 +36,7 @@ class Settler:
         self._waiting: list[Settlement] = []
         self._gathered = anyio.Event()
         self._emptied = anyio.Event()
+        self._pause = anyio.CancelScope()
 
     async def add(self, settlements: Sequence[Settlement]) -> None:
         """Hand in what became of claimed deliveries; wait while too many are not written yet."""
@@ -56,12 +57,13 @@ class Settler:
                 batch, self._waiting = self._waiting, []
                 self._emptied.set()
                 self._emptied = anyio.Event()
-                await self._write(batch)
+                await self._write(batch, finished)
             group.cancel_scope.cancel()
 
     async def _wake_at(self, finished: anyio.Event) -> None:
         await finished.wait()
         self._gathered.set()
+        self._pause.cancel()
 
     async def _pulse(self) -> None:
         """Let the store take note of attempts that take long, also while none ends."""
@@ -69,13 +71,16 @@ class Settler:
             await self._clock.sleep_until(self._clock.now() + PULSE)
             self._gathered.set()
 
-    async def _write(self, batch: Sequence[Settlement]) -> None:
+    async def _write(self, batch: Sequence[Settlement], finished: anyio.Event) -> None:
         while True:
             try:
                 await self._store.settle(batch)
             except StoreError as error:
                 log.error("delivery.unwritten", deliveries=len(batch), error=error.message)
-                await self._clock.sleep_until(self._clock.now() + PAUSE)
+                if finished.is_set():
+                    return  # the next life delivers these again: better twice than a router that hangs
+                with anyio.CancelScope() as self._pause:
+                    await self._clock.sleep_until(self._clock.now() + PAUSE)
             else:
                 if batch:
                     self._settled(batch)

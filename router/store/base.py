@@ -98,8 +98,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """Constant over attempts and restarts. Letters, digits and `-` only (Standard Webhooks 1.0.0)."""
-        return f"{self.sequence}-{self.target}" + (f"-{self.variant}" if self.variant else "")
+        """Constant over attempts and restarts. Letters, digits and `-` only (Standard Webhooks 1.0.0).
+
+        A target's name has no two dashes in a row, so no two deliveries share an id.
+        """
+        return f"{self.sequence}-{self.target}" + (f"--{self.variant}" if self.variant else "")
 
 
 def delivery_of(sequence: int, route: Route, record: Record) -> Delivery:

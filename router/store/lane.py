@@ -28,6 +28,7 @@ class Lane:
 
     Attributes:
         ready: first tries that may be claimed, lowest sequence first.
+        bytes: how long their payloads are together.
         claimed: first tries under way, with the time of the claim (seconds since the epoch).
         again: retries under way.
         early: retries delivered above the watermark. The store keeps saying so until it has passed them:
@@ -37,10 +38,11 @@ class Lane:
         news: how often there was something new to claim.
     """
 
-    __slots__ = ("_waiting", "again", "claimed", "early", "news", "pending", "ready", "unread")
+    __slots__ = ("_waiting", "again", "bytes", "claimed", "early", "news", "pending", "ready", "unread")
 
     def __init__(self) -> None:
         self.ready: deque[Delivery] = deque()
+        self.bytes = 0
         self.claimed: dict[Key, float] = {}
         self.again: set[Key] = set()
         self.early: set[Key] = set()
@@ -71,11 +73,17 @@ class Lane:
         if self._waiting:
             self._waiting.popleft().set()
 
+    def put(self, delivery: Delivery) -> None:
+        """Let a first try be claimed."""
+        self.ready.append(delivery)
+        self.bytes += len(delivery.event.data or b"")
+
     def take(self, most: int, now: float) -> list[Delivery]:
         """Claim up to `most` first tries."""
         taken = [self.ready.popleft() for _ in range(min(most, len(self.ready)))]
         for delivery in taken:
             self.claimed[key_of(delivery)] = now
+            self.bytes -= len(delivery.event.data or b"")
         if self.ready:
             self.pass_on()
         return taken

@@ -40,7 +40,7 @@ class MemoryStore:
             self._records[sequence] = record
             for route in record.routes:
                 lane = self._lane(route.target)
-                lane.ready.append(delivery_of(sequence, route, record))
+                lane.put(delivery_of(sequence, route, record))
                 lane.pending += 1
                 lane.notify()
         return sequences

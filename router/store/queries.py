@@ -13,3 +13,7 @@ def load(file: str) -> dict[str, str]:
     text = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
     _, *parts = _NAME.split(text)
     return {name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+EVENTS = load("events.sql")
+DELIVERIES = load("deliveries.sql")

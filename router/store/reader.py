@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -12,33 +12,19 @@ import anyio.to_thread
 import msgspec
 
 from router.events.received import Original
-from router.store import queries, rows
+from router.store import rows
 from router.store.base import DeadLetter, Delivery, Route, Stored, StoreError, delivery_of
 from router.store.lane import Key
-
-EVENTS = queries.load("events.sql")
-DELIVERIES = queries.load("deliveries.sql")
+from router.store.layout import Files, connect
+from router.store.queries import DELIVERIES, EVENTS
 
 CHUNK = 500
 """How many records are read at a time."""
 
+CHUNK_BYTES = 8_000_000
+"""How long these records may be together, but for the last."""
+
 T = TypeVar("T")
-
-
-def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
-    """A connection to one of the store's databases, usable from any one thread at a time."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA busy_timeout = 5000")
-        if writing:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        else:
-            connection.execute("PRAGMA query_only = ON")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
 
 
 class Reader:
@@ -48,9 +34,9 @@ class Reader:
         StoreError: of every method that awaits: the disk does not answer.
     """
 
-    def __init__(self, events: Path, deliveries: Path) -> None:
-        self._events = connect(events, writing=False)
-        self._deliveries = connect(deliveries, writing=False)
+    def __init__(self, files: Files) -> None:
+        self._events = connect(files.events, writing=False)
+        self._deliveries = connect(files.deliveries, writing=False)
         # A limiter of its own: whoever else keeps the shared threads busy does not keep deliveries waiting.
         self._turn = anyio.CapacityLimiter(1)
 
@@ -102,8 +88,7 @@ class Reader:
         """A chunk of a target's untried deliveries from `start` on, and up to which sequence it looked."""
 
         def question() -> tuple[list[Delivery], int]:
-            chunk = self._events.execute(EVENTS["range"], (start, last, CHUNK)).fetchall()
-            reached = chunk[-1][0] if len(chunk) == CHUNK else last
+            chunk, reached = self._chunk(start, last)
             tried = set(self._deliveries.execute(DELIVERIES["exceptions_between"], (target, start, reached)))
             found = [
                 delivery_of(sequence, route, rows.decode_record(record))
@@ -114,6 +99,18 @@ class Reader:
             return found, reached
 
         return await self._ask(question)
+
+    def _chunk(self, start: int, last: int) -> tuple[list[tuple[int, bytes, bytes]], int]:
+        """The next rows of events, and the sequence up to which they are all."""
+        chunk = []
+        size = 0
+        with contextlib.closing(self._events.execute(EVENTS["range"], (start, last, CHUNK))) as found:
+            for row in found:
+                chunk.append(row)
+                size += len(row[2])
+                if len(chunk) == CHUNK or size >= CHUNK_BYTES:
+                    return chunk, row[0]
+        return chunk, last
 
     async def due(self, now: float) -> tuple[list[str], float | None]:
         """The targets that have retries due, and the time of the next retry after `now`."""
@@ -168,7 +165,7 @@ class Reader:
         """A chunk of the records from `first` to `last`, with their originals."""
 
         def question() -> list[Stored]:
-            chunk = self._events.execute(EVENTS["range"], (first, last, CHUNK)).fetchall()
+            chunk, _ = self._chunk(first, last)
             return [self._stored(*row) for row in chunk]
 
         return await self._ask(question)

@@ -32,21 +32,21 @@ from router.store.base import (
     delivery_of,
 )
 from router.store.lane import Key, Lane, key_of
+from router.store.layout import connect, find, make_folder
 from router.store.lock import FolderLock
-from router.store.reader import DELIVERIES, EVENTS, Reader, connect
+from router.store.queries import DELIVERIES, EVENTS
+from router.store.reader import Reader
 from router.store.writer import GroupWriter, Statement
 
 IN_MEMORY = 2_000
 """How many first tries a lane holds in memory before it leaves the rest on disk."""
 
+BYTES_IN_MEMORY = 16_000_000
+"""How many bytes of payload, likewise."""
+
 LAGGARD = 1.0
 """Seconds under way after which a first try is written down, so that a crash repeats it alone, and not
 everything that was delivered after it."""
-
-
-def _create(path: Path, schema: str) -> None:
-    with contextlib.closing(connect(path, writing=True)) as connection:
-        connection.executescript(schema)
 
 
 class SqliteStore:
@@ -71,22 +71,19 @@ class SqliteStore:
 
     def _open(self, folder: Path, undo: contextlib.ExitStack) -> None:
         birth = int(self._clock.now() * 1000) * 1000
-        (folder / "events").mkdir(parents=True, exist_ok=True)
+        make_folder(folder / "events")
         self._lock = FolderLock(folder)
         undo.callback(self._lock.release)
-        events = min((folder / "events").glob("*.sqlite"), default=folder / "events" / f"{birth}.sqlite")
-        deliveries = folder / "deliveries.sqlite"
-        _create(events, EVENTS["schema"])
-        _create(deliveries, DELIVERIES["schema"])
-        self._reader = Reader(events, deliveries)
+        files = find(folder, birth)
+        self._reader = Reader(files)
         undo.callback(self._reader.abandon)
         self._head = self._reader.head()
         self._written = self._reader.watermarks()
         self._next = max(birth, self._head + 1, *(mark + 1 for mark in self._written.values()))
         self._recover()
-        self._event_writer = GroupWriter(connect(events, writing=True), "store-events")
+        self._event_writer = GroupWriter(connect(files.events, writing=True), "store-events")
         undo.callback(self._event_writer.close)
-        self._delivery_writer = GroupWriter(connect(deliveries, writing=True), "store-deliveries")
+        self._delivery_writer = GroupWriter(connect(files.deliveries, writing=True), "store-deliveries")
 
     def _recover(self) -> None:
         """Find what was not finished: one pass over the routes above the lowest watermark."""
@@ -145,17 +142,19 @@ class SqliteStore:
         """Let lanes have what was just committed, straight from memory."""
         for sequence, record in zip(sequences, records, strict=True):
             self._head = sequence
-            full = {
-                route.target for route in record.routes if len(self._lane(route.target).ready) >= IN_MEMORY
-            }
+            full = {route.target for route in record.routes if self._is_full(self._lane(route.target))}
             for route in record.routes:
                 lane = self._lane(route.target)
                 lane.pending += 1
                 if lane.unread is None and route.target in full:
                     lane.unread = sequence
                 if lane.unread is None:
-                    lane.ready.append(delivery_of(sequence, route, record))
+                    lane.put(delivery_of(sequence, route, record))
                 lane.notify()
+
+    @staticmethod
+    def _is_full(lane: Lane) -> bool:
+        return len(lane.ready) >= IN_MEMORY or lane.bytes >= BYTES_IN_MEMORY
 
     def _lane(self, target: str) -> Lane:
         lane = self._lanes.get(target)
@@ -196,7 +195,8 @@ class SqliteStore:
             if lane.ready or start is None:
                 return  # another worker of this target has just read
             found, reached = await self._reader.first_tries(target, start, self._head)
-            lane.ready.extend(found)
+            for delivery in found:
+                lane.put(delivery)
             lane.unread = None if reached >= self._head else reached + 1
             lane.notify()
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import re
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol, TextIO, cast
 
 import msgspec
 import structlog
@@ -27,7 +27,23 @@ _SECRET = re.compile(
 _FIRST = ("timestamp", "level", "event")
 
 
-def configure(level: str, stream: TextIO) -> None:
+class Stream(Protocol):
+    """What a log needs of a text stream."""
+
+    def write(self, text: str, /) -> int:
+        """Write; return how much."""
+        ...
+
+    def flush(self) -> None:
+        """Do not keep anything back."""
+        ...
+
+    def isatty(self) -> bool:
+        """Whether a person reads it."""
+        ...
+
+
+def configure(level: str, stream: Stream) -> None:
     """Send the router's log, and what libraries log through `logging` (uvicorn), to a stream.
 
     A stream that cannot be written to costs lines, never the router.
@@ -40,7 +56,7 @@ def configure(level: str, stream: TextIO) -> None:
     structlog.configure(
         processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=lambda *_: _Forgiving(stream),
+        logger_factory=lambda *_: _Forgiving(cast("TextIO", stream)),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
@@ -55,7 +71,7 @@ def configure(level: str, stream: TextIO) -> None:
     root.setLevel(LEVELS[level])
 
 
-def processors(stream: TextIO) -> list[Processor]:
+def processors(stream: Stream) -> list[Processor]:
     """What makes a line for this stream out of an event and its fields; the last one renders it."""
     person = structlog.dev.ConsoleRenderer(
         exception_formatter=structlog.dev.plain_traceback,

@@ -87,10 +87,15 @@ def test_no_router(tmp_path: Path, unused_port: int) -> None:
     ("content", "said"),
     [
         ("", "there is nothing in it"),
-        ("<a>\n<b/>\n</a>", "this is no JSON; a cloud's own request goes to that cloud's path: --to /tencent"),
+        (
+            "<a>\n<b/>\n</a>",
+            "this is no JSON; a cloud's own request goes to that cloud's path: --to /tencent",
+        ),
     ],
 )
-def test_what_is_no_event_is_not_sent(content: str, said: str, running: RouterProcess, tmp_path: Path) -> None:
+def test_what_is_no_event_is_not_sent(
+    content: str, said: str, running: RouterProcess, tmp_path: Path
+) -> None:
     file = tmp_path / "x"
     file.write_text(content)
     done = CliRunner().invoke(main, ["send", "--url", running.url, str(file)])

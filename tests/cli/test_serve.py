@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from router.cli.deployment import load
 from tests.client import post, request
 from tests.disk import fill, make_space, mounted
 from tests.process import RouterProcess
@@ -274,3 +275,23 @@ def test_what_nobody_listens_to_is_in_the_log(rules: Path, tmp_path: Path) -> No
         line = running.wait_for_log("request.refused")
     assert (line["error"], line["status"]) == ("nothing listens on POST /alibaba/", 404)
     assert line["client"].startswith("127.0.0.1:")
+
+
+def test_a_reader_that_stalls_does_not_hold_up_the_end_for_ever(rules: Path, tmp_path: Path) -> None:
+    large = json.dumps({"specversion": "1.0", "id": "1", "source": "/t", "type": "t", "data": "x" * 3_000})
+    with RouterProcess([rules], tmp_path / "data", heard=False) as running:
+        for _ in range(100):  # a pipe holds 64 KiB
+            assert post(f"{running.url}/events", large.encode(), "application/cloudevents+json").status == 202
+        assert running.terminate(timeout=30) == 0
+        running.wait_for_log("router.cut_short")
+    with RouterProcess([rules], tmp_path / "data") as running:
+        running.wait_for_output(1)  # what was accepted is there
+
+
+def test_rules_alone_keep_their_data_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "all.yml").write_text(LOG_ONLY)
+    loaded = load([tmp_path / "rules"])
+    assert loaded.data == tmp_path / "data"
+    assert load([tmp_path / "rules" / "all.yml"]).data == tmp_path / "rules" / "data"
+    assert load([tmp_path]).data == tmp_path / "data"

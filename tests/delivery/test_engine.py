@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -325,3 +326,59 @@ async def test_the_store_learns_of_an_attempt_that_takes_long_while_none_ends(tm
             clock.advance(1.0)
             await anyio.wait_all_tasks_blocked()
     await store.close()
+
+
+async def test_a_body_that_cannot_be_had_now_is_made_later_and_costs_no_attempt() -> None:
+    failures = [StoreError("the store cannot read: disk I/O error"), ZeroDivisionError("a fault of ours")]
+
+    async def broken_twice(_: Delivery) -> Body | None:
+        if failures:
+            raise failures.pop()
+        return None
+
+    target = ScriptedTarget()
+    house = House({"a": target})
+    house.render = broken_twice
+    await house.store.append([record(1, "a")])
+    async with house.running():
+        for attempt in (1, 2):
+            await house.watcher.wait_for(attempt)
+            await anyio.wait_all_tasks_blocked()
+            house.clock.advance(2.0)
+        *_, last = await house.watcher.wait_for(3)
+    assert (last.state, last.tried().attempts) == (State.DELIVERED, (last.attempt,))
+    assert [message.attempt for message in target.seen] == [1]
+
+
+@pytest.mark.parametrize("answer", [[], None, [True], [Delivered(), Delivered()]])
+async def test_a_target_that_does_not_keep_the_contract_costs_nothing_either(answer: Any) -> None:
+    class Odd(ScriptedTarget):
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            await super().deliver(messages)
+            return answer if len(self.seen) == 1 else [Delivered()]
+
+    async with House({"a": Odd()}).running() as house:
+        await house.store.append([record(1, "a")])
+        (first,) = await house.watcher.wait_for(1)
+        assert first.attempt is not None
+        assert (first.attempt.error or "").startswith("the target's code failed: TypeError: ")
+        await anyio.wait_all_tasks_blocked()
+        house.clock.advance(60.0)
+        *_, second = await house.watcher.wait_for(2)
+    assert second.state is State.DELIVERED
+
+
+async def test_a_store_that_never_writes_again_does_not_keep_the_router_from_ending() -> None:
+    class Dead(MemoryStore):
+        async def settle(self, settlements: Sequence[Settlement]) -> None:
+            if settlements:
+                raise StoreError("the store cannot write: database or disk is full")
+
+    clock = HandClock()
+    target = ScriptedTarget()
+    house = House({"a": target}, store=Dead(clock), clock=clock)
+    async with house.running():  # which fails if it does not end
+        await house.store.append([record(1, "a")])
+        await target.wait_for(1)
+        await anyio.wait_all_tasks_blocked()
+    assert house.watcher.settlements == []

@@ -11,7 +11,7 @@ import anyio.to_thread
 import pytest
 
 from router.store.base import StoreError
-from router.store.reader import connect
+from router.store.layout import connect
 from router.store.writer import GroupWriter, Statement
 from tests.store.support import PATIENCE
 

@@ -134,7 +134,7 @@ class TestSettling:
             ids.add(delivery.id)
             await store.settle([retrying(delivery, EPOCH + number)])
             await store.due(EPOCH + number)
-        assert ids == {f"{sequence}-a-f00"}
+        assert ids == {f"{sequence}-a--f00"}
 
     async def test_many_settle_at_once(self, store: Store) -> None:
         await store.append([record("a", "b")] * 200)
