@@ -7,7 +7,7 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -141,10 +141,14 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
         await router.stop()
 
 
-async def serve(parts: Parts) -> None:
+async def serve(parts: Parts, last_words: Callable[[], None]) -> None:
     """Run a router until SIGTERM or SIGINT, then drain.
 
     A second signal ends the process at once; nothing that was accepted is lost by that.
+
+    Args:
+        parts: what to run.
+        last_words: writes what the log still holds back, for an end that cannot wait for anything else.
     """
     async with running(parts) as router:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -159,7 +163,7 @@ async def serve(parts: Parts) -> None:
             await _tell_backlog(router.store, parts.deployment)
             async for number in signals:
                 log.info("router.stopping", signal=signal.Signals(number).name)
-                _end_in_any_case()
+                _end_in_any_case(last_words)
                 break
         await router.stop()
         waiting = await router.store.tally()
@@ -167,11 +171,12 @@ async def serve(parts: Parts) -> None:
     log.info("router.stopped", waiting={target: count for target, count in left.items() if count})
 
 
-def _end_in_any_case() -> None:
+def _end_in_any_case(last_words: Callable[[], None]) -> None:
     """A thread that hangs in a write, to a pipe nobody reads or a lost NFS, does not keep the process."""
 
     def end() -> None:
         log.error("router.cut_short", hint="something did not end in time; what was accepted is on disk")
+        last_words()
         os._exit(0)
 
     timer = threading.Timer(REQUEST_GRACE + GRACE + LAST_GRACE, end)

@@ -35,7 +35,8 @@ def serve(
     """
     if isinstance(sys.stdout, TextIOWrapper):  # a `log` target's lines are JSON, whatever the locale says
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    log.configure("info", Pump(sys.stderr))
+    pump = Pump(sys.stderr)
+    log.configure("info", pump)
     loaded = load(paths)
     for problem in loaded.warnings:
         click.echo(str(problem), err=True)
@@ -48,4 +49,4 @@ def serve(
         data=(data or loaded.data).resolve(),
         insecure=insecure,
     )
-    anyio.run(run, parts, backend_options={"use_uvloop": True})
+    anyio.run(run, parts, pump.close, backend_options={"use_uvloop": True})
