@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from router.config.environment import interpolate
 from router.config.files import Entry, entries
-from router.config.problems import did_you_mean
+from router.config.problems import Severity, did_you_mean
 from router.config.report import Report
 from router.config.shapes import Shape, validate
 from router.config.units import Size, Whole
@@ -92,6 +93,16 @@ class Settings:
     body: int = 1_000_000
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def read_settings(
     documents: Sequence[Document], kinds: Iterable[str], environ: Mapping[str, str], report: Report
 ) -> Settings:
@@ -144,8 +155,14 @@ def _server(documents: Sequence[Document], environ: Mapping[str, str], report: R
     for entry in _once(documents, "settings", report):
         value = interpolate(entry.document, entry.path, entry.value, environ, report)
         read = validate(ServerSettings, {entry.name: value}, entry.document, entry.path[:-1], report)
-        if read is not None:
-            said[entry.name] = getattr(read, entry.name)
+        if read is None:
+            continue
+        said[entry.name] = getattr(read, entry.name)
+        if not is_loopback(read.listen.host):
+            what = "settings.listen.host: `serve` will refuse to listen there: no source verifies who sends"
+            hint = "listen on 127.0.0.1, or start it with --insecure"
+            place = (*entry.path, "host")
+            report.add(entry.document, place, "exposed", what, hint, severity=Severity.WARNING)
     return ServerSettings.model_construct(**said)
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -126,37 +126,78 @@ def faults(written: Mapping[str, Any]) -> Iterator[TransformSyntaxError]:
 _Part = str | Expression
 
 
+class Piece(NamedTuple):
+    """A piece of a transform: an expression, or text between expressions.
+
+    Attributes:
+        path: keys and indexes from the transform to the text that it stands in.
+        offset: its first character in that text, from 0.
+    """
+
+    path: Path
+    offset: int
+    part: _Part
+
+
+def pieces(written: Mapping[str, Any]) -> Iterator[Piece]:
+    """All the pieces of a transform without faults. A `constant` has none."""
+    ((kind, value),) = written.items()
+    if kind == "select":
+        yield Piece((kind,), 0, compile_expression(value))
+    elif kind != "constant":
+        yield from _pieces(value, (kind,))
+
+
+def _pieces(value: Any, path: Path) -> Iterator[Piece]:
+    if isinstance(value, str):
+        for offset, part in _placed(value):
+            yield Piece(path, offset, part)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _pieces(item, (*path, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _pieces(item, (*path, key))
+
+
 def _parse(text: str) -> list[_Part]:
     """The parts of a template.
+
+    Raises:
+        TransformSyntaxError: with an empty path.
+    """
+    return [part for _, part in _placed(text)]
+
+
+def _placed(text: str) -> Iterator[tuple[int, _Part]]:
+    """The parts of a template, each with its first character.
 
     The expression ends at the first `}}` that leaves it whole: JMESPath has braces and quotes of its own.
 
     Raises:
         TransformSyntaxError: with an empty path.
     """
-    parts: list[_Part] = []
     done = 0
     while (start := text.find("{{", done)) >= 0:
         if start > done:
-            parts.append(text[done:start])
-        expression, done = _expression(text, start)
-        parts.append(expression)
+            yield done, text[done:start]
+        expression, at, done = _expression(text, start)
+        yield at, expression
     if done < len(text):
-        parts.append(text[done:])
-    return parts
+        yield done, text[done:]
 
 
-def _expression(text: str, start: int) -> tuple[Expression, int]:
+def _expression(text: str, start: int) -> tuple[Expression, int, int]:
+    """The expression behind the braces at `start`, where it begins, and where the text goes on."""
     first: TransformSyntaxError | None = None
     end = text.find("}}", start + 2)
     while end >= 0:
         inner = text[start + 2 : end]
-        blank = len(inner) - len(inner.lstrip())
+        at = start + 2 + len(inner) - len(inner.lstrip())
         try:
-            return compile_expression(inner.strip()), end + 2
+            return compile_expression(inner.strip()), at, end + 2
         except ExpressionError as error:
-            offset = start + 2 + blank + error.offset
-            first = first or TransformSyntaxError(error.message, (), offset, error.hint)
+            first = first or TransformSyntaxError(error.message, (), at + error.offset, error.hint)
         end = text.find("}}", end + 1)
     raise first or TransformSyntaxError(
         "'{{' is not closed", (), start, "close it with '}}'; for the two characters themselves: {{ '{{' }}"

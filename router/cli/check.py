@@ -43,7 +43,8 @@ def _verdict(deployment: Deployment | None, report: Report) -> str:
         return _counted(len(report.errors), "error")
     rules = _counted(len(deployment.rules), "rule")
     targets = _counted(len(deployment.targets), "target")
-    return f"fine: {rules}, {targets}, version {deployment.version}"
+    warned = f", {_counted(warnings, 'warning')}" if (warnings := len(report.problems)) else ""
+    return f"fine: {rules}, {targets}, version {deployment.version}{warned}"
 
 
 def _counted(count: int, what: str) -> str:

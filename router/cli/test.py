@@ -10,8 +10,12 @@ from typing import Any
 
 import click
 
-from router.cli.deployment import load
+from router.config.files import read_files
+from router.config.report import Report
+from router.rules.load import load
+from router.rules.model import Deployment
 from router.rules.testing import Result, run_tests
+from router.targets.registry import installed_kinds
 
 FELL_SHORT = 1
 """The exit status when a test failed."""
@@ -21,11 +25,11 @@ FELL_SHORT = 1
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print every result as JSON on standard output.")
 def test(paths: tuple[Path, ...], *, as_json: bool) -> None:
-    """Run the rules' own tests.
+    """Run the rules' own tests. No target is opened, so the environment of targets is not needed.
 
     PATHS are deployment folders or single YAML files; without any, the folder you are in.
     """
-    deployment = load(paths).deployment
+    deployment = _rules(paths or (Path(),))
     results = list(run_tests(deployment))
     failed = [result for result in results if not result.passed]
     if as_json:
@@ -37,6 +41,19 @@ def test(paths: tuple[Path, ...], *, as_json: bool) -> None:
             click.echo(f"without tests: {', '.join(untested)}")
     if failed:
         sys.exit(FELL_SHORT)
+
+
+def _rules(paths: Sequence[Path]) -> Deployment:
+    """Rules, and the names of targets.
+
+    Raises:
+        router.config.problems.ConfigurationProblems: everything that is wrong with them.
+    """
+    report = Report()
+    deployment = load(read_files(paths, report), installed_kinds(), None, report)
+    report.raise_for_errors()
+    assert deployment is not None
+    return deployment
 
 
 def _tell(failed: Sequence[Result]) -> None:

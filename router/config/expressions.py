@@ -41,6 +41,12 @@ class Expression:
     text: str
     _parsed: Any = field(repr=False, compare=False)
 
+    @property
+    def tree(self) -> Mapping[str, Any]:
+        """What was parsed: nodes with `type`, `children` and, some of them, `value`."""
+        found: Mapping[str, Any] = self._parsed.parsed
+        return found
+
     def search(self, view: Any) -> Any:
         """The expression's value on a JSON-like value.
 
@@ -88,14 +94,37 @@ def _explained(error: Exception, text: str) -> ExpressionError:
     if isinstance(error, IncompleteExpressionError):
         return ExpressionError("the expression ends too early", len(text))
     if isinstance(error, LexerError):
-        return ExpressionError(str(error.message).lower(), int(error.lexer_position))
+        offset = int(error.lexer_position)
+        return ExpressionError(str(error.message).lower(), offset, _hint(text, offset))
     if isinstance(error, ParseError):
         if error.token_type == "EOF":  # noqa: S105 -- a token of a grammar
             return ExpressionError("the expression ends too early", len(text))
-        return ExpressionError(f"{error.token_value!r} cannot stand here", int(error.lex_position))
+        offset = int(error.lex_position)
+        return ExpressionError(f"{error.token_value!r} cannot stand here", offset, _hint(text, offset))
     if isinstance(error, RecursionError):
         return ExpressionError("the expression is nested too deeply", 0)
     return ExpressionError(str(error), 0)
+
+
+_HINTS = (
+    (r"-?[0-9]+(?:\.[0-9]+)?", "a number stands between backticks: `{}`"),
+    (r"(?i:and)\b", "write && for {}"),
+    (r"(?i:or)\b", "write || for {}"),
+    (r"(?i:in)\b", "write contains(list, value) for {}"),
+    (r"=", "write == to compare"),
+    (r"\$\.?", "leave {} out: names begin at the event, as in data.x"),
+    (r"-", 'a name with other characters than letters, digits and _ stands in double quotes: data."a-b"'),
+)
+"""By what stands at the fault: what to write, instead of what other languages have."""
+
+
+def _hint(text: str, offset: int) -> str:
+    if re.search(r"(?i:\bnot)\s+\Z", text[:offset]):
+        return "write ! for not"
+    for pattern, hint in _HINTS:
+        if (found := re.compile(pattern).match(text, offset)) is not None:
+            return hint.format(found.group())
+    return ""
 
 
 def _check_functions(tree: Mapping[str, Any], text: str) -> None:
@@ -107,7 +136,9 @@ def _check_functions(tree: Mapping[str, Any], text: str) -> None:
         offset = call.start() if call else 0
         known = Functions.FUNCTION_TABLE.get(name)
         if known is None:
-            hint = did_you_mean(name, Functions.FUNCTION_TABLE)
+            hint = (
+                "write ! for not" if name.lower() == "not" else did_you_mean(name, Functions.FUNCTION_TABLE)
+            )
             raise ExpressionError(f"there is no function {name}()", offset, hint)
         wanted = known["signature"]
         variadic = bool(wanted) and wanted[-1].get("variadic", False)

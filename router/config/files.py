@@ -49,6 +49,7 @@ def read_files(paths: Sequence[FilePath], report: Report) -> tuple[Document, ...
             content = file.read_bytes()
         except OSError as error:
             _missing(report, file, f"cannot be read: {error.strerror}")
+            report.lose(*SECTIONS)
             continue
         if (document := read_document(content, str(file), report)) is not None:
             documents.append(document)
@@ -65,6 +66,8 @@ def read_document(content: bytes, file: str, report: Report) -> Document | None:
     """
     document, problems = read(content, file)
     report.extend(problems)
+    if () in document.broken or (problems and document.value is None):
+        report.lose(*SECTIONS)
     return document if _is_sound(document, report) else None
 
 
@@ -94,6 +97,7 @@ def _files(paths: Sequence[FilePath], report: Report) -> list[FilePath]:
             files = [path]
         else:
             _missing(report, path, "no such file or folder")
+            report.lose(*SECTIONS)
             continue
         for file in files:
             found.setdefault(file.resolve(), file)
@@ -134,13 +138,19 @@ def _is_sound(document: Document, report: Report) -> bool:
     if not isinstance(value, dict):
         what = f"a file is a mapping with the keys {', '.join(SECTIONS)}; found {described(value)}"
         report.add(document, (), "wrong-type", what)
+        report.lose(*SECTIONS)
         return False
     for name, held in value.items():
         wanted = SECTIONS.get(name)
+        if (name,) in document.broken:
+            report.lose(name)
         if wanted is None:
-            hint = did_you_mean(name, SECTIONS) or f"the keys here are {', '.join(SECTIONS)}"
+            near = did_you_mean(name, SECTIONS)
+            hint = near or f"the keys here are {', '.join(SECTIONS)}"
             report.add(document, (name,), "unknown-key", f"unknown key {name!r}", hint, key=True)
+            report.lose(*(section for section in SECTIONS if repr(section) in near))
         elif held is not None and not isinstance(held, wanted):
             what = f"{name}: wants {'a list' if wanted is list else 'a mapping'}, found {described(held)}"
             report.add(document, (name,), "wrong-type", what)
+            report.lose(name)
     return True

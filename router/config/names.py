@@ -16,6 +16,11 @@ LONGEST = 64
 NAME_SCHEMA = {"type": "string", "pattern": f"^{NAME}$", "maxLength": LONGEST}
 
 
+def is_name(text: str) -> bool:
+    """Whether a text is a name."""
+    return len(text) <= LONGEST and re.fullmatch(NAME, text) is not None
+
+
 def check_name(name: str) -> str:
     """The name, if it is one.
 
@@ -24,7 +29,7 @@ def check_name(name: str) -> str:
     """
     if len(name) > LONGEST:
         raise ValueError(f"{name[:12]!r}… is too long: a name has at most {LONGEST} characters")
-    if not re.fullmatch(NAME, name):
+    if not is_name(name):
         raise ValueError(f"{name!r} is no name: lower-case letters and digits, single dashes between them")
     return name
 

@@ -13,6 +13,7 @@ class Report:
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
+        self._lost: set[str] = set()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -23,6 +24,15 @@ class Report:
     def errors(self) -> tuple[Problem, ...]:
         """Those that keep the router from running."""
         return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Sections, such as `targets`, that could not be read whole: what they seem to lack is no news."""
+        return frozenset(self._lost)
+
+    def lose(self, *sections: str) -> None:
+        """Take note that these sections are not known whole."""
+        self._lost.update(sections)
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Add problems that know their places already."""

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from router.config.environment import Unfilled
+from router.config.environment import Filled, Unfilled
+from router.config.names import is_name
 from router.config.problems import Path, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
@@ -42,21 +43,20 @@ _WANTED = {
     "none_required": "nothing",
 }
 
-_MEANT = {
-    "yes": "write true",
-    "on": "write true",
-    "no": "write false",
-    "off": "write false",
-    "true": "leave the quotes out",
-    "false": "leave the quotes out",
-}
-"""What YAML 1.1 took for a boolean, and what to write here."""
+_BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+"""What YAML 1.1 took for a boolean, in lower case, and what to write here."""
 
-_PLAINLY = {
-    "too_short": ("is empty", ""),
-    "url_parsing": ("is no URL", "write https://example.com/path"),
-    "url_scheme": ("is no URL of the web", "write https://example.com/path"),
+_URL = "write https://example.com/path"
+
+_URL_FAULTS = {
+    "relative URL without a base": "has no scheme",
+    "empty host": "has no host",
+    "input is empty": "is empty",
+    "invalid port number": "has a port that is no number up to 65535",
+    "invalid IPv4 address": "has an IPv4 address that is none",
+    "invalid IPv6 address": "has an IPv6 address that is none, or not whole in brackets",
 }
+"""The reasons of pydantic's URL parser, in a person's words."""
 
 _LIMITS = {
     "greater_than": ("more than", "gt"),
@@ -75,9 +75,15 @@ def validate(model: type[Model], value: Any, document: Document, path: Path, rep
     try:
         return model.model_validate(value, context={"folder": folder})
     except ValidationError as error:
-        for details in error.errors(include_url=False):
-            if not _is_unfilled(details):
-                _Fault(model, value, document, path, details).tell(report)
+        found = [
+            _Fault(model, value, document, path, details)
+            for details in error.errors(include_url=False)
+            if not _is_unfilled(details)
+        ]
+        misspelt = {fault.meant for fault in found}
+        for fault in found:
+            if not (fault.kind == "missing" and fault.place in misspelt):
+                fault.tell(report)
         return None
 
 
@@ -101,21 +107,38 @@ class _Fault:
         self.within = _written(value, details["loc"], missing=self.kind == "missing")
         self.path = (*path, *self.within)
         self.model = model
+        self.last = str(details["loc"][-1]) if details["loc"] else ""
+
+    @property
+    def place(self) -> Path:
+        """The place of a key that is missing."""
+        return (*self.path, self.last)
+
+    @property
+    def meant(self) -> Path | None:
+        """The key that was probably meant by one that is unknown: it is not missing, then."""
+        if self.kind != "extra_forbidden":
+            return None
+        known = _keys(self.model, self.within[:-1])
+        near = did_you_mean(self.last, known)
+        return next(((*self.path[:-1], key) for key in known if repr(key) in near), None)
 
     def tell(self, report: Report) -> None:
-        last = str(self.details["loc"][-1]) if self.details["loc"] else ""
+        """Report it."""
         if self.kind == "extra_forbidden":
-            hint = did_you_mean(last, known := _keys(self.model, self.within[:-1]))
+            hint = did_you_mean(self.last, known := _keys(self.model, self.within[:-1]))
             hint = hint or f"the keys here are {', '.join(known)}"
-            self._add(report, "unknown-key", f"unknown key {last!r}", hint, key=True)
+            self._add(report, "unknown-key", f"unknown key {self.last!r}", hint, key=True)
         elif self.kind == "missing":
-            self._add(report, "missing-key", f"the key {last!r} is missing")
+            self._add(report, "missing-key", f"the key {self.last!r} is missing")
         elif self.kind in _WANTED:
             found = described(self.details["input"])
             what = f"wants {_WANTED[self.kind]}, found {found}"
             self._add(report, "wrong-type", what, self._hint_for_type())
-        elif self.kind in _PLAINLY:
-            self._add(report, "wrong-value", *_PLAINLY[self.kind])
+        elif self.kind == "too_short":
+            self._add(report, "wrong-value", "is empty")
+        elif self.kind in {"url_parsing", "url_scheme"}:
+            self._add(report, "wrong-value", self._fault_of_url(), _URL)
         elif self.kind in _LIMITS:
             words, name = _LIMITS[self.kind]
             limit = self.details["ctx"][name]
@@ -129,7 +152,10 @@ class _Fault:
             self._add(report, "wrong-value", self._reason())
 
     def _add(self, report: Report, code: str, message: str, hint: str = "", *, key: bool = False) -> None:
-        where = ".".join(map(str, self.path))
+        where = shown(self.document, self.path)
+        given = self.details["input"]
+        if isinstance(given, Filled):
+            message += f", with {' and '.join(given.variables)} filled in from the environment"
         report.add(self.document, self.path, code, f"{where}: {message}" if where else message, hint, key=key)
 
     def _as_written(self) -> Any:
@@ -138,11 +164,27 @@ class _Fault:
 
     def _hint_for_type(self) -> str:
         written = self._as_written()
-        if self.kind == "bool_type":
-            return _MEANT.get(str(written).lower(), "")
+        if self.kind == "bool_type" and isinstance(written, str):
+            meant = _BOOLEANS.get(written.lower(), "")
+            if meant == written:
+                return "leave the quotes out"
+            return f"write {meant}" if meant else ""
         if self.kind == "list_type" and isinstance(written, str):
             return f"write [{written}]"
         return ""
+
+    def _fault_of_url(self) -> str:
+        given = str(self.details["input"]).strip()
+        if any(map(str.isspace, given)):
+            return "has a space in it"
+        if self.kind == "url_scheme":
+            named = "://" in given
+            return (
+                "has a scheme other than http and https"
+                if named
+                else _URL_FAULTS["relative URL without a base"]
+            )
+        return _URL_FAULTS.get(self.details["ctx"]["error"], "has a host that is no name")
 
     def _reason(self) -> str:
         error = self.details.get("ctx", {}).get("error")
@@ -151,6 +193,17 @@ class _Fault:
         if isinstance(given, str) and given and given != (written := self._as_written()):
             reason = reason.replace(repr(given), _quoted(written)).replace(given, str(written))
         return reason
+
+
+def shown(document: Document, path: Path) -> str:
+    """A path as messages name it: an entry of a list by its name, where it has one, else by its number."""
+    steps = []
+    here: Any = document.value
+    for step in path:
+        here = here[step]
+        name = here.get("name") if isinstance(step, int) and isinstance(here, dict) else None
+        steps.append(name if isinstance(name, str) and is_name(name) else str(step))
+    return ".".join(steps)
 
 
 def described(value: Any) -> str:
@@ -162,7 +215,7 @@ def described(value: Any) -> str:
     if value is None:
         return "nothing"
     names: Mapping[type, str] = {bool: "true or false", str: "a text", list: "a list", dict: "a mapping"}
-    return names.get(type(value), "a number")
+    return next((name for kind, name in names.items() if isinstance(value, kind)), "a number")
 
 
 def _quoted(value: Any) -> str:

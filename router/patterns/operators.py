@@ -248,7 +248,7 @@ def _anything_but(node: Node, path: Path) -> Condition:
     """Values, or one operator with its operand or a list of operands."""
     if isinstance(node.value, Object):
         name, operand = only_member(node, path, "Anything-But expression name not found")
-        if name not in _EXCLUDING:
+        if name not in EXCLUDING:
             reason = f"Unsupported anything-but pattern: {name}"
             raise PatternError(reason, (*path, name), offset=operand.opened)
         return AnythingBut(tuple(_excluded(name, one, at) for one, at in _operands(operand, (*path, name))))
@@ -282,19 +282,20 @@ def _excluded(name: str, node: Node, path: Path) -> Condition:
     if isinstance(node.value, Object):
         reason = "Value of anything-but must be an array or single string/number value."
         raise PatternError(reason, path, offset=node.opened)
-    text = _string(node, path, _EXCLUDING[name])
+    text = _string(node, path, EXCLUDING[name])
     if name in ("prefix", "suffix") and not text:
         raise PatternError("Null prefix/suffix not allowed", path, offset=node.end)
     return OPERATORS[name](node, path)
 
 
-_EXCLUDING = {
+EXCLUDING = {
     "prefix": "prefix/suffix match pattern must be a string",
     "suffix": "prefix/suffix match pattern must be a string",
     "equals-ignore-case": "Inside anything-but/equals-ignore-case list, "
     "number|start|null|boolean is not supported.",
     "wildcard": "wildcard match pattern must be a string",
 }
+"""The operators that `anything-but` takes, and what is wrong with an operand that is no text."""
 
 OPERATORS: dict[str, Operator] = {
     "exactly": _exactly,

@@ -15,6 +15,7 @@ from router.events import canonical
 from router.events.model import ATTRIBUTE_NAME, SPEC_ATTRIBUTES
 from router.patterns.conditions import All, Exists, wildcard
 from router.patterns.errors import PatternError
+from router.patterns.hints import hint_for, known_operators, not_ours
 from router.patterns.jsontext import Node, Object, dumps
 from router.patterns.nodes import Leaf, Place
 from router.patterns.operators import RULE_OPERATORS, scalar
@@ -84,7 +85,10 @@ class RuleForm:
         self.problems: list[PatternError] = []
 
     def fault(self, problem: PatternError) -> None:
-        """Take note, and go on."""
+        """Take note, and go on. Each problem says what to do, EventBridge's bare sentences too."""
+        if problem.hint is None:
+            hint = hint_for(problem)
+            problem = PatternError(problem.reason, problem.path, hint=hint, offset=problem.offset)
         self.problems.append(problem)
 
     def field(self, name: str, node: Node, path: Path) -> Field | None:
@@ -132,8 +136,11 @@ def _attribute(name: str, path: Path) -> str | None:
 
 
 def _no_fields(attribute: str, path: Path) -> PatternError:
-    hint = f"fields of the payload stand under data: `data: {{{attribute}: …}}`"
-    return PatternError(f"{attribute} is a context attribute: it has no fields", path, hint=hint)
+    return PatternError(f"{attribute} is a context attribute: it has no fields", path, hint=_under(attribute))
+
+
+def _under(field: str) -> str:
+    return f"fields of the payload stand under data: `data: {{{field}: …}}`"
 
 
 def _condition(node: Node, path: Path, attribute: str | None) -> Condition:
@@ -153,7 +160,7 @@ def _condition(node: Node, path: Path, attribute: str | None) -> Condition:
 def _operators(members: Object, path: Path, attribute: str | None) -> Condition:
     """One or several operators, all of which must hold for the same value."""
     if not members:
-        raise PatternError("Match expression name not found", path, hint=_known())
+        raise PatternError("Match expression name not found", path, hint=known_operators())
     conditions = [_operation(name, operand, (*path, name), attribute) for name, operand in members]
     if len(conditions) == 1:
         return conditions[0]
@@ -166,11 +173,7 @@ def _operators(members: Object, path: Path, attribute: str | None) -> Condition:
 def _operation(name: str, operand: Node, path: Path, attribute: str | None) -> Condition:
     """One operator."""
     if name not in RULE_OPERATORS:
-        close = get_close_matches(name.lower().replace("_", "-"), RULE_OPERATORS, n=1)
-        if attribute is not None and not close:
-            raise _no_fields(attribute, path)
-        hint = f"did you mean {close[0]}?" if close else _known()
-        raise PatternError(f"Unrecognized match type {name}", path, hint=hint)
+        raise _unknown(name, path, attribute)
     if attribute is not None:
         if name == "numeric":
             hint = "write the text that is sent, or match a field of the payload under data"
@@ -192,5 +195,15 @@ def _as_text(node: Node) -> Node:
     return Node(canonical(value)) if isinstance(value, bool) else node
 
 
-def _known() -> str:
-    return f"the operators are {', '.join(RULE_OPERATORS)}"
+def _unknown(name: str, path: Path, attribute: str | None) -> PatternError:
+    """What to say of a key that is no operator, where only operators may stand."""
+    reason = f"Unrecognized match type {name}"
+    if (instead := not_ours(name)) is not None:
+        hint = f"there is no operator {name!r}: {instead}; {known_operators()}"
+        return PatternError(reason, path, hint=hint)
+    if close := get_close_matches(name.lower().replace("_", "-"), RULE_OPERATORS, n=1):
+        return PatternError(reason, path, hint=f"did you mean {close[0]}?")
+    if attribute is None:
+        return PatternError(reason, path, hint=known_operators())
+    reason = f"{attribute} is a context attribute: it has no fields, and {name!r} is no operator"
+    return PatternError(reason, path, hint=f"{_under(attribute)}; {known_operators()}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from router.config.expressions import Expression, ExpressionError, compile_expression
 from router.config.files import Entry, entries
-from router.config.problems import Path
+from router.config.problems import Path, Severity
 from router.config.report import Report
 from router.config.shapes import validate
 from router.config.yaml import Document, number
@@ -18,26 +19,27 @@ from router.errors import ConfigurationError
 from router.events import Event, EventError
 from router.patterns import Pattern, PatternError, parse_rule
 from router.patterns.errors import written
-from router.rules import lint
+from router.rules.lint import expressions, patterns, whole
 from router.rules.model import Deployment, Destination, Place, Rule, RuleTest
 from router.rules.spec import RouteSpec, RuleSpec
 from router.rules.testing import event_of
 from router.targets.registry import Registry
 from router.targets.spec import TargetSpec, read_targets
-from router.transforms import Transform, canonical_json, compile_transform, faults, variant_of
+from router.transforms import Transform, compile_transform, faults, pieces, variant_of
 
 VERSION_DIGITS = 16
 
 
 def load(
-    documents: Sequence[Document], registry: Registry, environ: Mapping[str, str], report: Report
+    documents: Sequence[Document], registry: Registry, environ: Mapping[str, str] | None, report: Report
 ) -> Deployment | None:
     """Compile rules and targets.
 
     Args:
         documents: the deployment's files (`router.config.files.read_files`).
         registry: the kinds of target that exist.
-        environ: the environment that targets refer to.
+        environ: the environment that targets refer to. None: the deployment is there to be asked where
+            events go, and not to be run; it has no targets then, and needs no environment.
         report: where problems go.
 
     Returns:
@@ -47,11 +49,11 @@ def load(
     rules = [
         rule for entry in entries(documents, "rules") if (rule := _Reader(entry, report).rule()) is not None
     ]
-    lint.check(documents, list(targets), report)
+    whole.check(documents, list(targets), report)
     if report.errors:
         return None
     text = _text(documents)
-    return Deployment(tuple(rules), _sound(targets), version_of(text), text)
+    return Deployment(tuple(rules), {} if environ is None else _sound(targets), version_of(text), text)
 
 
 def version_of(text: str) -> str:
@@ -77,6 +79,9 @@ def transforms_of(text: str) -> dict[str, Transform]:
     return {variant_of(transform): compile_transform(transform) for transform in written}
 
 
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
 def _float(spelling: str) -> Any:
     return number(spelling)
 
@@ -85,12 +90,15 @@ _DECODER = msgspec.json.Decoder(float_hook=_float)
 
 
 def _text(documents: Sequence[Document]) -> str:
-    """Rules and targets as they were written, before the environment comes in: no secret is in it."""
+    """Rules and targets as they were written, before the environment comes in: no secret is in it.
+
+    Keys keep their order: it is that of the bodies which transforms make, and has a meaning beside `$or`.
+    """
     written = {
         "rules": [entry.value for entry in entries(documents, "rules")],
         "targets": {entry.name: entry.value for entry in entries(documents, "targets")},
     }
-    return canonical_json(written).decode()
+    return _ENCODER.encode(written).decode()
 
 
 def _sound(targets: Mapping[str, TargetSpec | None]) -> dict[str, TargetSpec]:
@@ -111,7 +119,7 @@ class _Reader:
         if spec is None:
             self._parts_of(value)
             return None
-        if spec.match is None and not spec.backstop:
+        if spec.match is None and not spec.backstop and (*path, "match") not in document.broken:
             what = f"the rule {spec.name!r} has no match"
             hint = "say which events it is for, or make it a backstop: true"
             self.report.add(document, path, "no-match", what, hint)
@@ -147,22 +155,26 @@ class _Reader:
         if match is None:
             return None
         try:
-            return parse_rule(match)
+            pattern = parse_rule(match)
         except PatternError as error:
             for problem in (error, *error.others):
                 inner = ("match", *problem.path)
                 what = f"match.{written(problem.path)}: {problem.reason}" if problem.path else problem.reason
                 self._add(inner, "pattern", what, problem.hint or "", key=True)
             return None
+        patterns.check(self.entry, self.report)
+        return pattern
 
     def _where(self, text: str | None) -> Expression | None:
         if text is None:
             return None
         try:
-            return compile_expression(text)
+            expression = compile_expression(text)
         except ExpressionError as error:
             self._add(("where",), "expression", f"where: {error.message}", error.hint, error.offset)
             return None
+        expressions.check(expression, partial(self._doubt, ("where",)))
+        return expression
 
     def _route(self, index: int, way: RouteSpec) -> Destination:
         transform = None if way.transform is None else self._transform(index, way.transform)
@@ -175,7 +187,11 @@ class _Reader:
             inner = ("targets", index, "transform", *fault.path)
             key = fault.offset is None
             self._add(inner, "transform", f"transform: {fault}", fault.hint, fault.offset, key=key)
-        return compile_transform(written) if sound else None
+        if not sound:
+            return None
+        for piece in pieces(written):
+            expressions.check_piece(piece, partial(self._doubt, ("targets", index, "transform", *piece.path)))
+        return compile_transform(written)
 
     def _event(self, index: int, written: dict[str, Any]) -> Event | None:
         try:
@@ -196,6 +212,13 @@ class _Reader:
     ) -> None:
         whole = (*self.entry.path, *path)
         self.report.add(self.entry.document, whole, code, message, hint, key=key, offset=offset)
+
+    def _doubt(self, path: Path, offset: int, message: str, hint: str) -> None:
+        document, whole_path = self.entry.document, (*self.entry.path, *path)
+        what = f"{path[0]}: {message}" if len(path) == 1 else f"transform: {message}"
+        self.report.add(
+            document, whole_path, "doubtful", what, hint, offset=offset, severity=Severity.WARNING
+        )
 
     def _place(self, *inner: str | int) -> Place:
         document = self.entry.document

@@ -1,4 +1,4 @@
-"""Runs the tests that rules carry."""
+"""Runs the tests that rules carry: does the rule match, and can it make the bodies it then sends?"""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _why_failed(deployment: Deployment, rule: Rule, test: RuleTest) -> str | Non
     wanted = test.expect == "match"
     matching = deployment.matching(test.event)
     if (rule in matching) is wanted:
-        return None
+        return _failing_bodies(rule, test.event) if wanted else None
     if not wanted:
         return "expected no-match, but the rule matches"
     seen = Seen(test.event)
@@ -70,6 +70,18 @@ def _why_failed(deployment: Deployment, rule: Rule, test: RuleTest) -> str | Non
     if rule.pattern is not None and (failing := _failing(rule.pattern, test.event)):
         return f"expected match, but {failing}"
     return f"expected match, but {_where_said(rule, seen)}"
+
+
+def _failing_bodies(rule: Rule, event: Event) -> str | None:
+    """The transforms that fail on the event: in production each of them is a dead letter."""
+    failed = []
+    for way in rule.routes:
+        try:
+            if way.transform is not None:
+                way.transform.render(event)
+        except MessageError as error:
+            failed.append(f"the body for {way.target!r} cannot be made: {error.message}")
+    return f"the rule matches, but {' and '.join(failed)}" if failed else None
 
 
 def _failing(pattern: Pattern, event: Event) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -113,11 +113,24 @@ class Surroundings:
     loopback: bool
 
 
+@runtime_checkable
+class Exclusive(Protocol):
+    """Settings of a target that wants something for itself alone: two writers of one file mix their lines.
+
+    A kind's settings may have this method; `check` refuses two targets that claim the same.
+    """
+
+    def claim(self) -> str | None:
+        """What no other target may claim, as `what which`: `file audit.jsonl`; None for nothing."""
+        ...
+
+
 class Kind(Protocol):
     """A kind of target: `http`, `file`, `log`, or a plugin's. Entry-point group `router.targets`.
 
     Attributes:
         settings: the pydantic model of what stands under the kind's word in YAML. Unknown keys are refused.
+            It may be `Exclusive`.
     """
 
     settings: type[BaseModel]

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from router.clock import Clock, SystemClock
 from router.errors import ConfigurationError
+from router.targets import jail
 from router.targets.appender import Appender
 from router.targets.base import Delivered, Message, Outcome, RetryLater, Surroundings, Target
 from router.targets.lines import line_of
@@ -25,6 +26,8 @@ _WORDS = ("date",)
 def _vetted_path(path: str) -> str:
     """A path that stays in the data folder, whatever the day."""
     parts = path.split("/")
+    if parts[0].startswith("~"):
+        raise ValueError("begins with ~, which is not expanded: paths are below the data folder")
     if path.startswith("/"):
         raise ValueError("is absolute; files stand in the data folder, name them from there")
     if any(part in {"", ".", ".."} for part in parts):
@@ -36,6 +39,8 @@ def _vetted_path(path: str) -> str:
             raise ValueError(f"has {{{word}}}; the one word that is filled in is {{date}}, the day in UTC")
     if any(brace in _WORD.sub("", path) for brace in "{}"):
         raise ValueError("has a brace that does not belong to {date}")
+    if jail.is_taken(parts[0]):
+        raise ValueError(f"{parts[0]!r} in the data folder belongs to the store; choose another name")
     return path
 
 
@@ -49,6 +54,10 @@ class FileSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Annotated[str, AfterValidator(_vetted_path)]
+
+    def claim(self) -> str:
+        """See `router.targets.base.Exclusive`."""
+        return f"file {self.path}"
 
 
 class FileTarget:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from pathlib import Path, PurePath
 from typing import Final
@@ -16,8 +17,17 @@ from router.errors import ConfigurationError
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 
 
+_STORE: Final = re.compile(r"(?:lock|events|deliveries\.sqlite.*)\Z", re.DOTALL | re.IGNORECASE)
+"""What the store keeps in the data folder; a file system may take upper and lower case for the same."""
+
+
 class JailError(ConfigurationError):
     """A path leads, or could lead, out of the data folder."""
+
+
+def is_taken(name: str) -> bool:
+    """Whether a name directly in the data folder is the store's."""
+    return _STORE.match(name) is not None
 
 
 def enter(jail: Path, path: PurePath) -> int:

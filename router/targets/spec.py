@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, model_validator
 
-from router.config.environment import interpolate
+from router.config.environment import as_written, interpolate
 from router.config.files import Entry, entries
 from router.config.names import check_name
 from router.config.problems import did_you_mean
@@ -16,7 +16,10 @@ from router.config.report import Report
 from router.config.shapes import Shape, described, validate
 from router.config.units import Duration, Whole
 from router.config.yaml import Document
+from router.targets.base import Exclusive
 from router.targets.registry import KindError, Registry
+
+_USUAL_PAUSES = {"first": "1s, where nothing is said", "most": "10m, where nothing is said"}
 
 
 class Retry(Shape):
@@ -34,11 +37,14 @@ class Retry(Shape):
     first: Annotated[Duration, Field(gt=0)] = 1.0
     most: Annotated[Duration, Field(gt=0)] = 600.0
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Retry:
-        if self.first > self.most:
-            raise ValueError(f"first ({self.first:g}s) is longer than most ({self.most:g}s)")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_order(cls, given: Any, make: ModelWrapValidatorHandler[Retry]) -> Retry:
+        made = make(given)
+        if made.first > made.most:
+            first, most = (as_written(given.get(key, usual)) for key, usual in _USUAL_PAUSES.items())
+            raise ValueError(f"first ({first}) is longer than most ({most})")
+        return made
 
 
 class Handling(Shape):
@@ -71,14 +77,14 @@ class TargetSpec:
 
 
 def read_targets(
-    documents: Sequence[Document], registry: Registry, environ: Mapping[str, str], report: Report
+    documents: Sequence[Document], registry: Registry, environ: Mapping[str, str] | None, report: Report
 ) -> dict[str, TargetSpec | None]:
     """All targets, by name, in order; None for one that is there but broken (`report` says why).
 
     Args:
         documents: the deployment's files.
         registry: the kinds that exist.
-        environ: the environment that `${NAME}` refers to.
+        environ: the environment that `${NAME}` refers to; None where nobody wants to open a target.
         report: where problems go.
     """
     found: dict[str, TargetSpec | None] = {}
@@ -93,10 +99,33 @@ def read_targets(
             continue
         first[entry.name] = entry
         found[entry.name] = _read(entry, registry, environ, report)
+    _check_claims(found, first, report)
     return found
 
 
-def _read(entry: Entry, registry: Registry, environ: Mapping[str, str], report: Report) -> TargetSpec | None:
+def _check_claims(found: Mapping[str, TargetSpec | None], where: Mapping[str, Entry], report: Report) -> None:
+    """Report targets that claim what another one has claimed."""
+    owners: dict[str, str] = {}
+    for name, spec in found.items():
+        if (
+            spec is None
+            or not isinstance(spec.settings, Exclusive)
+            or (claim := spec.settings.claim()) is None
+        ):
+            continue
+        owner = owners.setdefault(claim, name)
+        if owner != name:
+            what = f"the targets {owner!r} and {name!r} want the same {claim.partition(' ')[0]}"
+            there = where[owner]
+            line = there.document.place(there.path, key=True).line
+            hint = f"give one of them another; {owner!r} is in {there.document.file}:{line}"
+            here = where[name]
+            report.add(here.document, (*here.path, spec.kind), "claimed", what, hint, key=True)
+
+
+def _read(
+    entry: Entry, registry: Registry, environ: Mapping[str, str] | None, report: Report
+) -> TargetSpec | None:
     document, path = entry.document, entry.path
     sound = _has_name(entry, report)
     if not isinstance(entry.value, dict):

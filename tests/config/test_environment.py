@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.environment import Secret, interpolate
+from router.config.environment import Filled, Secret, Unfilled, as_written, interpolate
 from router.config.report import Report
 from router.config.shapes import Shape, validate
 from router.config.units import Duration
@@ -48,6 +48,28 @@ def test_texts_are_filled_in_once(text: str, expected: str) -> None:
 def test_all_texts_are_filled_in_and_nothing_else() -> None:
     text = "{a: ['${HOST}', {b: '${PORT}'}], '${HOST}': 1, c: true}"
     assert filled(text) == ({"a": ["example.com", {"b": "8081"}], "${HOST}": 1, "c": True}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ("${HOST}:${PORT} ${HOST} ${GONE:-x}", ("HOST", "PORT")),
+        ("${EMPTY:-x}$${HOST}", None),
+        ("no place", None),
+    ],
+)
+def test_a_text_knows_what_is_in_it(text: str, variables: tuple[str, ...] | None) -> None:
+    value = filled(f"a: '{text}'")[0]["a"]
+    assert (value.variables if isinstance(value, Filled) else None) == variables
+    assert as_written(value) == (text if variables else value)
+
+
+def test_without_an_environment_texts_stay_as_they_are_and_nothing_is_wrong() -> None:
+    document, _ = read(b"{a: ['${HOST}', 'x${'], b: plain}", "x.yml")
+    report = Report()
+    value = interpolate(document, (), document.value, None, report)
+    assert (value, report.problems) == (document.value, ())
+    assert [isinstance(text, Unfilled) for text in (*value["a"], value["b"])] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +158,7 @@ def test_reasons_show_what_the_file_says_too() -> None:
     value = interpolate(document, (), document.value, {"T": "hunter2"}, report)
     assert validate(Timed, value, document, (), report) is None
     assert [problem.message for problem in report.problems] == [
-        "timeout: '${T}' is no duration: write 10s, 1m30s, 24h or 7d"
+        "timeout: '${T}' is no duration: write 10s, 1m30s, 24h or 7d, with T filled in from the environment"
     ]
 
 
@@ -150,5 +172,5 @@ def test_problems_show_what_the_file_says_not_what_the_environment_filled_in() -
     value = interpolate(document, (), document.value, {"MODE": "hunter2"}, report)
     assert validate(Chosen, value, document, (), report) is None
     assert [str(problem) for problem in report.problems] == [
-        "x.yml:1:7: error: mode: wants 'a' or 'b', found '${MODE}'"
+        "x.yml:1:7: error: mode: wants 'a' or 'b', found '${MODE}', with MODE filled in from the environment"
     ]

@@ -46,10 +46,28 @@ def test_what_python_cannot_count_is_refused() -> None:
 
 
 def test_hints() -> None:
-    for text, hint in {"lenght(x)": "did you mean 'length'?", "`x`": "write a text as 'text'"}.items():
+    for text, hint in {
+        "lenght(x)": "did you mean 'length'?",
+        "`x`": "write a text as 'text'",
+        "data.x > 5": "a number stands between backticks: `5`",
+        "data.x > -1.5": "a number stands between backticks: `-1.5`",
+        "a and b": "write && for and",
+        "a OR b": "write || for OR",
+        "not a": "write ! for not",
+        "a == 'x' && not (b)": "write ! for not",
+        "x = 'y'": "write == to compare",
+        "'a' in b": "write contains(list, value) for in",
+        "$.data.x": "leave $. out: names begin at the event, as in data.x",
+        "a android b": "",
+        "a b": "",
+    }.items():
         with pytest.raises(ExpressionError) as refused:
             compile_expression(text)
-        assert refused.value.hint == hint
+        assert refused.value.hint == hint, text
+
+
+def test_the_tree_is_there_to_be_looked_at() -> None:
+    assert compile_expression("data.x").tree["type"] == "subexpression"
 
 
 VIEW = {"type": "t", "zero": 0, "no": False, "empty": [], "text": "", "none": None, "object": {}, "list": [0]}

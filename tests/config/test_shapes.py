@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from router.config.problems import ConfigurationProblems, Problem, Severity, did_you_mean
 from router.config.report import Report
-from router.config.shapes import Shape, described, validate
+from router.config.shapes import Shape, described, shown, validate
 from router.config.yaml import read
 
 
@@ -74,6 +74,12 @@ def complaints(text: str) -> list[str]:
         ("{name: a, ready: yes}", "2:20: error: it.ready: wants true or false, found a text; write true"),
         ("{name: a, ready: 'false'}",
          "2:20: error: it.ready: wants true or false, found a text; leave the quotes out"),
+        ("{name: a, ready: True}",
+         "2:20: error: it.ready: wants true or false, found a text; write true"),
+        ("{name: a, ready: 'Off'}",
+         "2:20: error: it.ready: wants true or false, found a text; write false"),
+        ("{name: a, ready: maybe}", "2:20: error: it.ready: wants true or false, found a text"),
+        ("{nmae: a}", "2:4: error: it.nmae: unknown key 'nmae'; did you mean 'name'?"),
         ("{name: a, ready: 1}", "2:20: error: it.ready: wants true or false, found a number"),
         ("{name: a, mode: fats}",
          "2:19: error: it.mode: wants 'fast' or 'slow', found 'fats'; did you mean 'fast'?"),
@@ -96,6 +102,21 @@ def complaints(text: str) -> list[str]:
 )  # fmt: skip
 def test_every_fault_has_its_place_and_its_words(text: str, complaint: str) -> None:
     assert complaints(text) == [complaint]
+
+
+def test_a_key_is_missing_unless_it_was_meant_by_another_one() -> None:
+    assert [problem.partition(";")[0] for problem in complaints("{zzz: a}")] == [
+        "2:3: error: it: the key 'name' is missing",
+        "2:4: error: it.zzz: unknown key 'zzz'",
+    ]
+
+
+def test_entries_of_lists_are_called_by_their_names() -> None:
+    document, _ = read(b"it: [{name: a, x: [1]}, {name: A b}, {name: 5}, 7, [{name: c}]]", "x.yml")
+    paths: list[tuple[str | int, ...]] = [(0, "name"), (0, "x", 0), (1, "name"), (2,), (3,), (4, 0)]
+    assert [shown(document, ("it", *path)) for path in paths] == [
+        "it.a.name", "it.a.x.0", "it.1.name", "it.2", "it.3", "it.4.c",
+    ]  # fmt: skip
 
 
 def test_all_faults_are_found() -> None:

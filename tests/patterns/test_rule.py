@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.events import Event, EventError
 from router.patterns import PatternError, parse_rule, problems_of_rule
+from router.patterns.operators import RULE_OPERATORS
+
+
+def refusals() -> Iterator[dict[str, Any]]:
+    """What EventBridge refuses, as far as it can be written in YAML."""
+    for line in (Path(__file__).parent / "refusals.jsonl").read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):
+            yield json.loads(json.loads(line)["pattern"], parse_float=Decimal)
 
 
 def event(data: bytes | None = None, **attributes: Any) -> Event:
@@ -156,7 +170,7 @@ def test_a_payload_that_should_be_json_and_is_not() -> None:
 
 
 REFUSED: list[tuple[Any, tuple[Any, ...], str, str | None]] = [
-    ({}, (), "Empty objects", None),
+    ({}, (), "Empty objects", "which events"),
     ("imm:*", (), "not a mapping", "type"),
     ({"Type": "x"}, ("Type",), "Type is not a context attribute", "did you mean type?"),
     ({"detail-type": "x"}, ("detail-type",), "not a context attribute", "under data"),
@@ -165,7 +179,12 @@ REFUSED: list[tuple[Any, tuple[Any, ...], str, str | None]] = [
     ({"type": {}}, ("type",), "Match expression name not found", "prefix"),
     ({"type": None}, ("type",), "never null", "exists: false"),
     ({"type": ["a", None]}, ("type", 1), "never null", "exists: false"),
-    ({"type": {"anything-but": None}}, ("type", "anything-but"), "must be an array or single", None),
+    (
+        {"type": {"anything-but": None}},
+        ("type", "anything-but"),
+        "must be an array or single",
+        "texts or numbers",
+    ),
     ({"retries": {"numeric": [">", 1]}}, ("retries", "numeric"), "numeric never matches", "under data"),
     (
         {"subject": {"prefx": "a"}},
@@ -173,25 +192,42 @@ REFUSED: list[tuple[Any, tuple[Any, ...], str, str | None]] = [
         "Unrecognized match type prefx",
         "did you mean prefix?",
     ),
-    ({"subject": [{"startswith": "a"}]}, ("subject", 0, "startswith"), "it has no fields", "under data"),
-    ({"data": {"a": [{"startswith": 1}]}}, ("data", "a", 0, "startswith"), "Unrecognized match", "prefix"),
+    ({"subject": {"bucket": "a"}}, ("subject", "bucket"), "'bucket' is no operator", "under data"),
+    ({"subject": {"bucket": "a"}}, ("subject", "bucket"), "has no fields", "the operators are exactly,"),
+    ({"type": {"regex": "a"}}, ("type", "regex"), "Unrecognized match type regex", "{wildcard: …}"),
+    ({"type": {"not": "a"}}, ("type", "not"), "Unrecognized match", "no operator 'not': write {anything-but"),
+    ({"type": {"in": ["a"]}}, ("type", "in"), "Unrecognized match", "or a list of values; the operators are"),
+    ({"subject": [{"startsWith": "a"}]}, ("subject", 0, "startsWith"), "Unrecognized match", "{prefix: …}"),
+    ({"data": {"a": [{"$gt": 1}]}}, ("data", "a", 0, "$gt"), "Unrecognized match", '{numeric: [">", …]}'),
+    ({"data": {"a": [{"ilike": 1}]}}, ("data", "a", 0, "ilike"), "Unrecognized match", "the operators are"),
     (
         {"data": {"a": {"prefix": ["x"]}}},
         ("data", "a", "prefix"),
         "must be a string",
         "one condition for each",
     ),
-    ({"data": {"a": [{"contains": 1}]}}, ("data", "a", 0, "contains"), "contains match pattern", None),
-    ({"data": {"a": []}}, ("data", "a"), "Empty arrays", None),
-    ({"data": {"a": {}}}, ("data", "a"), "Empty objects", None),
-    ({"data": {"a": [["x"]]}}, ("data", "a", 0), "Match value must be", None),
+    ({"data": {"a": [{"contains": 1}]}}, ("data", "a", 0, "contains"), "contains match pattern", "in quotes"),
+    ({"data": {"a": []}}, ("data", "a"), "Empty arrays", "exists: false"),
+    ({"data": {"a": {}}}, ("data", "a"), "Empty objects", "exists: true"),
+    ({"data": {"a": [["x"]]}}, ("data", "a", 0), "Match value must be", "no further lists"),
     ({"data": {"a": [{"exists": False, "prefix": "x"}]}}, ("data", "a", 0), "exists: false cannot", "own"),
     ({"type": "a*b*c*d*e*f*g"}, ("type",), "too complex", "at most 5"),
     ({"type": ["a*b*c*d*e*f"] * 21}, ("type",), "too complex", "100 in all"),
-    ({"$or": [{"type": "x"}]}, ("$or",), "at least 2", None),
-    ({"$or": [{"type": "x"}, "y"]}, ("$or", 1), "Only JSON object", None),
-    ({"$or": {"type": "x"}}, ("$or",), "must be an Array", None),
-    ({"data": {"$or": [{"a": 1}, {"prefix": "x"}]}}, ("data", "$or", 1, "prefix"), "reserved", None),
+    ({"$or": [{"type": "x"}]}, ("$or",), "at least 2", "without $or"),
+    ({"$or": [{"type": "x"}, "y"]}, ("$or", 1), "Only JSON object", "`$or: ["),
+    ({"$or": {"type": "x"}}, ("$or",), "must be an Array", "`$or: ["),
+    (
+        {"data": {"$or": [{"a": 1}, {"prefix": "x"}]}},
+        ("data", "$or", 1, "prefix"),
+        "reserved",
+        "under the name of the field",
+    ),
+    (
+        {"$or": [{"data": {"a": {"regex": 1}}}, {"type": "x"}]},
+        ("$or", 0, "data", "a", "regex"),
+        "reserved",
+        "write {wildcard: …}",
+    ),
     ({"data": {"a": {1: 2}}}, ("data", "a"), "key 1 is not a string", None),
     ({"data": {"a": float("nan")}}, ("data", "a"), "nan", None),
     ({"data": {"a": b"x"}}, ("data", "a"), "bytes is not a JSON value", None),
@@ -208,6 +244,26 @@ def test_refusals(pattern: Any, path: tuple[Any, ...], reason: str, hint: str | 
         parse_rule(pattern)
     assert (raised.value.reason, raised.value.path, raised.value.hint) == (problem.reason, path, problem.hint)
     assert raised.value.others == ()
+
+
+names = st.sampled_from([*RULE_OPERATORS, "$or", "regex", "not", "in", "x", "y.z", "data", "type"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["", "a*", "**", ">", "<", "10.0.0/8", "\\"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["type", "data", "$or", "Type", "other"]), values, max_size=3))
+def test_every_refusal_says_what_to_do(pattern: dict[str, Any]) -> None:
+    for problem in problems_of_rule(pattern):
+        assert problem.hint, problem.reason
+
+
+@pytest.mark.parametrize("pattern", list(refusals()), ids=str)
+def test_what_eventbridge_refuses_has_a_hint_here(pattern: dict[str, Any]) -> None:
+    for problem in problems_of_rule({"data": pattern}):
+        assert problem.hint, problem.reason
 
 
 def test_all_problems_are_found() -> None:

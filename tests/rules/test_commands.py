@@ -47,7 +47,7 @@ def test_check_of_a_broken_file() -> None:
     result = run("check", "my.yml", files={"my.yml": SOUND.replace("match: {type: x}", "mtach: {type: x}")})
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        "my.yml:4:5: error: rules.0.mtach: unknown key 'mtach'; did you mean 'match'?\n1 error\n"
+        "my.yml:4:5: error: rules.a.mtach: unknown key 'mtach'; did you mean 'match'?\n1 error\n"
     )
 
 
@@ -71,6 +71,13 @@ def test_warnings_do_not_break_a_configuration() -> None:
     result = run("check", "my.yml", files={"my.yml": "targets: {one: {log: {}}}\n"})
     assert result.exit_code == 0
     assert "my.yml:1:1: warning: there are no rules" in result.stderr
+
+
+def test_warnings_are_counted() -> None:
+    result = run("check", "my.yml", files={"my.yml": SOUND.replace("type: x}", "typ: x}", 1)})
+    assert result.exit_code == 0
+    assert "my.yml:4:13: warning: CloudEvents has no attribute 'typ'" in result.stderr
+    assert result.stdout.endswith(", 1 warning\n")
 
 
 def test_check_for_programs() -> None:
@@ -103,6 +110,37 @@ def test_tests_that_fail() -> None:
 def test_rules_without_tests_are_named() -> None:
     result = run("test", "my.yml", files={"my.yml": SOUND.rpartition("    tests:")[0]})
     assert (result.exit_code, result.stdout) == (0, "0 passed, 0 failed\nwithout tests: a\n")
+
+
+HOOK = """\
+targets:
+  one: {http: {url: "${URL}", headers: {authorization: "Bearer ${TOKEN}"}}, retry: {for: "${FOR}"}}
+settings: {listen: {port: "${PORT}"}}
+"""
+
+
+def test_tests_need_no_environment() -> None:
+    files = {"my.yml": SOUND.replace("targets: {one: {log: {}}}\n", HOOK)}
+    result = run("test", "my.yml", files=files)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "1 passed, 0 failed\n", "")
+    assert run("check", "my.yml").stderr.count("is not set") == 4
+
+
+def test_tests_need_the_names_of_targets() -> None:
+    files = {"my.yml": SOUND.replace("targets: {one: {log: {}}}\n", HOOK).replace("[one]", "[on]")}
+    result = run("test", "my.yml", files=files)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "my.yml:7:15: error: unknown target 'on'; did you mean 'one'?\n"
+
+
+def test_a_body_that_cannot_be_made_is_a_failure() -> None:
+    text = SOUND.replace("[one]", "[{target: one, transform: {text: '{{ length(data.x) }}'}}]")
+    result = run("test", "my.yml", files={"my.yml": text})
+    assert (result.exit_code, result.stdout) == (1, "0 passed, 1 failed\n")
+    assert result.stderr.startswith(
+        "my.yml:6:13: failed: a test of a: the rule matches, but the body for 'one' cannot be made: "
+        "the expression 'length(data.x)' failed: "
+    )
 
 
 def test_tests_for_programs() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from router.config.files import read_document, read_files
 from router.config.problems import ConfigurationProblems
+from router.config.report import Report
 from router.errors import ConfigurationError
 from router.events import Event
-from router.rules.load import transforms_of, version_of
+from router.rules.load import load, transforms_of, version_of
+from router.store.base import Route
+from router.targets.registry import installed_kinds
 from tests.rules.conftest import TARGETS, Deploy
 
 RULES = """
@@ -48,10 +53,10 @@ def test_versions_and_variants_stay_the_same_from_release_to_release(deploy: Dep
         "rules: [{name: a, match: {type: x}, targets: [{target: one, transform: {text: b}}]}]"
     )
     assert deployment.text == (
-        '{"rules":[{"match":{"type":"x"},"name":"a","targets":[{"target":"one","transform":{"text":"b"}}]}],'
-        '"targets":{"one":{"log":{}},"three":{"log":{}},"two":{"log":{}}}}'
+        '{"rules":[{"name":"a","match":{"type":"x"},"targets":[{"target":"one","transform":{"text":"b"}}]}],'
+        '"targets":{"one":{"log":{}},"two":{"log":{}},"three":{"log":{}}}}'
     )
-    assert deployment.version == "e15d11700469b623"
+    assert deployment.version == "b7797d203a7df7a8"
     assert deployment.rules[0].routes[0].variant == "7b8de1c2be81"
 
 
@@ -105,6 +110,20 @@ def test_a_stored_version_still_makes_its_bodies(deploy: Deploy) -> None:
     assert transforms[variant].render(sent).content == b'{"n":0.10000000000000000001,"t":"xy"}'
 
 
+def test_bodies_have_their_keys_in_the_order_in_which_they_are_written(deploy: Deploy) -> None:
+    deployment = deploy("""
+rules:
+  - name: a
+    match: {type: x}
+    targets: [{target: one, transform: {json: {title: "{{ type }}", body: {z: 1, a: 2}, at: 3}}}]
+""")
+    sent = Event(id="7", source="s", type="x")
+    (stored,) = transforms_of(deployment.text).values()
+    assert stored.render(sent).content == b'{"title":"x","body":{"z":1,"a":2},"at":3}'
+    assert deployment.rules[0].routes[0].transform is not None
+    assert deployment.rules[0].routes[0].transform.render(sent) == stored.render(sent)
+
+
 def test_a_version_without_transforms_has_none(deploy: Deploy) -> None:
     assert transforms_of(deploy("rules: [{name: a, match: {type: x}, targets: [one]}]").text) == {}
 
@@ -130,6 +149,51 @@ rules:
     tests: [{event: {specversion: 1.0, subject: 5, flag: true}, expect: match}]
 """)
     assert deployment.route(deployment.rules[0].tests[0].event)
+
+
+def test_without_an_environment_rules_can_be_asked_and_no_target_is_there() -> None:
+    report = Report()
+    document = read_document(b"""
+rules: [{name: a, match: {type: x}, targets: [one]}]
+targets: {one: {http: {url: "${URL}", headers: {a: "${A}", b: "${"}}, concurrency: "${N}"}}
+""", "x.yml", report)  # fmt: skip
+    assert document is not None
+    deployment = load([document], installed_kinds(), None, report)
+    assert deployment is not None
+    assert (report.problems, deployment.targets) == ((), {})
+    assert deployment.route(Event(id="1", source="s", type="x")) == (Route("one", "", ("a",)),)
+
+
+RULE_FOR_CONSOLE = "rules: [{name: a, match: {type: x}, targets: [console]}]"
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        "targets: {console: {log: {}}",
+        "targets: [console]",
+        "targets: !all {console: {log: {}}}",
+        "targets: {<<: {console: {log: {}}}}",
+        "target: {console: {log: {}}}",
+        "[console]",
+        "{{ x }}: 1",
+    ],
+)
+def test_what_stands_where_nothing_can_be_read_is_not_called_unknown(tmp_path: Path, targets: str) -> None:
+    (tmp_path / "rules.yml").write_text(RULE_FOR_CONSOLE)
+    (tmp_path / "targets.yml").write_text(targets)
+    report = Report()
+    documents = read_files([tmp_path / "rules.yml", tmp_path / "targets.yml"], report)
+    assert load(documents, installed_kinds(), {}, report) is None
+    assert {Path(problem.file).name for problem in report.problems} == {"targets.yml"}
+
+
+def test_a_file_that_is_not_there_may_have_the_targets(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(RULE_FOR_CONSOLE)
+    report = Report()
+    documents = read_files([tmp_path / "rules.yml", tmp_path / "gone.yml"], report)
+    assert load(documents, installed_kinds(), {}, report) is None
+    assert [problem.message for problem in report.problems] == ["no such file or folder"]
 
 
 def test_with_errors_there_is_no_deployment(deploy: Deploy) -> None:

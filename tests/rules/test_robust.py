@@ -30,7 +30,12 @@ SOUND: dict[str, Any] = {
             "targets": ["one", {"target": "two", "transform": {"json": {"t": "{{ type }}"}}}],
             "tests": [{"name": "n", "event": {"type": "imm:x", "data": {"x": 1}}, "expect": "match"}],
         },
-        {"name": "b", "backstop": True, "targets": ["two"], "tests": [{"event": {}, "expect": "no-match"}]},
+        {
+            "name": "b",
+            "backstop": True,
+            "targets": ["two", "three"],
+            "tests": [{"event": {}, "expect": "no-match"}],
+        },
     ],
     "targets": {
         "one": {"http": {"url": "http://127.0.0.1/", "headers": {"a": "${B:-c}"}}, "retry": {"for": "1h"}},

@@ -87,6 +87,38 @@ rules:
     assert result.why == "expected match, but the backstop is not asked: 'everything' matches already"
 
 
+BODIES = """
+rules:
+  - name: a
+    match: {type: x}
+    targets:
+      - one
+      - {target: two, transform: {text: "{{ length(data.URI) }}"}}
+      - {target: three, transform: {json: {n: "{{ sum(data.numbers) }}", m: "{{ data.gone }}"}}}
+    tests: [{event: EVENT, expect: EXPECT}]
+"""
+
+
+def bodies(deploy: Deploy, event: str, expect: str = "match") -> str | None:
+    (result,) = run_tests(deploy(BODIES.replace("EVENT", event).replace("EXPECT", expect)))
+    return result.why
+
+
+def test_bodies_are_made_of_events_that_match(deploy: Deploy) -> None:
+    assert bodies(deploy, "{type: x, data: {URI: a, numbers: [1]}}") is None
+    assert bodies(deploy, "{type: y}", "no-match") is None
+
+
+def test_every_body_that_cannot_be_made_is_told(deploy: Deploy) -> None:
+    said = bodies(deploy, "{type: x, data: {URI: a}}")
+    assert said is not None
+    assert said.startswith("the rule matches, but the body for 'three' cannot be made: the expression 'sum(")
+    said = bodies(deploy, "{type: x}")
+    assert said is not None
+    assert "the body for 'two' cannot be made: the expression 'length(data.URI)' failed" in said
+    assert " and the body for 'three' cannot be made: " in said
+
+
 def test_an_event_may_leave_out_what_does_not_matter() -> None:
     event = event_of({"data": {"a": [1, 2.5, None]}, "subject": "x", "myextension": 7})
     assert (event.id, event.source, event.type, event.subject) == ("test", "test", "test", "x")

@@ -6,7 +6,7 @@ import pytest
 
 from router.config.report import Report
 from router.config.yaml import read
-from router.settings import Settings, SourceSpec, read_settings
+from router.settings import Settings, SourceSpec, is_loopback, read_settings
 
 KINDS = ("cloudevents", "alibaba", "baidu")
 
@@ -51,7 +51,28 @@ def test_settings_may_be_said() -> None:
         "settings: {listen: {host: '${HOST}', port: '${PORT:-9090}'}, body: 10MB}",
         environ={"HOST": "0.0.0.0"},
     )
-    assert (problems, found.host, found.port, found.body) == ([], "0.0.0.0", 9090, 10_000_000)
+    assert (found.host, found.port, found.body) == ("0.0.0.0", 9090, 10_000_000)
+    assert [problem.partition(" warning: ")[0] for problem in problems] == ["a.yml:1:27:"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_is_no_news(host: str) -> None:
+    assert is_loopback(host)
+    assert settings(f"settings: {{listen: {{host: '{host}'}}}}")[1] == []
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "192.0.2.1", "router.example.com", "127.0.0.1.example.com"]
+)
+def test_beyond_loopback_serve_will_refuse(host: str) -> None:
+    assert not is_loopback(host)
+    found, problems = settings("settings: {listen: {host: '${HOST}', port: 1}}", environ={"HOST": host})
+    assert found.host == host
+    (complaint,) = problems
+    assert complaint == (
+        "a.yml:1:27: warning: settings.listen.host: `serve` will refuse to listen there: "
+        "no source verifies who sends; listen on 127.0.0.1, or start it with --insecure"
+    )
 
 
 def test_settings_may_be_spread_over_files() -> None:

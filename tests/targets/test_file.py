@@ -20,8 +20,10 @@ from pydantic import ValidationError
 import router
 from router.errors import ConfigurationError
 from router.events import Event
+from router.store.sqlite import SqliteStore
 from router.targets.base import Delivered, Message, RetryLater, Surroundings, Target
 from router.targets.file import FileKind, FileSettings
+from tests.support import record
 from tests.targets.clock import StandingClock
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -42,6 +44,10 @@ def opened(
 
 async def deliver(target: Target, *numbers: int) -> Sequence[object]:
     return await target.deliver([message(number) for number in numbers])
+
+
+def names_in(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob("*")]
 
 
 def sequences(path: Path) -> list[int]:
@@ -75,6 +81,12 @@ class TestSettings:
             "a..b/..c",
             ".hidden",
             "{date}{date}",
+            "a~/~b",
+            "audit/lock",
+            "audit/events/x",
+            "lock.jsonl",
+            "deliveries.jsonl",
+            "{date}/deliveries.sqlite",
         ],
     )
     def test_paths_in_the_data_folder(self, path: str) -> None:
@@ -102,12 +114,31 @@ class TestSettings:
             ("{{date}}.jsonl", "has a brace that does not belong to {date}"),
             ("{date", "has a brace that does not belong to {date}"),
             ("date}", "has a brace that does not belong to {date}"),
+            ("~/audit.jsonl", "begins with ~, which is not expanded"),
+            ("~", "begins with ~, which is not expanded"),
+            ("~router/audit.jsonl", "begins with ~, which is not expanded"),
+            ("lock", "'lock' in the data folder belongs to the store"),
+            ("Lock", "'Lock' in the data folder belongs to the store"),
+            ("events", "'events' in the data folder belongs to the store"),
+            ("events/{date}.jsonl", "'events' in the data folder belongs to the store"),
+            ("deliveries.sqlite{date}", "'deliveries.sqlite{date}' in the data folder belongs to the store"),
         ],
     )
     def test_paths_that_are_refused(self, path: str, what: str) -> None:
         with pytest.raises(ValidationError) as caught:
             FileSettings(path=path)
         assert what in caught.value.errors()[0]["msg"]
+
+    @pytest.mark.anyio
+    async def test_whatever_the_store_makes_is_refused(self, tmp_path: Path) -> None:
+        store = SqliteStore(tmp_path, StandingClock(NOON))
+        await store.append([record()])
+        made = names_in(tmp_path)
+        await store.close()
+        assert len(made) > 5
+        for path in made:
+            with pytest.raises(ValidationError, match="belongs to the store"):
+                FileSettings(path=path)
 
     @pytest.mark.parametrize("settings", [{}, {"path": 1}, {"path": "a", "mode": 1}])
     def test_other_settings_that_are_refused(self, settings: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def test_the_environment_comes_in_everywhere() -> None:
          "2:25: error: targets.it.retry.form: unknown key 'form'; did you mean 'for'?"),
         ("it: {log: {}, retry: 5}", "2:24: error: targets.it.retry: wants a mapping, found a number"),
         ("it: {log: {}, retry: {first: 2m, most: 1m}}",
-         "2:24: error: targets.it.retry: first (120s) is longer than most (60s)"),
+         "2:24: error: targets.it.retry: first (2m) is longer than most (1m)"),
         ("it: {log: {}, concurrency: 0}", "2:30: error: targets.it.concurrency: must be at least 1"),
         ("it: {log: {}, concurrency: 1.5}",
          "2:30: error: targets.it.concurrency: wants a whole number, found a number"),
@@ -119,6 +119,66 @@ def test_values_from_the_environment_stay_out_of_problems() -> None:
     _, (complaint,) = targets("it: {http: {url: '${URL}'}}", environ={"URL": "ftp://hunter2"})
     assert "hunter2" not in complaint
     assert complaint.startswith("2:20: error: targets.it.http.url: ")
+
+
+@pytest.mark.parametrize(
+    ("host", "what"),
+    [
+        ("hunter2", "has no scheme"),
+        ("http://hunter2:http", "has a port that is no number up to 65535"),
+        ("http://hunter2 and", "has a space in it"),
+        ("http://[hunter2", "has an IPv6 address that is none, or not whole in brackets"),
+        ("gopher://hunter2", "has a scheme other than http and https"),
+    ],
+)
+def test_an_address_that_is_none_names_the_variable_that_is_in_it(host: str, what: str) -> None:
+    _, (complaint,) = targets("it: {http: {url: '${HOST}/x'}}", environ={"HOST": host})
+    assert complaint == (
+        f"2:20: error: targets.it.http.url: {what}, with HOST filled in from the environment; "
+        "write https://example.com/path"
+    )
+
+
+def test_a_default_is_no_fault_of_the_environment() -> None:
+    _, (complaint,) = targets("it: {http: {url: '${HOST:-example.com}/x'}}")
+    assert complaint == "2:20: error: targets.it.http.url: has no scheme; write https://example.com/path"
+
+
+def test_pauses_that_are_upside_down_are_told_as_they_are_written() -> None:
+    _, (complaint,) = targets("it: {log: {}, retry: {first: '${FIRST}', most: 90s}}", environ={"FIRST": "2m"})
+    assert complaint.endswith("targets.it.retry: first (${FIRST}) is longer than most (90s)")
+
+
+class TestClaims:
+    """What a target has for itself alone."""
+
+    def test_two_targets_cannot_have_one_file(self) -> None:
+        found, complaints = targets(
+            "{a: {file: {path: x}}, b: {file: {path: y}}, c: {file: {path: '${P}'}}}", environ={"P": "x"}
+        )
+        (complaint,) = complaints
+        assert complaint == (
+            "2:52: error: the targets 'a' and 'c' want the same file; "
+            "give one of them another; 'a' is in x.yml:2"
+        )
+        assert all(found.values())
+
+    def test_other_kinds_claim_nothing(self) -> None:
+        text = "{a: {http: {url: 'http://x/'}}, b: {http: {url: 'http://x/'}}, c: {log: {}}, d: {log: {}}}"
+        assert targets(text)[1] == []
+
+    def test_a_file_that_is_not_known_yet_is_not_claimed_twice(self) -> None:
+        _, complaints = targets("{a: {file: {path: 'x${A}'}}, b: {file: {path: 'x${B}'}}}")
+        assert [complaint.rpartition(" ")[2] for complaint in complaints] == ["${A:-…}", "${B:-…}"]
+
+    def test_a_kind_of_ones_own_may_claim_something(self) -> None:
+        _, complaints = targets(
+            "{a: {port: {number: 1}}, b: {port: {number: 1}}, c: {port: }, d: {port: }}",
+            points(port="tests.targets.port:PortKind"),
+        )
+        assert [complaint.partition(";")[0] for complaint in complaints] == [
+            "2:32: error: the targets 'a' and 'b' want the same port"
+        ]
 
 
 def points(**values: str) -> Registry:

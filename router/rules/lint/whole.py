@@ -1,24 +1,22 @@
-"""What only shows when all rules and targets are seen together."""
+"""Rules and targets, seen together: names that are taken, unknown or unused."""
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 from router.config.files import Entry, entries
 from router.config.problems import Path, Severity, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
-from router.patterns.operators import RULE_OPERATORS
 
-_NEARLY = 0.8
-"""How near to an operator (difflib's ratio) a field's name must be to be suspect."""
+_BARE_VARIABLE = re.compile(r"(?<![\\$\w])\$([A-Z_][A-Z0-9_]+)")
+"""What a shell would fill in. Names of variables are written in capitals (POSIX, 8.1)."""
 
 
 def check(documents: Sequence[Document], targets: Iterable[str], report: Report) -> None:
-    """Names that are taken or unknown; a deployment without rules.
+    """Names that are taken, unknown or unused; a deployment without rules.
 
     Args:
         documents: the deployment's files, whatever their shape.
@@ -27,15 +25,20 @@ def check(documents: Sequence[Document], targets: Iterable[str], report: Report)
     """
     known = list(targets)
     first: dict[str, Entry] = {}
+    used: set[str] = set()
     count = 0
     for entry in entries(documents, "rules"):
         count += 1
-        if not isinstance(entry.value, dict):
-            continue
-        _check_name(entry, first, report)
-        _check_targets(entry, known, report)
-        _check_operators(entry, report)
-    if documents and not count and not report.errors:
+        if isinstance(entry.value, dict):
+            _check_name(entry, first, report)
+            _check_targets(entry, known, report)
+            used.update(name for _, name, _ in _ways(entry))
+    _check_variables(documents, report)
+    if report.errors or not documents:
+        return  # a broken rule may use any target
+    if count:
+        _check_use(documents, used, report)
+    else:
         what = "there are no rules: every event would be stored, and go nowhere"
         report.add(documents[0], (), "no-rules", what, severity=Severity.WARNING)
 
@@ -58,8 +61,9 @@ def _check_targets(entry: Entry, known: Sequence[str], report: Report) -> None:
     seen: list[tuple[str, Any]] = []
     for path, name, transform in _ways(entry):
         if name not in known:
-            hint = did_you_mean(name, known) or _defined(known)
-            report.add(entry.document, path, "unknown-target", f"unknown target {name!r}", hint)
+            if "targets" not in report.lost:
+                hint = did_you_mean(name, known) or _defined(known)
+                report.add(entry.document, path, "unknown-target", f"unknown target {name!r}", hint)
         elif (name, transform) in seen:
             what = f"the target {name!r} stands here twice with the same body"
             hint = "remove one: it is sent once anyway"
@@ -77,31 +81,38 @@ def _ways(entry: Entry) -> Iterator[tuple[Path, str, Any]]:
             yield (*path, "target"), way["target"], way.get("transform")
 
 
-def _check_operators(entry: Entry, report: Report) -> None:
-    """Warn of a field under `data` that is nearly called like an operator: it would never match, silently."""
-    for path in _payload_fields(entry.value.get("match"), (*entry.path, "match"), inside=False):
-        name = str(path[-1])
-        if (near := _near_operator(name)) is not None:
-            what = f"{name!r} is a field of the payload here"
-            hint = f"if you meant the operator, write {near!r}"
-            report.add(entry.document, path, "operator", what, hint, key=True, severity=Severity.WARNING)
+def _check_use(documents: Sequence[Document], used: set[str], report: Report) -> None:
+    for entry in entries(documents, "targets"):
+        if entry.name not in used:
+            what = f"no rule sends anything to the target {entry.name!r}"
+            hint = "name it under targets: of a rule, or remove it"
+            report.add(
+                entry.document, entry.path, "unused-target", what, hint, key=True, severity=Severity.WARNING
+            )
 
 
-def _payload_fields(held: Any, path: Path, *, inside: bool) -> Iterator[Path]:
-    if isinstance(held, dict):
-        for name, value in held.items():
-            if inside and name != "$or":
-                yield (*path, name)
-            yield from _payload_fields(value, (*path, name), inside=inside or name == "data")
-    elif isinstance(held, list) and path[-1] == "$or":
-        for index, branch in enumerate(held):
-            yield from _payload_fields(branch, (*path, index), inside=inside)
+def _check_variables(documents: Sequence[Document], report: Report) -> None:
+    """Warn of variables in a shell's short form: they stay the text that is written."""
+    for entry in entries(documents, "targets"):
+        for path, text in _texts(entry.value, entry.path):
+            for found in _BARE_VARIABLE.finditer(text):
+                what = f"{found.group()} is plain text: nothing is filled in"
+                hint = f"write ${{{found[1]}}}, if the environment variable is meant"
+                report.add(
+                    entry.document, path, "variable", what, hint,
+                    offset=found.start(), severity=Severity.WARNING,
+                )  # fmt: skip
 
 
-@lru_cache(maxsize=10_000)
-def _near_operator(name: str) -> str | None:
-    near = difflib.get_close_matches(name, RULE_OPERATORS, n=1, cutoff=_NEARLY)
-    return near[0] if near and name not in RULE_OPERATORS else None
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, held in value.items():
+            yield from _texts(held, (*path, key))
+    elif isinstance(value, list):
+        for index, held in enumerate(value):
+            yield from _texts(held, (*path, index))
 
 
 def _defined(known: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""What is sound and yet hardly meant, and what only shows when rules and targets are seen together."""

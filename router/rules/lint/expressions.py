@@ -1,0 +1,111 @@
+"""Expressions and templates that hardly mean what they say: JMESPath reads them, as something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jmespath.lexer import Lexer
+
+from router.config.expressions import Expression
+from router.events.model import ATTRIBUTE_NAME
+from router.transforms import Piece
+
+Warn = Callable[[int, str, str], None]
+"""Told of a doubt: the character (from 0) where it is, what is doubtful, and what to write instead."""
+
+_COMPARATORS = {"eq", "ne", "lt", "lte", "gt", "gte"}
+_ON_A_VALUE = {
+    "subexpression",
+    "index_expression",
+    "projection",
+    "filter_projection",
+    "value_projection",
+    "pipe",
+}
+"""What looks up its first part where it stands, and the others in the value of that."""
+_LITERALS = {"true", "false", "null"}
+
+_STATEMENT = re.compile(r"\{%")
+_JSON_PATH = re.compile(r"\$\.[A-Za-z_][\w.]*")
+
+
+def check(expression: Expression, warn: Warn) -> None:
+    """Warn of what an expression can hardly mean."""
+    tokens = [token for token in Lexer().tokenize(expression.text) if token["type"] != "eof"]
+    told = set()
+    types = ["", *(token["type"] for token in tokens), "", ""]  # "" stands beyond the ends
+    for at, token in enumerate(tokens):
+        name, around = str(token["value"]), (types[at], types[at + 2], types[at + 3])
+        if not (token["type"].endswith("_identifier") and _stands_for_a_value(*around)):
+            continue
+        if token["type"] == "quoted_identifier":
+            told.add(name)
+            what = f'"{name}" in double quotes is the field of that name'
+            warn(token["start"], what, f"write the text as '{name}'")
+        elif name in _LITERALS:
+            told.add(name)
+            warn(token["start"], f"{name} is the field of that name here", f"write `{name}`, in backticks")
+    for name in dict.fromkeys(_roots(expression.tree)):
+        if not ATTRIBUTE_NAME.match(name) and name not in told:
+            what = f"{name} is no attribute of any event: their names are lower-case letters and digits"
+            warn(_place(tokens, name), what, f"did you mean data.{name}?")
+
+
+def check_text(text: str, warn: Warn) -> None:
+    """Warn of what a template's own text can hardly mean."""
+    for found in _STATEMENT.finditer(text):
+        warn(
+            found.start(),
+            "{% is plain text: templates have {{ expression }} and nothing else",
+            "leave it out",
+        )
+    for found in _JSON_PATH.finditer(text):
+        what = f"{found.group()} is plain text: nothing is filled in"
+        warn(found.start(), what, f"write {{{{ {found.group().removeprefix('$.')} }}}}")
+
+
+def check_piece(piece: Piece, warn: Warn) -> None:
+    """Warn of what a piece of a transform can hardly mean."""
+
+    def here(offset: int, what: str, hint: str) -> None:
+        warn(piece.offset + offset, what, hint)
+
+    if isinstance(piece.part, Expression):
+        check(piece.part, here)
+    else:
+        check_text(piece.part, here)
+
+
+def _stands_for_a_value(before: str, after: str, later: str) -> bool:
+    """Whether a name is what something is compared with, or a whole argument."""
+    if before in _COMPARATORS:
+        return after not in {"dot", "lbracket", "filter", "flatten"}
+    if after in _COMPARATORS:
+        return before != "dot" and later != "literal"  # "content-type" == 'x' compares a field
+    return before in {"comma", "lparen"} and after in {"comma", "rparen"}
+
+
+def _roots(node: Mapping[str, Any]) -> Iterator[str]:
+    """The names that an expression looks up in the event itself, not in a value found there."""
+    children = [child for child in node["children"] if isinstance(child, Mapping)]
+    match node["type"]:
+        case "field":
+            yield node["value"]
+        case "expref":
+            return
+        case kind if kind in _ON_A_VALUE:
+            yield from _roots(children[0])
+        case _:
+            for child in children:
+                yield from _roots(child)
+
+
+def _place(tokens: list[Any], name: str) -> int:
+    """Where a root name stands first."""
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        named = token["type"].endswith("_identifier") and token["value"] == name
+        if named and (before is None or before["type"] != "dot"):
+            return int(token["start"])
+    return 0
