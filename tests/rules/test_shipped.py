@@ -12,11 +12,13 @@ from router.cli.schema import schema_of
 from router.config.files import read_files
 from router.config.report import Report
 from router.events import Event
+from router.main import SOURCES
 from router.patterns.operators import RULE_OPERATORS
 from router.rules.load import load
 from router.rules.model import Deployment
 from router.rules.spec import RuleSpec, RuleTestSpec
 from router.rules.testing import run_tests
+from router.settings import Listen, ServerSettings, SourceSettings, read_settings
 from router.targets.registry import installed_kinds
 from router.targets.spec import Handling, Retry
 from router.transforms import KINDS
@@ -109,7 +111,9 @@ def test_every_example_of_the_page_on_targets_works(number: int, tmp_path: Path)
     file = tmp_path / "targets.yml"
     file.write_text(fences("targets/README.md")[number], encoding="utf-8")
     report = Report()
-    assert load(read_files([file], report), installed_kinds(), {}, report) is not None
+    documents = read_files([file], report)
+    read_settings(documents, SOURCES, {}, report)
+    assert load(documents, installed_kinds(), {}, report) is not None
     assert [problem.code for problem in report.problems] == ["no-rules"]
 
 
@@ -146,6 +150,17 @@ def test_the_page_on_targets_explains_every_kind_and_key() -> None:
         assert all(f"| `{key}` |" in section for key in keys(registry.kind(kind).settings)), kind
     wanted = [*(f"retry.{key}" for key in keys(Retry)), *(key for key in keys(Handling) if key != "retry")]
     assert all(f"| `{key}` |" in page for key in wanted)
+
+
+def test_the_page_explains_every_source_and_setting() -> None:
+    page = (ROOT / "targets/README.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("\n## `router.yml`")
+    section, _, _ = section.partition("\n## ")
+    settings = [key for key in keys(ServerSettings) if key != "listen"]
+    wanted = [*keys(SourceSettings), *settings, *(f"listen.{key}" for key in keys(Listen)), *SOURCES]
+    assert all(f"| `{key}` |" in section for key in wanted)
+    for kind, source in SOURCES.items():
+        assert f"| `{kind}` | {', '.join(f'`{path}`' for path in source().paths)} |" in section
 
 
 def test_the_schema_describes_every_key_of_the_router() -> None:

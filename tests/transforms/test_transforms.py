@@ -22,6 +22,7 @@ from router.transforms import (
     canonical_json,
     compile_transform,
     faults,
+    pieces,
     variant_of,
 )
 
@@ -223,3 +224,17 @@ def test_the_variant_is_the_fingerprint_of_what_was_written() -> None:
 
 def test_what_is_rendered_is_a_value() -> None:
     assert compile_transform({"text": "x"}).render(EVENT) == Rendered(b"x", "text/plain; charset=utf-8")
+
+
+def test_the_pieces_of_a_transform_have_their_places() -> None:
+    written = {"json": {"a": ["x {{  type }}{{ id }}", 5], "b": "y"}}
+    found = [(piece.path, piece.offset, piece.part) for piece in pieces(written)]
+    assert [(path, offset, getattr(part, "text", part)) for path, offset, part in found] == [
+        (("json", "a", 0), 0, "x "),
+        (("json", "a", 0), 6, "type"),
+        (("json", "a", 0), 16, "id"),
+        (("json", "b"), 0, "y"),
+    ]
+    (whole,) = pieces({"select": "data.x"})
+    assert (whole.path, whole.offset, getattr(whole.part, "text", None)) == (("select",), 0, "data.x")
+    assert list(pieces({"constant": "{{ type }}"})) == []

@@ -1,0 +1,129 @@
+"""Doubts about rules: what raises none, and what takes one away. Those that are raised: `tests/problems/`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.config.files import read_document
+from router.config.problems import Severity
+from router.config.report import Report
+from router.rules.lint.patterns import _is_slip
+from router.rules.load import load
+from router.targets.registry import installed_kinds
+
+
+def doubts(rule: str, targets: str = "{one: {log: {}}}") -> list[str]:
+    text = f"rules: [{{name: a, targets: [one], {rule}}}]\ntargets: {targets}"
+    report = Report()
+    document = read_document(text.encode(), "x.yml", report)
+    assert document is not None
+    assert load([document], installed_kinds(), {}, report) is not None, report.problems
+    assert all(problem.severity is Severity.WARNING for problem in report.problems)
+    return [problem.message for problem in report.problems]
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "type: imm:Task:*",
+        "type: [com.example.*, com.*.created, '*.created', 'imm:*:Video*', '*']",
+        "source: [/cameras/, /cameras/*/front/, 'https://example.com/*', acs.*]",
+        "subject: ['acs:oss:cn:*', images/a.b.png, 'a (1).png', 'a+b', 'C$/x']",
+        "type: {wildcard: 'imm:.*'}",
+        "type: {exactly: '^imm$'}",
+        "type: [{prefix: imm}, {anything-but: {wildcard: 'imm:*'}}]",
+        "data: {URI: [{wildcard: '*.mp4'}, {exactly: '*'}]}",
+        "data.URI: {anything-but: [a, b]}",
+        "data: {in.gt: 5, Score.in: [1]}",
+        "data: {not: {Status: x}}",
+        "data: {name: x, date: y, typ: z, ids: [1]}",
+        "data: {done: [true, false, 'True', \"no\", maybe]}",
+        "data: [null]",
+        "data: {x: null}",
+        "verdict: block",
+        "$or: [{verdict: block}, {data: {$or: [{x: 1}, {y: 2}]}}]",
+        "traceparent: {exists: true}",
+    ],
+)
+def test_what_is_meant_raises_no_doubt(match: str) -> None:
+    assert doubts(f"match: {{{match}}}") == []
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "data.Suggestion == 'block'",
+        "data.a == data.b && verdict == 'block'",
+        "contains(data.URI, 'x') || length(data.Frames[?Rate > `1`].Label) > `0`",
+        "data.Frames[?Rate > `1` && Label == 'x'] | [0].Label",
+        "{Title: data.Title, x: type}",
+        "data.{Title: Title, x: [Label, URI]}.Title",
+        "data.Frames[].[Label, Rate]",
+        "map(&Label, data.Frames) && sort_by(data.Frames, &Rate)",
+        "data.*.Label || data.Frames[*].Label",
+        "data.\"content-type\" == 'x'",
+        'data.x == data."x-y"',
+        "data.Frames[?\"content-type\" == 'x']",
+        "data.done == `true` && data.true",
+        "@.type",
+    ],
+)
+def test_what_an_expression_means_raises_no_doubt(where: str) -> None:
+    assert doubts(f"match: {{type: x}}, where: {json.dumps(where)}") == []
+
+
+def test_an_attribute_that_the_tests_have_is_meant() -> None:
+    assert doubts("match: {typ: x}") == ["CloudEvents has no attribute 'typ'; it would be an extension"]
+    test = "tests: [{event: {typ: x}, expect: match}]"
+    assert doubts(f"match: {{typ: x}}, {test}") == []
+
+
+def test_what_is_broken_raises_no_doubt_beside() -> None:
+    report = Report()
+    text = b'rules: [{name: a, match: {typ: x, data: {a: {numeric: 5}, b: "x*"}}, targets: [one]}]'
+    document = read_document(text, "x.yml", report)
+    assert document is not None
+    assert load([document], installed_kinds(), {}, report) is None
+    assert {problem.code for problem in report.problems} == {"pattern", "unknown-target"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("typ", "type"), ("tpe", "type"), ("ype", "type"), ("types", "type"), ("tyype", "type"),
+        ("tipe", "type"), ("tyep", "type"), ("ytpe", "type"), ("suject", "subject"), ("di", "id"),
+    ],
+)  # fmt: skip
+def test_a_slip(written: str, meant: str) -> None:
+    assert _is_slip(written, meant)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("type", "type"), ("uid", "id"), ("mime", "time"), ("tp", "type"), ("epyt", "type"), ("verdict", "id")],
+)
+def test_another_word(written: str, meant: str) -> None:
+    assert not _is_slip(written, meant)
+
+
+@given(st.text("abc", min_size=2, max_size=5), st.data())
+def test_every_slip_behind_the_first_letter_is_one(meant: str, data: Any) -> None:
+    at = data.draw(st.integers(1, len(meant) - 1))
+    for written in (
+        meant[:at] + "x" + meant[at:],
+        meant[:at] + meant[at + 1 :],
+        meant[:at] + "x" + meant[at + 1 :],
+    ):
+        assert _is_slip(written, meant)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x/$5", "http://x/$metadata", "http://x/$", "http://x/$${NAME}", "http://x/${NAME:-d}"]
+)
+def test_a_dollar_that_is_no_variable(url: str) -> None:
+    assert doubts("match: {type: x}", f"{{one: {{http: {{url: '{url}'}}}}}}") == []
