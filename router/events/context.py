@@ -13,10 +13,12 @@ from typing import Any
 from router.events.model import (
     ATTRIBUTE_NAME,
     INTEGER_RANGE,
+    SHOWN,
     SPEC_ATTRIBUTES,
     Attribute,
     Event,
     EventError,
+    cut,
     is_json_media_type,
 )
 
@@ -46,9 +48,6 @@ _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ -~\t]*)?", re.
 
 _SHORTEST_MONTH = 28
 
-_SHOWN = 60
-"""How many characters of a wrong value a message repeats."""
-
 
 def is_date_time(text: str) -> bool:
     """Whether a text is an RFC 3339 `date-time`.
@@ -77,7 +76,7 @@ def complaint(name: str, value: Any) -> str | None:
     """What is wrong with one attribute that is present, None if nothing is. It begins with the name."""
     wrong = _spec_complaint(name, value) if name in _SPEC_NAMES else _extension_complaint(name, value)
     if wrong is None and type(value) is str and not value.isprintable() and (found := _ILLEGAL.search(value)):
-        return f"{name}: holds U+{ord(found[0]):04X}, which no attribute may contain"
+        return f"{cut(name)}: holds U+{ord(found[0]):04X}, which no attribute may contain"
     return wrong
 
 
@@ -97,9 +96,9 @@ def _extension_complaint(name: str, value: Any) -> str | None:
     if type(value) is int:
         if value in INTEGER_RANGE:
             return None
-        return f"{name}: {_shown(value)} does not fit into 32 bits; send it as a string"
+        return f"{cut(name)}: {_shown(value)} does not fit into 32 bits; send it as a string"
     if type(value) is not str and type(value) is not bool:
-        return f"{name}: {_shown(value)} where a string, a 32-bit integer or a boolean should stand"
+        return f"{cut(name)}: {_shown(value)} where a string, a 32-bit integer or a boolean should stand"
     return None
 
 
@@ -144,5 +143,4 @@ def _shown(value: Any) -> str:
         return "an object"
     if isinstance(value, list):
         return "an array"
-    text = ascii(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return cut(ascii(value[:SHOWN] if isinstance(value, str) else value))

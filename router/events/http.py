@@ -5,8 +5,11 @@ Headers are a mapping of lower-case names to values; there is no I/O here.
 
 from __future__ import annotations
 
+import encodings
+import encodings.aliases
 import hashlib
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote_to_bytes
@@ -14,7 +17,7 @@ from urllib.parse import parse_qs, quote, unquote_to_bytes
 import msgspec
 
 from router.events import context, json_format, json_text
-from router.events.model import Event, EventError, is_json_media_type
+from router.events.model import Event, EventError, cut, is_json_media_type
 
 PREFIX = "ce-"
 """Section 3.1.3.1: every attribute but `datacontenttype` and `data` becomes a header of this prefix."""
@@ -31,13 +34,19 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CHARSET = re.compile(r"(?i);\s*charset\s*=\s*\"?([^\s\";]+)")
 
 
+_JSON_CODECS = frozenset(("utf_8", "ascii"))
+"""JSON is UTF-8 (RFC 8259, section 8.1), and so is every US-ASCII text."""
+
+
 class UnsupportedMediaType(EventError):  # noqa: N818 (the name RFC 9110, section 15.5.16, gives it)
     """The event format is not one this router reads."""
 
     status = 415
 
 
-def decode_request(headers: Mapping[str, str], body: bytes, query: str = "") -> tuple[Event, ...]:
+def decode_request(
+    headers: Mapping[str, str], body: bytes, query: str = "", most: int = sys.maxsize
+) -> tuple[Event, ...]:
     """The events of a request, in whichever mode it is.
 
     Section 3: a batch or structured event by its Content-Type (the batch's begins with the structured
@@ -46,12 +55,13 @@ def decode_request(headers: Mapping[str, str], body: bytes, query: str = "") -> 
 
     Raises:
         UnsupportedMediaType: the Content-Type names an event format or charset other than JSON in UTF-8.
+        TooMuchError: it is a batch of more than `most` events.
         EventError: the request cannot be read; the message says what is wrong and where.
     """
     content_type = headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.startswith(_STRUCTURED):
-        return _by_format(media_type, content_type, body)
+        return _by_format(media_type, content_type, body, most)
     if is_binary(headers):
         return (decode_binary(headers, body),)
     return (_plain(media_type, content_type, body, query),)
@@ -115,15 +125,26 @@ def encode_batch(events: Iterable[Event]) -> tuple[dict[str, str], bytes]:
     return {"content-type": json_format.BATCH_MEDIA_TYPE}, json_format.encode_batch(events)
 
 
-def _by_format(media_type: str, content_type: str, body: bytes) -> tuple[Event, ...]:
+def _by_format(media_type: str, content_type: str, body: bytes, most: int) -> tuple[Event, ...]:
     batch = media_type.startswith(_BATCH)
     if media_type not in (json_format.MEDIA_TYPE, json_format.BATCH_MEDIA_TYPE):
         known = json_format.BATCH_MEDIA_TYPE if batch else json_format.MEDIA_TYPE
-        raise UnsupportedMediaType(f"Content-Type {media_type}: send {known}, no other event format is read")
+        raise UnsupportedMediaType(
+            f"Content-Type {cut(media_type)}: send {known}, no other event format is read"
+        )
     charset = _CHARSET.search(content_type)
-    if charset and charset[1].lower() not in ("utf-8", "us-ascii"):
-        raise UnsupportedMediaType(f"Content-Type {content_type}: JSON is UTF-8, send it as that")
-    return json_format.decode_batch(body) if batch else (json_format.decode(body),)
+    if charset and _codec(charset[1]) not in _JSON_CODECS:
+        raise UnsupportedMediaType(f"Content-Type {cut(content_type)}: JSON is UTF-8, send it as that")
+    return json_format.decode_batch(body, most) if batch else (json_format.decode(body),)
+
+
+def _codec(charset: str) -> str:
+    """The codec that Python knows a charset by, however its name is spelled (`UTF8`, `'utf-8'`).
+
+    From the table of names alone: `codecs.lookup` would look for a module of any name that a stranger sends.
+    """
+    name = encodings.normalize_encoding(charset).lower()
+    return encodings.aliases.aliases.get(name, name)
 
 
 def _header_text(name: str, value: str) -> str:
@@ -143,7 +164,7 @@ def _header_text(name: str, value: str) -> str:
     try:
         return unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:
-        raise EventError(f"{name}: its percent-encoded bytes are not UTF-8") from None
+        raise EventError(f"{cut(name)}: its percent-encoded bytes are not UTF-8") from None
 
 
 def _plain(media_type: str, content_type: str, body: bytes, query: str) -> Event:
@@ -155,7 +176,9 @@ def _plain(media_type: str, content_type: str, body: bytes, query: str) -> Event
     if "type" not in given or "source" not in given:
         raise EventError(_lost(body))
     if media_type and media_type != _CURL_DEFAULT and not is_json_media_type(content_type):
-        raise UnsupportedMediaType(f"Content-Type {media_type}: with ?type= and ?source= the body is JSON")
+        raise UnsupportedMediaType(
+            f"Content-Type {cut(media_type)}: with ?type= and ?source= the body is JSON"
+        )
     json_text.read(body)
     attributes["specversion"] = "1.0"
     attributes["datacontenttype"] = content_type if is_json_media_type(content_type) else "application/json"

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from router.events import context, json_text
-from router.events.model import SPEC_ATTRIBUTES, Event, EventError
+from router.events.model import SPEC_ATTRIBUTES, Event, EventError, cut, hold_to
 
 MEDIA_TYPE = "application/cloudevents+json"
 BATCH_MEDIA_TYPE = "application/cloudevents-batch+json"
@@ -66,25 +67,29 @@ def encode(event: Event) -> bytes:
     return msgspec.json.encode(_members(event))
 
 
-def split_batch(body: bytes) -> tuple[bytes, ...]:
+def split_batch(body: bytes, most: int = sys.maxsize) -> tuple[bytes, ...]:
     """The events of a batch, each as the JSON text its sender wrote.
 
     Raises:
         EventError: it is no JSON array; the message says where.
+        TooMuchError: it holds more than `most` events.
     """
-    if type(json_text.read(body)) is not list:
+    batch = json_text.read(body)
+    if type(batch) is not list:
         raise EventError("a batch of CloudEvents in JSON is an array")
+    hold_to(most, len(batch))
     return tuple(bytes(raw) for raw in _BATCH.decode(body))
 
 
-def decode_batch(body: bytes) -> tuple[Event, ...]:
+def decode_batch(body: bytes, most: int = sys.maxsize) -> tuple[Event, ...]:
     """The events of a batch, in its order. An empty batch is legal.
 
     Raises:
         EventError: the batch or one of its events cannot be read; `events[1]` is the second one.
+        TooMuchError: it holds more than `most` events.
     """
     events = []
-    for index, text in enumerate(split_batch(body)):
+    for index, text in enumerate(split_batch(body, most)):
         try:
             events.append(decode(text))
         except EventError as error:
@@ -119,9 +124,8 @@ def _text(attributes: dict[str, Any], data: Any) -> bytes | None:
     if data is None:
         return None
     if type(data) is not str:
-        raise EventError(
-            f"data: must be a string, because datacontenttype is {attributes['datacontenttype']}"
-        )
+        declared = cut(attributes["datacontenttype"])
+        raise EventError(f"data: must be a string, because datacontenttype is {declared}")
     return data.encode()
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
-from router.events.model import EventError
+from router.events.model import EventError, cut
 
 MAX_DEPTH = 256
 """How deep arrays and objects may nest; RFC 8259, section 9, leaves the limit to the reader."""
+
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 _READER = msgspec.json.Decoder()
 
@@ -86,7 +88,7 @@ def read(text: bytes) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EventError(fault(text) or _near(text, str(error))) from None
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
-        raise EventError(fault(text))
+        raise EventError(fault(text) or _TOO_DEEP)
     return value
 
 
@@ -150,7 +152,7 @@ def _scan(text: bytes) -> None:
             opened.append(step[1])
             wanted = _OPENERS[step]
             if len(opened) > MAX_DEPTH:
-                raise _Fault(at, f"nested more than {MAX_DEPTH} deep")
+                raise _Fault(at, _TOO_DEEP)
         elif step in _CLOSERS:
             opened.pop()
             wanted = _after(opened)
@@ -226,5 +228,5 @@ def _unexpected(text: bytes, at: int, wanted: str) -> _Fault:
     if text.startswith(codecs.BOM_UTF8, at):
         return _Fault(at, "a byte order mark, which no JSON text begins with (RFC 8259, section 8.1)")
     word = _WORD.match(text, at)
-    found = word[0][:32].decode() if word else text[at : at + 4].decode(errors="replace")[:1]
+    found = cut(word[0].decode()) if word else text[at : at + 4].decode(errors="replace")[:1]
     return _Fault(at, f"{found!r} where {wanted} should stand")

@@ -24,8 +24,39 @@ Attribute = str | int | bool
 """A context attribute's value; what JSON has no type for (time, URI, binary) is its canonical string."""
 
 
+SHOWN = 100
+"""How many characters of a sender's own text a message repeats: an answer and a log line stay short."""
+
+
 class EventError(MessageError):
     """This is not an event."""
+
+
+class TooMuchError(EventError):
+    """One request asks for more than is done for one request."""
+
+    status = 413
+
+
+def cut(text: str) -> str:
+    r"""A sender's text as a message repeats it: on one line, and not more than its first `SHOWN` characters.
+
+    >>> cut("a\nb"), len(cut("x" * 1_000_000))
+    ('a\\nb', 101)
+    """
+    if not text.isprintable():
+        text = ascii(text[: SHOWN + 1])[1:-1]
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def hold_to(most: int, count: int) -> None:
+    """Refuse a request that holds more events than are taken at once.
+
+    Raises:
+        TooMuchError: `count` is greater than `most`.
+    """
+    if count > most:
+        raise TooMuchError(f"{count} events in one request; at most {most} are taken at once, so send fewer")
 
 
 def canonical(value: Attribute) -> str:
@@ -53,7 +84,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One CloudEvent.
 
     Attributes:
-        time: RFC 3339 text as it was sent; never re-formatted, so nothing of its precision is lost.
+        time: RFC 3339 text, with the digits it was sent with. A CloudEvent's is the sender's own text; only
+            what a cloud sends that is not quite RFC 3339 (`2022-08-09 14:54:17+0800`) is put right by its
+            source (`router.sources.lenient.date_time`).
         extensions: in the order in which they were sent.
         data: the payload as HTTP's binary mode would carry it, byte for byte what the sender wrote;
             None where the event has no payload. With a JSON content type it is valid JSON text.
@@ -86,6 +119,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The payload as rules see it: the JSON value, else the text, else (not UTF-8) its base64.
 
         None for an event without payload and for the payload `null`; `data` tells the two apart.
+        It cannot fail on an event that was read: the reader that let the payload in is the one that reads
+        it here. Numbers are Python's: an integer has all its digits, any other number is the nearest
+        double, as RFC 8259, section 6, expects (`1e-999` is 0.0). The spelling stands in `data` alone, and
+        may be beyond what `decimal.Decimal` can hold.
         """
         if self.data is None:
             return None

@@ -7,14 +7,13 @@ else: `aliyunpublishtime` comes as `…42.179PRC` in half of the documented samp
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from router.errors import MessageError
 from router.events import Event, EventError, http, json_format
 from router.events.received import Original, Reading, Received
-from router.sources.base import Answer, Request, overload, refusal
+from router.sources.base import MAX_EVENTS, Plain, Request
 from router.sources.lenient import mend
 
 Decode = Callable[[json_format.Mend], Event]
@@ -24,29 +23,37 @@ _LOSSLESS = frozenset(("specversion-defaulted", "id-from-content"))
 
 
 @dataclass(frozen=True, slots=True)
-class AlibabaSource:
+class AlibabaSource(Plain):
     """`POST /alibaba`: structured, binary or batch, told apart by what is there, not by Content-Type.
 
     Which Content-Type the hosted service sends is not documented.
+
+    Attributes:
+        success: 200, as every known receiver of these pushes answers.
+        later: 503; EventBridge repeats after 10 to 20 s, or with exponential decay for a day.
     """
 
     kind: ClassVar[str] = "alibaba"
     paths: ClassVar[tuple[str, ...]] = ("/alibaba",)
+    success: ClassVar[int] = 200
+    later: ClassVar[int] = 503
 
     def read(self, request: Request) -> Received:
         """The events of a push.
 
-        Lenient: without `specversion` it is 1.0, without `id` the content's SHA-256 stands for it, and
-        optional attributes that no CloudEvent may carry are put right or left out, each with a note.
+        Lenient: without `specversion` it is 1.0, without `id` the SHA-256 of all that was sent of the event
+        stands for it, and optional attributes that no CloudEvent may carry are put right or left out, each
+        with a note.
         """
         headers, body = request.headers, request.body
         readings: tuple[Reading, ...]
         if http.is_binary(headers):
-            readings = (_read(body, lambda mend: http.decode_binary(headers, body, mend)),)
+            sent = _described(headers) + body
+            readings = (_read(sent, lambda mend: http.decode_binary(headers, body, mend)),)
         elif body.lstrip()[:1] == b"[":
             readings = tuple(
                 _read(text, _structured(text), f"events[{index}]: ")
-                for index, text in enumerate(json_format.split_batch(body))
+                for index, text in enumerate(json_format.split_batch(body, MAX_EVENTS))
             )
         else:
             readings = (_read(body, _structured(body)),)
@@ -54,24 +61,19 @@ class AlibabaSource:
             return Received(readings)
         return Received(readings, Original(body, headers.get("content-type")))
 
-    def accepted(self, received: Received) -> Answer:  # noqa: ARG002 (the interface's)
-        """200, as every known receiver of these pushes answers."""
-        return Answer(200)
 
-    def refused(self, error: MessageError) -> Answer:
-        """400 and why."""
-        return refusal(error)
-
-    def overloaded(self, retry_after: int) -> Answer:
-        """503: EventBridge repeats after 10 to 20 s, or with exponential decay for a day."""
-        return overload(503, retry_after)
+def _described(headers: Mapping[str, str]) -> bytes:
+    """The headers that belong to an event in binary mode: another event may have the same payload."""
+    found = [item for item in headers.items() if item[0].startswith(http.PREFIX) or item[0] == "content-type"]
+    return ascii(sorted(found)).encode() + b"\0"
 
 
 def _structured(text: bytes) -> Decode:
     return lambda mend: json_format.decode(text, mend)
 
 
-def _read(text: bytes, decode: Decode, where: str = "") -> Reading:
+def _read(sent: bytes, decode: Decode, where: str = "") -> Reading:
+    """One event and what had to be put right; `sent` is all that was sent of it."""
     notes: list[str] = []
 
     def forgive(attributes: dict[str, Any]) -> None:
@@ -79,7 +81,7 @@ def _read(text: bytes, decode: Decode, where: str = "") -> Reading:
             attributes["specversion"] = "1.0"
             notes.append("specversion-defaulted")
         if attributes.get("id") is None:
-            attributes["id"] = hashlib.sha256(text).hexdigest()
+            attributes["id"] = hashlib.sha256(sent).hexdigest()
             notes.append("id-from-content")
         notes.extend(mend(attributes))
 

@@ -1,39 +1,56 @@
 """Baidu Object Storage (BOS): PostResult, the results of its AI applications.
 
 One request holds `events`; each of them holds one or several results (`imageOcr`, `imageClassify`), and
-each result becomes a CloudEvent.
+each result becomes a CloudEvent. A result is every member that is not known to describe the event: an
+application that Baidu adds tomorrow is routed without a change here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import msgspec
 
 from router.errors import MessageError
-from router.events import EventError, context
+from router.events import EventError, TooMuchError, context
+from router.events.model import hold_to
 from router.events.received import Original, Reading, Received
 from router.sources import baidu_json
-from router.sources.base import Answer, Request, json_answer, overload, refusal
+from router.sources.base import MAX_EVENTS, Answer, Request, json_answer, overload, refusal
 from router.sources.lenient import mend
 
 _Members = dict[str, msgspec.Raw]
 
 
 class _Push(msgspec.Struct):
-    events: list[_Members]
+    """Only the last `events` counts, as in every reading; an earlier one may be anything and stays unread."""
+
+    events: msgspec.Raw
 
 
 _PUSH = msgspec.json.Decoder(_Push)
+_EVENTS = msgspec.json.Decoder(list[_Members])
 
 _DESCRIPTION = frozenset(
     ("version", "eventType", "eventTime", "content", "eventId", "eventOrigin", "eventFrom", "configurationId")
 )
 """Members of an event that are no result: PostResult's and PostEvent's."""
+
+MAX_KINDS = 32
+"""How many results one element may hold. Baidu has a handful of applications."""
+
+MAX_COPIED = 16 * 2**20
+"""How many bytes of payload one request may cost beyond what was sent.
+
+Each result of an element has a copy of what describes the element: 32 of them would make 32 MB out of 1 MB. A
+description is some hundred bytes, so an honest push of 1,000 events stays far below."""
+
+NO_OBJECT = "result-not-an-object"
+"""The note on a result that is text, a number, a list or null: it is handed on as it is."""
 
 TYPE_PREFIX = "com.baidubce.bos."
 
@@ -56,19 +73,25 @@ class BaiduSource:
     request_id: Callable[[], str] = _uuid
 
     def read(self, request: Request) -> Received:
-        """One CloudEvent for each result of each element of `events`; all of them or none."""
+        """One CloudEvent for each result of each element of `events`; all of them or none.
+
+        Everything is counted before anything is built, so that a request which is too much costs little.
+        """
         document, text, notes = baidu_json.read(request.body)
         if type(document) is not dict or type(document.get("events")) is not list:
             raise EventError("events: a push holds a list of that name")
         if not all(type(element) is dict for element in document["events"]):
             raise EventError("events: each of them is an object")
-        readings = tuple(
-            reading
-            for index, (element, members) in enumerate(
-                zip(document["events"], _PUSH.decode(text).events, strict=True)
+        hold_to(MAX_EVENTS, len(document["events"]))
+        pairs = zip(document["events"], _EVENTS.decode(_PUSH.decode(text).events), strict=True)
+        elements = [_element(f"events[{index}]", *pair) for index, pair in enumerate(pairs)]
+        hold_to(MAX_EVENTS, sum(len(element.kinds) for element in elements))
+        if (copied := sum(element.copied for element in elements)) > MAX_COPIED:
+            raise TooMuchError(
+                f"the results of this push would carry {copied} bytes of the same descriptions; "
+                f"at most {MAX_COPIED} are copied, so send fewer results at once"
             )
-            for reading in _readings(f"events[{index}]", element, members, notes)
-        )
+        readings = tuple(reading for element in elements for reading in _readings(element, notes))
         return Received(readings, Original(request.body, request.headers.get("content-type")))
 
     def accepted(self, received: Received) -> Answer:  # noqa: ARG002 (the interface's)
@@ -87,20 +110,49 @@ class BaiduSource:
         return Answer(answer.status, answer.body, {**answer.headers, "x-bce-request-id": self.request_id()})
 
 
-def _readings(
-    where: str, element: dict[str, Any], members: _Members, notes: tuple[str, ...]
-) -> Iterator[Reading]:
-    kinds = [name for name, value in element.items() if name not in _DESCRIPTION and type(value) is dict]
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """One of `events`.
+
+    Attributes:
+        where: its place in the push.
+        kinds: the names of its results.
+        description: its other members, each value with the bytes its sender wrote.
+        copied: how many bytes of the description its events hold beyond one copy.
+    """
+
+    where: str
+    values: Mapping[str, Any]
+    members: _Members
+    kinds: Sequence[str]
+    description: _Members
+    copied: int
+
+
+def _element(where: str, values: dict[str, Any], members: _Members) -> _Element:
+    kinds = [name for name in values if name not in _DESCRIPTION]
     if not kinds:
         raise EventError(f"{where}: holds no result, such as imageOcr or imageClassify")
-    for kind in kinds:
-        attributes = _attributes(where, element, kind)
+    if len(kinds) > MAX_KINDS:
+        raise TooMuchError(
+            f"{where}: holds {len(kinds)} results; at most {MAX_KINDS} are taken of one element"
+        )
+    description = {name: raw for name, raw in members.items() if name in _DESCRIPTION}
+    copied = (len(kinds) - 1) * len(_object(description))
+    return _Element(where, values, members, kinds, description, copied)
+
+
+def _readings(element: _Element, notes: tuple[str, ...]) -> Iterator[Reading]:
+    """The element's events. The data of each is the element with only that result, which stands last."""
+    for kind in element.kinds:
+        attributes = _attributes(element.where, element.values, kind)
+        odd = () if type(element.values[kind]) is dict else (NO_OBJECT,)
         found = tuple(mend(attributes))
-        payload = _object({name: raw for name, raw in members.items() if name == kind or name not in kinds})
-        yield Reading(context.build(attributes, payload), notes + found)
+        payload = _object(element.description | {kind: element.members[kind]})
+        yield Reading(context.build(attributes, payload), (*notes, *odd, *found))
 
 
-def _attributes(where: str, element: dict[str, Any], kind: str) -> dict[str, Any]:
+def _attributes(where: str, element: Mapping[str, Any], kind: str) -> dict[str, Any]:
     content = element.get("content")
     if type(content) is not dict:
         raise EventError(f"{where}.content: is missing; it names the object that the result is about")
@@ -108,7 +160,7 @@ def _attributes(where: str, element: dict[str, Any], kind: str) -> dict[str, Any
         _text(content, member, f"{where}.content") for member in ("domain", "bucket", "object")
     )
     result = element[kind]
-    log_id = _scalar(result.get("log_id"))
+    log_id = _scalar(result.get("log_id")) if type(result) is dict else ""
     time = element.get("eventTime")
     # Without a log_id, the result itself tells one run of the AI from the next.
     run = log_id or msgspec.json.encode(result, order="sorted").decode()

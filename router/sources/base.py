@@ -1,19 +1,25 @@
 """What every source is: it reads its sender's requests and answers in that sender's dialect.
 
-A source does no I/O. The web hands it a `Request`; it gives back the events, or raises
-`MessageError`; after the store has committed, the web asks it for the `Answer`.
+A source does no I/O, not even to look up a time zone. The web hands it a `Request`; it gives back the
+events, or raises `MessageError`; after the store has committed, the web asks it for the `Answer`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
 from router.errors import MessageError
 from router.events.received import Received
+
+MAX_EVENTS = 1000
+"""How many events one request may hold; one with more is refused whole.
+
+A request is read, matched and committed in one go, while every other sender waits: a thousand events are some
+tens of milliseconds. Clouds send one, or a few; a sender of more can divide them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,32 @@ class Source(Protocol):
     def overloaded(self, retry_after: int) -> Answer:
         """The answer when nothing was stored and the sender should try again in `retry_after` seconds."""
         ...
+
+
+class Plain:
+    """The answers of a sender that reads nothing but the status. What a dialect adds is two numbers.
+
+    Attributes:
+        success: the status that means: it is on disk, never send it again.
+        later: the status that means: nothing was stored, send it again.
+    """
+
+    __slots__ = ()
+
+    success: ClassVar[int]
+    later: ClassVar[int]
+
+    def accepted(self, received: Received) -> Answer:  # noqa: ARG002 (the interface's)
+        """Success, without a body."""
+        return Answer(self.success)
+
+    def refused(self, error: MessageError) -> Answer:
+        """The error's own status, and why."""
+        return refusal(error)
+
+    def overloaded(self, retry_after: int) -> Answer:
+        """Not now, with Retry-After."""
+        return overload(self.later, retry_after)
 
 
 def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:

@@ -5,32 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from router.errors import MessageError
 from router.events import http
 from router.events.received import Reading, Received
-from router.sources.base import Answer, Request, overload, refusal
+from router.sources.base import MAX_EVENTS, Plain, Request
 
 
 @dataclass(frozen=True, slots=True)
-class CloudEventsSource:
-    """`POST /events`."""
+class CloudEventsSource(Plain):
+    """`POST /events`. The statuses are those of HTTP 1.1 Web Hooks for CloudEvents, section 2.2.
+
+    Attributes:
+        success: 202, for it is kept and will be delivered.
+        later: 429, which must carry Retry-After there.
+    """
 
     kind: ClassVar[str] = "cloudevents"
     paths: ClassVar[tuple[str, ...]] = ("/events",)
+    success: ClassVar[int] = 202
+    later: ClassVar[int] = 429
 
     def read(self, request: Request) -> Received:
         """The events of a request in structured, binary or batch mode, or of plain JSON."""
-        events = http.decode_request(request.headers, request.body, request.query)
+        events = http.decode_request(request.headers, request.body, request.query, MAX_EVENTS)
         return Received(tuple(Reading(event) for event in events))
-
-    def accepted(self, received: Received) -> Answer:  # noqa: ARG002 (the interface's)
-        """202: it is kept, and will be delivered (HTTP 1.1 Web Hooks for CloudEvents, section 2.2)."""
-        return Answer(202)
-
-    def refused(self, error: MessageError) -> Answer:
-        """400, or 415 for a format that is not spoken here."""
-        return refusal(error)
-
-    def overloaded(self, retry_after: int) -> Answer:
-        """429, which must carry Retry-After (HTTP 1.1 Web Hooks for CloudEvents, section 2.2)."""
-        return overload(429, retry_after)

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from router.events import context
-from router.events.model import ATTRIBUTE_NAME
+from router.events.model import ATTRIBUTE_NAME, SHOWN
 
 _MUST = frozenset(("specversion", "id", "source", "type"))
 """Without these there is no event: whatever is wrong with them is an error."""
@@ -23,8 +21,20 @@ _TIME = re.compile(
     re.ASCII,
 )
 
-_ALIASES = {"PRC": "Asia/Shanghai"}
-"""Names that a zone database may lack: Debian, among others, packs them apart."""
+_ZONES = {
+    "PRC": "+08:00",
+    "Asia/Shanghai": "+08:00",
+    "Asia/Hong_Kong": "+08:00",
+    "Asia/Singapore": "+08:00",
+    "UTC": "+00:00",
+    "GMT": "+00:00",
+}
+"""What zones are ahead of UTC. The documents' samples have the first two; none of them changes its clocks.
+
+No zone database is asked: it is files, and a stranger could have it look for thousands of them."""
+
+_CONSTANT_SINCE = "1992"
+"""The first year for which that is true: in 1991 the clocks of Shanghai went forward for a summer."""
 
 
 def date_time(text: str) -> str | None:
@@ -37,29 +47,18 @@ def date_time(text: str) -> str | None:
     if found is None:
         return None
     date, time, utc, hours, minutes, zone = found.groups()
-    offset = (
-        "Z" if utc else f"{hours}:{minutes}" if hours else _offset(f"{date}T{time.partition('.')[0]}", zone)
-    )
-    if offset is None:
+    offset = "Z" if utc else f"{hours}:{minutes}" if hours else _ZONES.get(zone)
+    if offset is None or (zone and date < _CONSTANT_SINCE):
         return None
     fixed = f"{date}T{time}{offset}"
     return fixed if context.is_date_time(fixed) else None
-
-
-def _offset(local: str, zone: str) -> str | None:
-    """What a zone's clocks were ahead of UTC at a local time; None for offsets that hold seconds."""
-    try:
-        moment = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(_ALIASES.get(zone, zone)))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-    return moment.isoformat()[len(local) :]
 
 
 def mend(attributes: dict[str, Any]) -> Iterator[str]:
     """Put right, or leave out, the attributes that an event can do without; a note for each.
 
     `time-normalised`, and `NAME-dropped` for what no CloudEvent may carry; `attribute-dropped` where the
-    name itself is what is wrong.
+    name itself is what is wrong, or too long for a note.
     """
     for name, value in list(attributes.items()):
         if name in _MUST or value is None or context.complaint(name, value) is None:
@@ -67,7 +66,8 @@ def mend(attributes: dict[str, Any]) -> Iterator[str]:
         fixed = date_time(value) if name == "time" and type(value) is str else None
         if fixed is None:
             del attributes[name]
-            yield f"{name if ATTRIBUTE_NAME.match(name) else 'attribute'}-dropped"
+            known = len(name) <= SHOWN and ATTRIBUTE_NAME.match(name)
+            yield f"{name if known else 'attribute'}-dropped"
         else:
             attributes[name] = fixed
             yield f"{name}-normalised"

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from router.errors import MessageError
 from router.events import EventError, context, json_text
+from router.events.model import SHOWN, cut, hold_to
 from router.events.received import Original, Reading, Received
 from router.sources import tencent_form, tencent_xml
-from router.sources.base import Answer, Request, overload, refusal
+from router.sources.base import MAX_EVENTS, Plain, Request
 from router.sources.lenient import date_time, mend
 
 TYPE_PREFIX = "com.tencentcloud.ci."
@@ -26,18 +26,27 @@ _Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class TencentSource:
-    """`POST /tencent`. The first byte tells XML from JSON, whose Content-Type is not documented."""
+class TencentSource(Plain):
+    """`POST /tencent`. The first byte tells XML from JSON, whose Content-Type is not documented.
+
+    Attributes:
+        success: 200.
+        later: 503. Nothing is known of retries: count the callback as lost.
+    """
 
     kind: ClassVar[str] = "tencent"
     paths: ClassVar[tuple[str, ...]] = ("/tencent",)
+    success: ClassVar[int] = 200
+    later: ClassVar[int] = 503
 
     def read(self, request: Request) -> Received:
         """One CloudEvent for each item of `JobsDetail`, for a workflow, or for a simple moderation result."""
         form, callback = _parse(request.body)
+        if type(callback) is dict and type(jobs := callback.get("JobsDetail")) is list:
+            hold_to(MAX_EVENTS, len(jobs))
         notes: set[str] = set()
         callback = tencent_form.normal(callback, notes)
-        version = request.headers.get("x-ci-content-version")
+        version = _word("x-ci-content-version", request.headers.get("x-ci-content-version"))
         readings = []
         for name, item in _items(callback):
             attributes = _attributes(name, item)
@@ -46,18 +55,6 @@ class TencentSource:
             payload = msgspec.json.encode(item, order="sorted")
             readings.append(Reading(context.build(attributes, payload), tuple(found)))
         return Received(tuple(readings), Original(request.body, request.headers.get("content-type")))
-
-    def accepted(self, received: Received) -> Answer:  # noqa: ARG002 (the interface's)
-        """200."""
-        return Answer(200)
-
-    def refused(self, error: MessageError) -> Answer:
-        """400 and why."""
-        return refusal(error)
-
-    def overloaded(self, retry_after: int) -> Answer:
-        """503. Nothing is known of retries: count the callback as lost."""
-        return overload(503, retry_after)
 
 
 def _parse(body: bytes) -> tuple[str, Any]:
@@ -76,7 +73,7 @@ def _parse(body: bytes) -> tuple[str, Any]:
 def _items(callback: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The event's name and the data of each event in a callback."""
     callback = callback if type(callback) is dict else {}
-    name = _first(callback, "EventName")
+    name = _word("EventName", _first(callback, "EventName"))
     if type(workflow := callback.get("WorkflowExecution")) is dict:
         yield name or "WorkflowFinish", workflow
     elif jobs := callback.get("JobsDetail"):
@@ -90,6 +87,15 @@ def _items(callback: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         yield _first(result, "event") or "Review", {**result, **outcome}
     else:
         raise EventError("no callback of Tencent CI: it has neither JobsDetail, WorkflowExecution nor data")
+
+
+def _word(place: str, text: str | None) -> str | None:
+    """What each event of a callback has a copy of: a word, for a thousand copies of a text are gigabytes."""
+    if text and len(text) > SHOWN:
+        raise EventError(
+            f"{place}: {cut(ascii(text[:SHOWN]))} is longer than the {SHOWN} characters of any name"
+        )
+    return text
 
 
 def _attributes(name: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +136,11 @@ def _source(place: _Item, url: str | None) -> str:
 
 
 def _time(item: _Item) -> str | None:
-    """The end of the job, else its beginning; `-` stands for a time that has not come."""
+    """The end of the job, else its beginning; `-` stands for a time that has not come.
+
+    The documents write RFC 3339 without the colon (`2023-11-25T08:47:40+0800`). Reading that is part of the
+    mapping, no leniency: it leaves no note. What cannot be read is dropped, which leaves one.
+    """
     for name in ("EndTime", "CreationTime", "CreateTime"):
         text = _first(item, name)
         if text and text != "-":

@@ -13,11 +13,13 @@ from typing import Any
 from lxml import etree
 
 from router.events import EventError
+from router.events.model import cut
 
 MAX_DEPTH = 64
 """How deep elements may nest; the documents reach ten."""
 
-_PLACE = re.compile(r", line \d+, column \d+\Z")
+_COMPLAINT = re.compile(r"(.*?)(?:, line \d+, column \d+)?(?:\n|\Z)")
+"""The sentence of libxml2's message; place and, on further lines, the sender's text may follow."""
 
 
 def read(body: bytes) -> tuple[str, Any]:
@@ -41,7 +43,9 @@ def read(body: bytes) -> tuple[str, Any]:
         etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
         line, column = error.position
-        raise EventError(f"line {line}, column {column}: {_PLACE.sub('', str(error.msg))}") from None
+        complaint = _COMPLAINT.match(str(error.msg))
+        assert complaint is not None
+        raise EventError(f"line {line}, column {column}: {cut(complaint[1])}") from None
     return builder.root
 
 
@@ -71,7 +75,9 @@ class _Builder:
     def start(self, tag: str | bytes, attrib: object) -> None:  # noqa: ARG002 (the interface's)
         if len(self._open) == MAX_DEPTH:
             raise EventError(f"XML nested more than {MAX_DEPTH} deep")
-        self._open.append(_Element(etree.QName(tag).localname))
+        assert isinstance(tag, str)
+        # lxml writes `{namespace}name`. Without a namespace a colon is a letter like others (`:a`).
+        self._open.append(_Element(tag.rpartition("}")[2]))
 
     def data(self, data: str | bytes) -> None:
         assert isinstance(data, str)
@@ -88,7 +94,7 @@ class _Builder:
         """Nothing: a comment is no content."""
 
     def doctype(self, name: str, pubid: object, system: object) -> None:  # noqa: ARG002
-        raise EventError(f"XML with a document type (<!DOCTYPE {name}>), which no callback has")
+        raise EventError(f"XML with a document type (<!DOCTYPE {cut(name)}>), which no callback has")
 
     def close(self) -> None:
         """Nothing: `root` holds the result."""

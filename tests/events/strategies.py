@@ -38,7 +38,21 @@ _strings = _plain.map(json.dumps) | _plain.map(lambda text: json.dumps(text, ens
 
 _scalars = st.one_of(
     st.sampled_from(
-        ["null", "true", "false", "0", "-0", "1.50", "1E2", "0.566877", "6353842115261500790", "1e-7"]
+        [
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0",
+            "1.50",
+            "1E2",
+            "0.566877",
+            "6353842115261500790",
+            "1e-7",
+            # Beyond what a Decimal can hold, and still JSON that every reader reads as 0.0.
+            "1e-99999999999999999999",
+            "0E99999999999999999999",
+        ]
     ),
     st.integers().map(str),
     _strings,

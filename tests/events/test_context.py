@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from router.events import Event, EventError
 from router.events.context import build, complaint, is_date_time
+from router.events.model import SHOWN
 from tests.events.strategies import names, texts, values
 
 NEEDED = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
@@ -89,8 +90,17 @@ def test_illegal_names_are_refused(name: str) -> None:
 def test_a_wrong_value_is_repeated_only_in_part() -> None:
     assert (
         refusal(time="x" * 1000)
-        == f"time: '{'x' * 59}…, which is no RFC 3339 time, such as 2026-01-31T08:30:00Z"
+        == f"time: '{'x' * 99}…, which is no RFC 3339 time, such as 2026-01-31T08:30:00Z"
     )
+    assert refusal(time="x" * 98).startswith(f"time: '{'x' * 98}', which")
+
+
+@pytest.mark.parametrize("value", ["\n", [], {}, 2**4000, 1.5])
+@pytest.mark.parametrize("name", ["a" * 900_000, "A" * 900_000, "\n" * 900_000, "\U0010ffff" * 90_000])
+def test_a_name_is_repeated_only_in_part(name: str, value: object) -> None:
+    message = refusal(**{name: value})
+    assert len(message) < 3 * SHOWN
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.events import Event, EventError, canonical
+from router.events import Event, EventError, TooMuchError, canonical
 from router.events.http import (
     UnsupportedMediaType,
     decode_request,
@@ -86,6 +86,29 @@ def test_structured_is_told_by_content_type(content_type: str) -> None:
     assert decode_request({"content-type": content_type}, ONE) == (EVENT,)
 
 
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "utf-8",
+        "UTF-8",
+        '"utf-8"',
+        "'utf-8'",
+        "utf8",
+        "UTF8",
+        "utf_8",
+        "u8",
+        "us-ascii",
+        "US-ASCII",
+        '"ascii"',
+        "ANSI_X3.4-1968",
+    ],
+)
+@pytest.mark.parametrize("separator", [";charset=", "; Charset = ", "; v=1;  charset="])
+def test_every_spelling_of_utf_8_and_of_its_part_us_ascii_is_read(separator: str, charset: str) -> None:
+    assert decode_request({"content-type": STRUCTURED + separator + charset}, ONE) == (EVENT,)
+    assert decode_request({"content-type": BATCH + separator + charset}, b"[]") == ()
+
+
 @pytest.mark.parametrize("content_type", [BATCH, 'APPLICATION/CLOUDEVENTS-BATCH+JSON;charset="utf-8"'])
 def test_batch_is_asked_for_before_structured(content_type: str) -> None:
     assert decode_request({"content-type": content_type}, b"[" + ONE + b"," + ONE + b"]") == (EVENT, EVENT)
@@ -112,7 +135,14 @@ def test_unknown_formats_are_unsupported(content_type: str, message: str) -> Non
     assert error.message == f"Content-Type {content_type.partition(';')[0]}: {message}"
 
 
-def test_unknown_charsets_are_unsupported() -> None:
+@pytest.mark.parametrize(
+    "charset", ["utf-16", "latin-1", "utf-7", "utf-8-sig", "gbk", "8", "''", "../utf-8", "é", "utf-8x"]
+)
+def test_other_charsets_are_unsupported(charset: str) -> None:
+    assert refusal({"content-type": f"{STRUCTURED}; charset={charset}"}, ONE).status == 415
+
+
+def test_a_charset_is_named_in_the_refusal() -> None:
     error = refusal({"content-type": f"{STRUCTURED}; charset=utf-16"}, ONE.decode().encode("utf-16"))
     assert error.status == 415
     assert error.message == f"Content-Type {STRUCTURED}; charset=utf-16: JSON is UTF-8, send it as that"
@@ -121,6 +151,34 @@ def test_unknown_charsets_are_unsupported() -> None:
 def test_one_wrong_event_refuses_the_batch() -> None:
     error = refusal({"content-type": BATCH}, b"[" + ONE + b',{"id":"2"}]')
     assert (error.status, error.message.partition(";")[0]) == (400, "events[1]: specversion: is missing")
+
+
+def test_a_batch_is_held_to_the_number_of_events_that_is_asked_for() -> None:
+    body = b"[" + ONE + b"," + ONE + b"]"
+    assert decode_request({"content-type": BATCH}, body, most=2) == (EVENT, EVENT)
+    with pytest.raises(TooMuchError) as caught:
+        decode_request({"content-type": BATCH}, body, most=1)
+    assert caught.value.status == 413
+    assert caught.value.message == "2 events in one request; at most 1 are taken at once, so send fewer"
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"content-type": f"application/cloudevents+{'x' * 9000}"}, ""),
+        ({"content-type": f"{STRUCTURED}; charset={'x' * 9000}"}, ""),
+        ({"content-type": "text/" + "x" * 9000}, "type=t&source=s"),
+        ({**BINARY, "ce-" + "x" * 9000: "%ff"}, ""),
+        ({**BINARY, "ce-" + "x" * 9000: "%0A"}, ""),
+        ({**BINARY, "ce-" + "X-" * 9000: "x"}, ""),
+        ({**BINARY, "ce-time": "x" * 9000}, ""),
+        ({}, f"type=t&source=s&time={'x' * 9000}"),
+    ],
+)
+def test_a_refusal_is_short_however_long_the_headers_are(headers: dict[str, str], query: str) -> None:
+    error = refusal(headers, b"{}", query)
+    assert "xxxxx" in error.message or "X-X-X" in error.message
+    assert len(error.message) < 300
 
 
 # Binary mode, decoding.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.events import Event, EventError
+from router.events import Event, EventError, TooMuchError
 from router.events.json_format import decode, decode_batch, encode, encode_batch, split_batch
 from tests.events.strategies import events, json_texts
 
@@ -189,6 +189,26 @@ def test_a_sender_may_be_forgiven() -> None:
     body = b'{"id":"1","source":"/s","type":"t","resource":["a"],"data":{"x":1}}'
     assert decode(body, mend) == Event(id="1", source="/s", type="t", data=b'{"x":1}')
     assert refusal(body) == "resource: an array where a string, a 32-bit integer or a boolean should stand"
+
+
+def test_a_content_type_is_repeated_only_in_part() -> None:
+    message = refusal(with_data(b"1", datacontenttype="text/" + "x" * 900_000))
+    assert message == f"data: must be a string, because datacontenttype is text/{'x' * 95}…"
+    message = refusal(with_data(b"1", datacontenttype="text/a\nb"))
+    assert message == "data: must be a string, because datacontenttype is text/a\\nb"
+
+
+@pytest.mark.parametrize("read", [decode_batch, split_batch])
+def test_a_batch_may_be_bounded(read: Any) -> None:
+    batch = b"[" + b",".join([text()] * 3) + b"]"
+    assert len(read(batch)) == len(read(batch, 3)) == 3
+    with pytest.raises(TooMuchError, match=r"^3 events in one request; at most 2 are taken at once"):
+        read(batch, 2)
+
+
+def test_a_batch_is_counted_before_its_events_are_read() -> None:
+    with pytest.raises(TooMuchError):
+        decode_batch(b"[1, 2, 3]", 2)
 
 
 def test_an_empty_batch_is_legal() -> None:

@@ -52,6 +52,7 @@ def refusal(text: bytes) -> str:
         (b'["\xed\xa0\x80"]', "line 1, column 3: bytes that are not UTF-8"),
         (b"[1e999]", "line 1, column 2: a number too large to be read"),
         (b"[" + b"9" * 5000 + b"]", "line 1, column 2: a number too large to be read"),
+        (b"x" * 5000, f"line 1, column 1: '{'x' * 100}…' where a value should stand"),
         (b"<xml/>", "line 1, column 1: '<' where a value should stand"),
     ],
 )  # fmt: skip
@@ -75,6 +76,11 @@ def test_nesting_is_bounded_however_it_is_written() -> None:
     assert refusal(b"[" + deep + b"]") == "line 1, column 257: nested more than 256 deep"
     assert refusal(b'{"a":' + deep + b"}") == "line 1, column 261: nested more than 256 deep"
     assert refusal(b"[" * 1_000_000) == "line 1, column 257: nested more than 256 deep"
+
+
+def test_nesting_is_bounded_even_where_the_scanner_no_longer_looks() -> None:
+    deep = b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)
+    assert refusal(b"[" + b"[]," * json_text._PATIENCE + deep + b"]") == "nested more than 256 deep"  # noqa: SLF001
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:

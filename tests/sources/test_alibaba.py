@@ -88,6 +88,40 @@ def test_without_an_id_the_content_is_the_id() -> None:
     assert again == reading.event
 
 
+BINARY = {"ce-source": "acs.imm", "ce-type": "imm:Task:X", "content-type": "application/json"}
+
+
+def test_in_binary_mode_the_content_is_attributes_and_payload() -> None:
+    def id_of(headers: dict[str, str], body: bytes = b"{}") -> str:
+        (reading,) = SOURCE.read(post(body, headers=headers)).readings
+        assert reading.notes == ("specversion-defaulted", "id-from-content")
+        return reading.event.id
+
+    variants = [
+        BINARY | {"ce-type": "imm:Task:Y"},
+        BINARY | {"ce-source": "acs.oss"},
+        BINARY | {"ce-subject": "s"},
+        BINARY | {"ce-time": "2020-11-19T21:04:41+08:00"},
+        BINARY | {"ce-aliyunregionid": "cn-hangzhou"},
+        BINARY | {"content-type": "text/plain"},
+        {name: value for name, value in BINARY.items() if name != "content-type"},
+    ]
+    found = {id_of(BINARY), id_of(BINARY, b"[]"), *map(id_of, variants)}
+    assert len(found) == len(variants) + 2
+    # A retry has the same, however its other headers come and in whichever order.
+    again = dict(reversed(BINARY.items())) | {"user-agent": "other", "x-eventbridge-signature-timestamp": "2"}
+    assert id_of(again) == id_of(BINARY)
+    assert id_of(BINARY | {"ce-type": "imm:Task:Y"}) == id_of(variants[0])
+
+
+def test_attributes_and_payload_cannot_be_taken_for_one_another() -> None:
+    one, two = (
+        events(SOURCE, post(body, headers=BINARY | {"content-type": "text/plain", "ce-x": value}))[0].id
+        for value, body in (("a", b"')]\0b"), ("a')]\0", b"b"))
+    )
+    assert one != two
+
+
 def test_in_a_batch_each_event_has_its_own_id() -> None:
     one, two = text(id=None, data=1), text(id=None, data=2)
     first, second = events(SOURCE, post(b"[" + one + b"," + two + b"]"))

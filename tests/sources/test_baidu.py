@@ -4,14 +4,19 @@ import hashlib
 import itertools
 import json
 import re
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router.events import EventError
+from router.events import EventError, TooMuchError
 from router.events.received import Received
 from router.samples import load
-from router.sources.baidu import BaiduSource
+from router.sources.baidu import MAX_COPIED, MAX_KINDS, BaiduSource
+from router.sources.base import MAX_EVENTS, Request
 from tests.sources.support import error_text, events, post, refusal, sample, sent
 
 SOURCE = BaiduSource()
@@ -115,9 +120,40 @@ def test_an_id_is_the_hash_that_the_mapping_names() -> None:
 
 
 def test_a_later_kind_of_result_needs_no_change_here() -> None:
-    (event,) = events(SOURCE, post(push(element(videoOcr={"log_id": "a1"}, imageOcr=None))))
+    (event,) = events(SOURCE, post(push(element(videoOcr={"log_id": "a1"}))))
     assert event.type == "com.baidubce.bos.VideoOcr"
     assert event.extensions["bcelogid"] == "a1"
+
+
+@pytest.mark.parametrize("value", [["MAKE"], [], "no text found", "", 7, 1.5, False, None])
+def test_a_result_that_is_no_object_is_an_event_all_the_same(value: object) -> None:
+    for pushed, kinds in (
+        (element(imageOcr=value), ["ImageOcr"]),
+        (element(imageClassify={"log_id": 2}, imageOcr=value), ["ImageClassify", "ImageOcr"]),
+    ):
+        readings = SOURCE.read(post(push(pushed))).readings
+        assert [reading.event.type for reading in readings] == [f"com.baidubce.bos.{kind}" for kind in kinds]
+        odd = readings[-1]
+        assert odd.notes == ("result-not-an-object",)
+        assert odd.event.value() == element(imageOcr=value)
+        assert "bcelogid" not in odd.event.extensions
+        assert all(reading.notes == () for reading in readings[:-1])
+
+
+def test_results_that_are_no_objects_are_told_apart_by_what_they_are() -> None:
+    values: list[Any] = [[], "", 0, False, None, {}, "a", ["a"]]
+    assert len(set(ids(*(element(imageOcr=value) for value in values)))) == len(values)
+    noted = post(b'{"events":[{"content":%b,"imageOcr":"x",}]}' % json.dumps(CONTENT).encode())
+    (reading,) = SOURCE.read(noted).readings
+    assert reading.notes == ("trailing-comma", "result-not-an-object")
+
+
+def test_an_events_data_is_the_element_with_only_its_result() -> None:
+    pushed = element(imageOcr={"log_id": 1}, audit=[1], imageClassify={"log_id": 2})
+    described = {name: value for name, value in pushed.items() if name in element()}
+    assert [event.value() for event in events(SOURCE, post(push(pushed)))] == [
+        described | {kind: pushed[kind]} for kind in ("imageOcr", "audit", "imageClassify")
+    ]
 
 
 def test_what_an_event_can_do_without_may_be_absent_or_wrong() -> None:
@@ -144,6 +180,15 @@ def test_several_elements_keep_their_order() -> None:
     assert [event.extensions["bcelogid"] for event in events(SOURCE, post(body))] == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("first", ["5", "[1]", "[{}]", "{}", '[{"imageOcr": {}}]', "null"])
+def test_of_events_written_twice_the_last_count(first: str) -> None:
+    body = push(element(imageOcr={"log_id": 1}))
+    twice = b'{"events": ' + first.encode() + b"," + body[1:]
+    assert events(SOURCE, post(twice)) == events(SOURCE, post(body))
+    inside = body.replace(b'"imageOcr":', b'"imageOcr": 5, "imageOcr":')
+    assert events(SOURCE, post(inside)) == events(SOURCE, post(body))
+
+
 def test_a_push_without_events_is_empty() -> None:
     assert SOURCE.read(post(push())).readings == ()
 
@@ -157,7 +202,10 @@ def test_a_push_without_events_is_empty() -> None:
         (b'{"events": {}}', "events: a push holds a list of that name"),
         (b'{"events": [1]}', "events: each of them is an object"),
         (push(element()), "events[0]: holds no result, such as imageOcr or imageClassify"),
-        (push(element(imageOcr="x")), "events[0]: holds no result, such as imageOcr or imageClassify"),
+        (
+            push(element(imageOcr={}), element(eventId="1", eventFrom="Client")),
+            "events[1]: holds no result, such as imageOcr or imageClassify",
+        ),
         (
             push({"imageOcr": {}}),
             "events[0].content: is missing; it names the object that the result is about",
@@ -174,6 +222,93 @@ def test_a_push_without_events_is_empty() -> None:
 )
 def test_what_is_no_push_is_refused_whole(body: bytes, message: str) -> None:
     assert refusal(SOURCE, post(body)) == message
+
+
+def kinds(count: int) -> dict[str, Any]:
+    return {f"kind{index}": {"log_id": index} for index in range(count)}
+
+
+def test_the_results_of_one_element_are_bounded() -> None:
+    assert len(events(SOURCE, post(push(element(**kinds(MAX_KINDS)))))) == MAX_KINDS
+    too_many = post(push(element(imageOcr={}), element(**kinds(MAX_KINDS + 1))))
+    with pytest.raises(TooMuchError) as caught:
+        SOURCE.read(too_many)
+    assert caught.value.message == "events[1]: holds 33 results; at most 32 are taken of one element"
+    assert SOURCE.refused(caught.value).status == 413
+
+
+def test_the_results_of_all_elements_together_are_bounded() -> None:
+    full, rest = divmod(MAX_EVENTS, MAX_KINDS)
+    elements = [element(**kinds(MAX_KINDS))] * full + [element(**kinds(rest))]
+    assert len(events(SOURCE, post(push(*elements)))) == MAX_EVENTS
+    message = f"{MAX_EVENTS + 1} events in one request; at most {MAX_EVENTS} are taken at once, so send fewer"
+    assert refusal(SOURCE, post(push(*elements, element(imageOcr={})))) == message
+
+
+def payload(request: Request) -> int:
+    return sum(len(event.data or b"") for event in events(SOURCE, request))
+
+
+@pytest.mark.parametrize("member", ["version", "content"])
+def test_a_description_is_not_copied_without_bound(member: str) -> None:
+    long = "x" * 900_000
+    described: dict[str, Any] = (
+        {"version": long} if member == "version" else {"content": CONTENT | {"y": long}}
+    )
+    most = MAX_COPIED // 900_000 + 1
+    taken = post(push(element(**described, **kinds(most))))
+    assert payload(taken) < len(taken.body) + MAX_COPIED
+    tracemalloc.start()
+    try:
+        message = refusal(SOURCE, post(push(element(**described, **kinds(most + 1)))))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert re.fullmatch(
+        rf"the results of this push would carry \d{{8}} bytes of the same descriptions; "
+        rf"at most {MAX_COPIED} are copied, so send fewer results at once",
+        message,
+    )
+    assert peak < MAX_COPIED, "it was refused only after it had been built"
+
+
+def test_many_small_descriptions_add_up() -> None:
+    elements = [element(**kinds(20), version="x" * 20_000)] * 50
+    assert "descriptions" in refusal(SOURCE, post(push(*elements)))
+    assert len(events(SOURCE, post(push(*elements[:40])))) == 800
+
+
+def test_a_long_result_alone_is_no_copy() -> None:
+    long = {"words": "x" * (MAX_COPIED + 1)}
+    assert len(events(SOURCE, post(push(element(imageOcr=long))))) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 3000)).map(
+            lambda drawn: element(**kinds(drawn[0]), version="x" * drawn[1])
+        ),
+        max_size=5,
+    )
+)
+def test_what_is_made_of_a_push_has_a_bound(elements: list[dict[str, Any]]) -> None:
+    request = post(push(*elements))
+    counts = [len(element) - 4 for element in elements]
+    try:
+        found = events(SOURCE, request)
+    except EventError:
+        assert 0 in counts or max(counts) > MAX_KINDS
+        return
+    assert len(found) == sum(counts) <= MAX_EVENTS
+    assert sum(len(event.data or b"") for event in found) <= len(request.body) + MAX_COPIED
+
+
+@pytest.mark.parametrize("count", [4_000, 90_000])
+def test_many_results_take_no_time(count: int) -> None:
+    request = post(push(element(**kinds(count))))
+    begin = time.process_time()
+    assert f"holds {count} results" in refusal(SOURCE, request)
+    assert time.process_time() - begin < 1
 
 
 def test_what_is_no_json_even_so_is_placed_in_the_original_text() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from router.events import EventError
 from router.events.received import Received
 from router.samples import load
+from router.sources.base import MAX_EVENTS, Request
 from router.sources.tencent import TencentSource
 from tests.sources.support import error_text, events, post, refusal, sample, sent
 
@@ -126,6 +128,31 @@ def test_jobs_may_be_an_array_an_object_or_repeated_elements() -> None:
     )
     xml = b"<Response><EventName>TaskFinish</EventName>" + repeated + b"</Response>"
     assert [event.id for event in events(SOURCE, post(xml))] == ["j1:Success", "j2:Success"]
+
+
+@pytest.mark.parametrize("form", ["json", "xml"])
+def test_the_jobs_of_a_callback_are_bounded(form: str) -> None:
+    def callback(count: int) -> Request:
+        if form == "json":
+            return post(dump({"EventName": "TaskFinish", "JobsDetail": [{"Tag": "a"}] * count}))
+        return post(
+            b"<R><EventName>TaskFinish</EventName>%b</R>" % (b"<JobsDetail><Tag>a</Tag></JobsDetail>" * count)
+        )
+
+    assert len(events(SOURCE, callback(MAX_EVENTS))) == MAX_EVENTS
+    message = f"{MAX_EVENTS + 1} events in one request; at most {MAX_EVENTS} are taken at once, so send fewer"
+    assert refusal(SOURCE, callback(MAX_EVENTS + 1)) == message
+
+
+@pytest.mark.parametrize("name", ["T" * 101, "\U0010ffff" * 1000, "\n" * 900_000])
+def test_what_every_job_has_a_copy_of_is_a_word(name: str) -> None:
+    jobs = [{"JobId": str(index)} for index in range(3)]
+    message = refusal(SOURCE, post(dump({"EventName": name + "x", "JobsDetail": jobs})))
+    assert re.fullmatch(r"EventName: '.{99}… is longer than the 100 characters of any name", message)
+    headers = {"x-ci-content-version": name}
+    message = refusal(SOURCE, post(dump({"EventName": "T", "JobsDetail": jobs}), headers=headers))
+    assert message.startswith("x-ci-content-version: '")
+    assert len(events(SOURCE, post(dump({"EventName": "T" * 100, "JobsDetail": jobs})))) == 3
 
 
 def test_a_workflow_is_one_event() -> None:

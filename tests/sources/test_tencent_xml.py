@@ -33,6 +33,22 @@ def test_a_namespace_is_not_part_of_a_name() -> None:
     assert read(b'<R xmlns="urn:x" xmlns:p="urn:y"><p:A>1</p:A></R>') == ("R", {"A": "1"})
 
 
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b"<:a/>", ":a"),
+        (b"<a:/>", "a:"),
+        (b"<:/>", ":"),
+        (b"<p:a/>", "a"),
+        (b"<p:a:b xmlns:p='u'/>", "p:a:b"),
+        (b"<p:a xmlns:p='u}v'/>", "a"),
+        (b"<a :b='1' c:='2'/>", "a"),
+    ],
+)
+def test_a_colon_that_divides_nothing_is_read_as_a_letter(body: bytes, name: str) -> None:
+    assert read(body) == (name, "")
+
+
 def test_declared_encodings_and_xmls_own_entities_are_read() -> None:
     assert read('<?xml version="1.0" encoding="GBK"?><R>锄禾</R>'.encode("gbk")) == ("R", "锄禾")
     assert read(b"\xef\xbb\xbf<R>&lt;&amp;&#x9504;</R>") == ("R", "<&锄")
@@ -46,6 +62,10 @@ def test_declared_encodings_and_xmls_own_entities_are_read() -> None:
         (b"<R>\n<A></B>\n</R>", r"line 2, column 8: .*tag mismatch: A line 2 and B"),
         (b"<R>&nbsp;</R>", r"line 1, column 10: Entity 'nbsp' not defined"),
         (b"<R>", r"line 1, column 4: "),
+        (b"<R><![CDATA[secret", r"line 1, column 19: CData section not finished\Z"),
+        (b"<R>\xff</R>", r"line 1, column 4: [^\n]*\Z"),
+        (b"<" + b"a" * 40_000 + b"></b>", r"line 1, column 40007: .{100}…\Z"),
+        (b"<!DOCTYPE " + b"a" * 40_000 + b"><b/>", r"XML with a document type \(<!DOCTYPE a{100}…>\)"),
     ],
 )
 def test_broken_xml_is_placed(body: bytes, message: str) -> None:
@@ -87,10 +107,75 @@ def test_an_encoding_that_it_is_not_in_is_refused(encoding: str) -> None:
     assert refusal(f'<?xml version="1.0" encoding="{encoding}"?><R>x</R>'.encode()).startswith("line ")
 
 
-@given(st.binary(max_size=60) | st.text("<>/aR &;!?-[]\"'=x", max_size=60).map(str.encode))
+pieces = st.sampled_from(
+    [
+        *"<>/:=&;{}[]-!?'\" aRp",
+        "<a>",
+        "</a>",
+        "<:a/>",
+        "<p:a xmlns:p='u'>",
+        "</p:a>",
+        "xmlns=''",
+        " xmlns:xml='u'",
+        " xmlns:xmlns='u'",
+        " xml:lang='x'",
+        "<?pi x?>",
+        "<?xml version='1.0'?>",
+        "<?xml version='1.0' encoding='UTF-16'?>",
+        "<?xml version='1.0' encoding='UTF-7'?>",
+        "<?xml version='1.0' encoding='GBK'?>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "&amp;",
+        "&nbsp;",
+        "&#0;",
+        "&#xd800;",
+        "&#x110000;",
+        "<!DOCTYPE a>",
+        "<!ENTITY x 'y'>",
+        "<a" + "".join(f" a{number}=''" for number in range(300)) + ">",
+        "\N{BYTE ORDER MARK}",
+        "\ufffe",
+        "\x00",
+        "\x85",
+    ]
+)
+texts = st.lists(pieces, max_size=12).map("".join)
+encodings = st.sampled_from(["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7", "gb18030"])
+
+
+@given(
+    st.binary(max_size=60)
+    | st.builds(str.encode, texts, encodings)
+    | st.builds(str.encode, texts.map("<R>{}</R>".format), encodings)
+    | st.tuples(texts, st.binary(max_size=3), texts).map(
+        lambda drawn: b"%b%b%b" % (drawn[0].encode(), drawn[1], drawn[2].encode())
+    )
+)
 def test_anything_is_read_or_refused(body: bytes) -> None:
     try:
-        name, _ = read(body)
-    except EventError:
-        return
-    assert name
+        said, _ = read(body)
+    except EventError as error:
+        said = error.message
+        assert said.isprintable()
+    assert 0 < len(said) < 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<R " + b" ".join(b"a%d='1'" % number for number in range(80_000)) + b"/>",
+        b"<R " + b" ".join(b"xmlns:a%d='1'" % number for number in range(60_000)) + b"/>",
+        b"<R>" + b"<!---->" * 140_000 + b"</R>",
+        b"<R>" + b"<?p?>" * 190_000 + b"</R>",
+        b"<R>" + b"&lt;" * 240_000 + b"</R>",
+        b"<R>" + b"<a/>" * 240_000 + b"</R>",
+    ],
+    ids=["attributes", "namespaces", "comments", "instructions", "entities", "elements"],
+)
+def test_a_megabyte_of_anything_is_read_in_a_second(body: bytes) -> None:
+    begin = time.process_time()
+    assert read(body)[0] == "R"
+    assert time.process_time() - begin < 1
