@@ -149,7 +149,9 @@ def _check_functions(tree: Mapping[str, Any], text: str) -> None:
 
 
 def _nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield tree
-    for child in tree["children"]:
-        if isinstance(child, dict):
-            yield from _nodes(child)
+    """All nodes, in their order; without recursion, as `a || b || …` is as deep as it is long."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(child for child in reversed(node["children"]) if isinstance(child, dict))

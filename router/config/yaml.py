@@ -252,7 +252,8 @@ class _Builder:
             if key in made:
                 first = self.keys[(*path, key)]
                 what = f"the key {key!r} is written twice"
-                self._problem(key_node, "duplicate-key", what, f"the first one is in line {first.line}", None)
+                hint = f"the first one is in line {first.line}"
+                self._problem(key_node, "duplicate-key", what, hint, (*path, key))
                 continue
             self.keys[(*path, key)] = _mark(key_node)
             made[key] = self._value(value_node, (*path, key))
@@ -276,9 +277,8 @@ class _Builder:
         self._problem(node, "key", "a key is a text", hint, path)
         return None
 
-    def _problem(self, node: yaml.Node, code: str, message: str, hint: str, broken: Path | None) -> None:
-        if broken is not None:
-            self.broken.add(broken)
+    def _problem(self, node: yaml.Node, code: str, message: str, hint: str, broken: Path) -> None:
+        self.broken.add(broken)
         self.problems.append(Problem.at(self.file, _mark(node), code, message, hint))
 
 

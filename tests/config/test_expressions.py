@@ -40,6 +40,13 @@ def test_faults_have_a_reason_and_a_place(text: str, message: str, offset: int) 
     assert (refused.value.message, refused.value.offset) == (message, offset)
 
 
+def test_a_long_chain_is_read_whole() -> None:
+    chain = " || ".join(["a"] * 3000)
+    compile_expression(chain)
+    with pytest.raises(ExpressionError, match=r"there is no function b\(\)"):
+        compile_expression(f"{chain} || b(a)")
+
+
 def test_what_python_cannot_count_is_refused() -> None:
     with pytest.raises(ExpressionError, match="digits"):
         compile_expression(f"a[{'9' * 5000}]")

@@ -77,6 +77,12 @@ def test_what_an_expression_means_raises_no_doubt(where: str) -> None:
     assert doubts(f"match: {{type: x}}, where: {json.dumps(where)}") == []
 
 
+def test_a_long_chain_is_looked_at_whole() -> None:
+    where = " || ".join(["type"] * 3000) + " || Title"
+    (doubt,) = doubts(f"match: {{type: x}}, where: {where}")
+    assert doubt.startswith("where: Title is no attribute")
+
+
 def test_an_attribute_that_the_tests_have_is_meant() -> None:
     assert doubts("match: {typ: x}") == ["CloudEvents has no attribute 'typ'; it would be an extension"]
     test = "tests: [{event: {typ: x}, expect: match}]"

@@ -177,6 +177,7 @@ RULE_FOR_CONSOLE = "rules: [{name: a, match: {type: x}, targets: [console]}]"
         "target: {console: {log: {}}}",
         "[console]",
         "{{ x }}: 1",
+        "targets: {other: {log: {}}}\ntargets: {console: {log: {}}}",
     ],
 )
 def test_what_stands_where_nothing_can_be_read_is_not_called_unknown(tmp_path: Path, targets: str) -> None:

@@ -87,19 +87,18 @@ def _stands_for_a_value(before: str, after: str, later: str) -> bool:
     return before in {"comma", "lparen"} and after in {"comma", "rparen"}
 
 
-def _roots(node: Mapping[str, Any]) -> Iterator[str]:
+def _roots(tree: Mapping[str, Any]) -> Iterator[str]:
     """The names that an expression looks up in the event itself, not in a value found there."""
-    children = [child for child in node["children"] if isinstance(child, Mapping)]
-    match node["type"]:
-        case "field":
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        children = [child for child in node["children"] if isinstance(child, Mapping)]
+        if node["type"] == "field":
             yield node["value"]
-        case "expref":
-            return
-        case kind if kind in _ON_A_VALUE:
-            yield from _roots(children[0])
-        case _:
-            for child in children:
-                yield from _roots(child)
+        elif node["type"] in _ON_A_VALUE:
+            waiting.append(children[0])
+        elif node["type"] != "expref":
+            waiting.extend(reversed(children))
 
 
 def _place(tokens: list[Any], name: str) -> int:
