@@ -10,7 +10,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 
 import anyio
@@ -23,7 +22,7 @@ from router.delivery.retry import Policy
 from router.errors import ConfigurationError
 from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
-from router.settings import Settings
+from router.settings import Settings, is_loopback
 from router.sources.alibaba import AlibabaSource
 from router.sources.baidu import BaiduSource
 from router.sources.base import Source
@@ -51,6 +50,9 @@ SOURCES: Mapping[str, type[Source]] = {
     "tencent": TencentSource,
 }
 """The kinds of source, by the word that `router.yml` uses."""
+
+SOURCE_PATHS = {kind: tuple(make().paths) for kind, make in SOURCES.items()}
+"""Where each kind listens if nobody says otherwise."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -195,16 +197,6 @@ async def _tell_backlog(store: Store, deployment: Deployment) -> None:
             log.info("target.backlog", **left)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 async def _open(stack: AsyncExitStack, spec: TargetSpec, surroundings: Surroundings) -> Way:
     kind = installed_kinds().kind(spec.kind)
     target = await stack.enter_async_context(kind.open(spec.settings, surroundings))
@@ -218,6 +210,5 @@ def _doors(parts: Parts, service: Service) -> dict[str, ASGIApp]:
     for setting in parts.settings.sources:
         source = SOURCES[setting.kind]()
         door = Ingest(setting.name, source, service, parts.clock, parts.settings.body)
-        for path in (setting.path,) if setting.path else source.paths:
-            doors[path] = door
+        doors |= dict.fromkeys(setting.paths, door)
     return doors

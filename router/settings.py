@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -43,11 +43,11 @@ class ServerSettings(Shape):
 
 def _vetted_path(path: str) -> str:
     if not re.fullmatch(_PATH, path):
-        raise ValueError("wants a path that begins with / and has no query, such as /alibaba")
+        raise ValueError("wants a path such as /alibaba: letters, digits and -._~@: between its slashes")
     return path
 
 
-_PATH = r"/[^\s?#]*"
+_PATH = r"/[A-Za-z0-9._~@:/-]*"
 
 SourcePath = Annotated[
     str, AfterValidator(_vetted_path), WithJsonSchema({"type": "string", "pattern": f"^{_PATH}$"})
@@ -71,12 +71,12 @@ class SourceSpec:
     """A source as the configuration has it.
 
     Attributes:
-        path: where it listens instead of its kind's own paths; None for those.
+        paths: where it listens: the one it was given, or its kind's own.
     """
 
     name: str
     kind: str
-    path: str | None = None
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +104,33 @@ def is_loopback(host: str) -> bool:
 
 
 def read_settings(
-    documents: Sequence[Document], kinds: Iterable[str], environ: Mapping[str, str], report: Report
+    documents: Sequence[Document],
+    kinds: Mapping[str, Sequence[str]],
+    environ: Mapping[str, str],
+    report: Report,
 ) -> Settings:
     """Read `sources:` and `settings:` of all files.
 
     Args:
         documents: the deployment's files.
-        kinds: the kinds of source that exist. Where no file has `sources:`, each is there under its own name.
+        kinds: the kinds of source that exist, with their own paths. Where no file has `sources:`, each is
+            there under its own name.
         environ: the environment that `${NAME}` refers to.
         report: where problems go; with errors the settings are only what could be read.
     """
-    known = list(kinds)
     if any("sources" in document.value for document in documents):
-        sources = _sources(documents, known, environ, report)
+        sources = _sources(documents, kinds, environ, report)
     else:
-        sources = tuple(SourceSpec(kind, kind) for kind in known)
+        sources = tuple(SourceSpec(kind, kind, tuple(paths)) for kind, paths in kinds.items())
     server = _server(documents, environ, report)
     return Settings(sources, server.listen.host, server.listen.port, server.body)
 
 
 def _sources(
-    documents: Sequence[Document], kinds: Sequence[str], environ: Mapping[str, str], report: Report
+    documents: Sequence[Document],
+    kinds: Mapping[str, Sequence[str]],
+    environ: Mapping[str, str],
+    report: Report,
 ) -> tuple[SourceSpec, ...]:
     found: list[SourceSpec] = []
     taken: dict[str, str] = {}
@@ -138,14 +144,15 @@ def _sources(
             what = f"there is no kind of source called {read.kind!r}"
             report.add(entry.document, (*entry.path, "kind"), "kind", what, hint)
             continue
-        where = read.path or read.kind
-        if where in taken:
-            what = f"the sources {taken[where]!r} and {entry.name!r} listen on the same path"
-            report.add(
-                entry.document, entry.path, "path", what, "give one of them a path of its own", key=True
-            )
-        taken.setdefault(where, entry.name)
-        found.append(SourceSpec(entry.name, read.kind, read.path))
+        paths = (read.path,) if read.path else tuple(kinds[read.kind])
+        for path in paths:
+            if path in taken:
+                what = f"the sources {taken[path]!r} and {entry.name!r} both listen on {path}"
+                hint = "give one of them a path of its own"
+                report.add(entry.document, entry.path, "path", what, hint, key=True)
+                break
+        taken |= dict.fromkeys(paths, entry.name)
+        found.append(SourceSpec(entry.name, read.kind, paths))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from router.config.files import PARTS, read_files
 from router.config.problems import Problem
 from router.config.report import Report
-from router.main import SOURCES
+from router.main import SOURCE_PATHS
 from router.rules.load import load as load_rules
 from router.rules.model import Deployment
 from router.settings import Settings, read_settings
@@ -37,7 +37,7 @@ def read(
 ) -> tuple[Settings, Deployment | None]:
     """Settings and rules of a deployment; None for rules that cannot run. What is wrong goes to `report`."""
     documents = read_files(paths, report)
-    settings = read_settings(documents, SOURCES, environ, report)
+    settings = read_settings(documents, SOURCE_PATHS, environ, report)
     return settings, load_rules(documents, installed_kinds(), environ, report)
 
 

@@ -18,7 +18,7 @@ from router.settings import read_settings
 from router.targets.registry import installed_kinds
 
 HERE = Path(__file__).parent
-SOURCES = ("cloudevents", "alibaba", "baidu", "tencent")
+SOURCES = {kind: [f"/{kind}"] for kind in ("cloudevents", "alibaba", "baidu", "tencent")}
 FAULTS = sorted(path.stem for path in HERE.glob("*.txt"))
 
 

@@ -81,7 +81,7 @@ def test_any_value_in_any_place(spot: tuple[Any, ...], value: Any) -> None:
     report = Report()
     document = read_document(text.encode(), "x.yml", report)
     assert document is not None
-    read_settings([document], ("alibaba",), {}, report)
+    read_settings([document], {"alibaba": ["/alibaba"]}, {}, report)
     deployment = load([document], installed_kinds(), {}, report)
     assert (deployment is None) is bool(report.errors)
     lines = text.split("\n")

@@ -8,7 +8,7 @@ from router.config.report import Report
 from router.config.yaml import read
 from router.settings import Settings, SourceSpec, is_loopback, read_settings
 
-KINDS = ("cloudevents", "alibaba", "baidu")
+KINDS = {"cloudevents": ["/events"], "alibaba": ["/alibaba"], "baidu": ["/baidu", "/?result"]}
 
 
 def settings(*texts: str, environ: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
@@ -25,7 +25,7 @@ def settings(*texts: str, environ: dict[str, str] | None = None) -> tuple[Settin
 def test_without_a_file_every_source_is_open_on_loopback() -> None:
     found, problems = settings()
     assert problems == []
-    assert found.sources == tuple(SourceSpec(kind, kind, None) for kind in KINDS)
+    assert found.sources == tuple(SourceSpec(kind, kind, tuple(paths)) for kind, paths in KINDS.items())
     assert (found.host, found.port, found.body) == ("127.0.0.1", 8080, 1_000_000)
 
 
@@ -35,9 +35,9 @@ def test_with_sources_only_those_exist() -> None:
     )
     assert problems == []
     assert found.sources == (
-        SourceSpec("imm", "alibaba"),
-        SourceSpec("bos", "baidu", "/bos"),
-        SourceSpec("b", "baidu"),
+        SourceSpec("imm", "alibaba", ("/alibaba",)),
+        SourceSpec("bos", "baidu", ("/bos",)),
+        SourceSpec("b", "baidu", ("/baidu", "/?result")),
     )
 
 
@@ -97,10 +97,16 @@ def test_nothing_said_is_the_usual(text: str) -> None:
         ("sources: {a: {kind: baidu, pth: /x}}",
          "a.yml:1:28: error: sources.a.pth: unknown key 'pth'; did you mean 'path'?"),
         ("sources: {a: {kind: baidu, path: /x?y}}", ("a.yml:1:34: error: sources.a.path: "
-         "wants a path that begins with / and has no query, such as /alibaba")),
+         "wants a path such as /alibaba: letters, digits and -._~@: between its slashes")),
         ("sources: {a: {kind: baidu, path: /x}, b: {kind: alibaba, path: /x}}",
-         ("a.yml:1:39: error: the sources 'a' and 'b' listen on the same path; "
+         ("a.yml:1:39: error: the sources 'a' and 'b' both listen on /x; "
          "give one of them a path of its own")),
+        ("sources: {ev: {kind: cloudevents}, imm: {kind: alibaba, path: /events}}",
+         ("a.yml:1:36: error: the sources 'ev' and 'imm' both listen on /events; "
+          "give one of them a path of its own")),
+        *((f"sources: {{a: {{kind: baidu, path: '{path}'}}}}", ("a.yml:1:34: error: sources.a.path: "
+           "wants a path such as /alibaba: letters, digits and -._~@: between its slashes"))
+          for path in ("/{a}/{a}", "/a%20b", "x")),
         ("settings: {lissen: {}}",
          "a.yml:1:12: error: settings.lissen: unknown key 'lissen'; did you mean 'listen'?"),
         ("settings: {listen: }", "a.yml:1:20: error: settings.listen: wants a mapping, found nothing"),
