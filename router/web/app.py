@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,17 +14,18 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from router.clock import Clock, SystemClock
 from router.web.ingest import client_of
+from router.web.refusals import Refusals
 
-log = structlog.stdlib.get_logger(__name__)
 
-
-def build(doors: Mapping[str, ASGIApp]) -> ASGIApp:
+def build(doors: Mapping[str, ASGIApp], clock: Clock | None = None) -> ASGIApp:
     """The application.
 
     Args:
         doors: what answers a POST, by path: a Starlette path template, and after a `?` the key that the
             query must carry for this door (`/v1/{bucket}/?result`).
+        clock: for the log; the machine's own where nothing is said.
     """
     direct = {path: door for path, door in doors.items() if not set(path) & {"{", "?"}}
     app = Starlette(
@@ -33,7 +34,10 @@ def build(doors: Mapping[str, ASGIApp]) -> ASGIApp:
             Route("/readyz", _alive, methods=["GET"]),
             *(Route(path, _Keyed(keyed), methods=["POST"]) for path, keyed in _by_path(doors).items()),
         ],
-        exception_handlers={HTTPException: _said, Exception: _failed},
+        exception_handlers={
+            HTTPException: partial(_said, Refusals(clock or SystemClock())),
+            Exception: _failed,
+        },
     )
     app.router.redirect_slashes = False  # a sender's POST must never meet a redirect
 
@@ -77,7 +81,7 @@ async def _alive(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-async def _said(request: Request, error: Exception) -> JSONResponse:
+async def _said(refusals: Refusals, request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     told = error.detail
@@ -85,7 +89,7 @@ async def _said(request: Request, error: Exception) -> JSONResponse:
         told = f"nothing listens on {request.method} {request.url.path}"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         told = f"{request.url.path} does not take {request.method}"
-    log.warning("request.refused", error=told, status=error.status_code, client=client_of(request.scope))
+    refusals.refused(told, error.status_code, client=client_of(request.scope))
     return JSONResponse({"error": told}, error.status_code, headers=error.headers)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import structlog
+from dataclasses import replace
+from typing import Any
+
 from starlette.types import Message, Receive, Scope, Send
 
 from router.clock import Clock
@@ -10,21 +12,19 @@ from router.errors import MessageError
 from router.service import Service
 from router.sources.base import Answer, Request, Source
 from router.store.base import StoreError
+from router.web import origin
+from router.web.body import Body, Budget, CrowdedError, GoneError, IncompleteError
+from router.web.limits import RETRY_AFTER
+from router.web.refusals import Refusals
 
-RETRY_AFTER = 5
-"""Seconds after which a sender that was turned away may come again."""
-
-log = structlog.stdlib.get_logger(__name__)
-
-
-class TooLargeError(MessageError):
-    """The request body is too large."""
-
-    status = 413
+BUDGET = Budget()
+"""What the bodies of all sources share: it is the process whose memory they take."""
 
 
-class GoneError(Exception):
-    """The client went away before it had sent its request."""
+class FailedError(MessageError):
+    """The router failed on this request, and nothing of it was stored; the router's log says why."""
+
+    status = 500
 
 
 class Ingest:
@@ -33,80 +33,85 @@ class Ingest:
     Args:
         name: the source's name in the configuration.
         limit: the longest request body that is read, in bytes.
+        budget: what the bodies of all requests under way may hold together.
     """
 
-    def __init__(self, name: str, source: Source, service: Service, clock: Clock, limit: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        service: Service,
+        clock: Clock,
+        limit: int,
+        budget: Budget = BUDGET,
+    ) -> None:
         self._name = name
         self._source = source
         self._service = service
         self._clock = clock
         self._limit = limit
+        self._budget = budget
+        self._refusals = Refusals(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application. Success is said only after everything is on disk."""
+        body = Body(self._limit, self._budget)
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive, body)
         except GoneError:
             return
-        headers = [
+        finally:
+            body.release()
+        headers = [(b"content-length", b"%d" % len(answer.body))]
+        headers += [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()
         ]
-        headers.append((b"content-length", str(len(answer.body)).encode()))
         start: Message = {"type": "http.response.start", "status": answer.status, "headers": headers}
         await send(start)
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        headers, body = _headers(scope), b""
+    async def _answer(self, scope: Scope, receive: Receive, body: Body) -> Answer:
+        """An answer in the sender's dialect, whatever happens: it may understand no other."""
+        headers = _headers(scope)
         try:
-            body = await self._body(headers, receive)
+            return await self._outcome(scope, headers, receive, body)
+        except GoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a fault of one request ends with it)
+            failed = FailedError()
+            self._refusals.failed(error, failed.status, self._name, **_about(scope, headers, body))
+            return self._source.refused(failed)
+
+    async def _outcome(self, scope: Scope, headers: dict[str, str], receive: Receive, body: Body) -> Answer:
+        try:
+            origin.check(scope, headers)
             received = self._source.read(
                 Request(
                     method=scope["method"],
                     path=scope["raw_path"].decode("latin-1"),
                     query=scope["query_string"].decode("latin-1"),
                     headers=headers,
-                    body=body,
+                    body=await body.read(headers, receive),
                     received=self._clock.now(),
                 )
             )
+            answer = self._source.accepted(received)  # before it is stored: this might fail, too
             await self._service.accept(self._name, received)
         except MessageError as error:
-            log.warning(
-                "request.refused",
-                error=error.message,
-                status=error.status,
-                source=self._name,
-                path=scope["path"],
-                client=client_of(scope),
-                content_type=headers.get("content-type"),
-                bytes=len(body),
-            )
-            return self._source.refused(error)
+            refused = self._source.refused(error)
+            about = _about(scope, headers, body)
+            self._refusals.refused(error.message, error.status, self._name, **about)
+            if isinstance(error, IncompleteError):  # nobody knows where the next request begins
+                return replace(refused, headers={**refused.headers, "connection": "close"})
+            return refused
+        except CrowdedError as error:
+            overloaded = self._source.overloaded(RETRY_AFTER)
+            about = _about(scope, headers, body)
+            self._refusals.refused(error.message, overloaded.status, self._name, **about)
+            return overloaded
         except StoreError:
             return self._source.overloaded(RETRY_AFTER)
-        return self._source.accepted(received)
-
-    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        # The length is the sender's word: it may end a request early, never let one in.
-        if (said := headers.get("content-length", "")).isdecimal() and int(said) > self._limit:
-            raise self._too_large()
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise GoneError
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > self._limit:
-                raise self._too_large()
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"the request body is larger than {self._limit} bytes; nothing of it was stored")
+        return answer
 
 
 def client_of(scope: Scope) -> str:
@@ -115,10 +120,20 @@ def client_of(scope: Scope) -> str:
     return f"{client[0]}:{client[1]}" if client else "unknown"
 
 
+def _about(scope: Scope, headers: dict[str, str], body: Body) -> dict[str, Any]:
+    """A request, for the log."""
+    return {
+        "path": scope["path"],
+        "client": client_of(scope),
+        "content_type": headers.get("content-type"),
+        "bytes": body.size,
+    }
+
+
 def _headers(scope: Scope) -> dict[str, str]:
     """Header fields by lower-case name; repeated ones joined (RFC 9110, section 5.3)."""
-    found: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
+    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    found = dict(fields)
+    if len(found) < len(fields):
+        found = {name: ", ".join(value for other, value in fields if other == name) for name in found}
     return found

@@ -11,20 +11,29 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from router.clock import Clock, SystemClock
 from router.errors import ConfigurationError
+from router.web.limits import Limits
+from router.web.protocol import Protocol, Shared
 
 REQUEST_GRACE = 5
 """Seconds that requests under way may take to end when the server stops."""
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals alone: whoever runs it decides what they mean."""
+    """A server that leaves signals alone: whoever runs it decides what they mean.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        limits: what senders may ask of it.
+        clock: for its log.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits | None = None, clock: Clock | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Protocol,
+                ws="none",
                 loop="none",
                 lifespan="off",
                 log_config=None,
@@ -35,6 +44,13 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=REQUEST_GRACE,
             )
         )
+        self.server_state: Shared = Shared(limits or Limits(), clock or SystemClock())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, and leave no connection behind."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.leaving):
+            connection.transport.close()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -237,6 +237,33 @@ async def test_plain_json_with_type_and_source_in_the_query(app: App) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "announced",
+    [
+        {"content-length": "8"},
+        {"content-length": "6"},
+        {"connection": "upgrade", "upgrade": "h2c", "content-length": "7"},
+    ],
+)
+@pytest.mark.parametrize("pieces", [[b"", b""], [b"1", b"2345"], [b"12345"]])
+async def test_a_body_that_is_not_what_its_head_announced_is_refused(
+    app: App, announced: Mapping[str, str], pieces: Sequence[bytes]
+) -> None:
+    headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/t", "ce-type": "t"} | dict(announced)
+    answer = await app.request("POST", "/events", pieces, headers)
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert "not what its head announced" in answer.json()["error"]
+    assert await app.stored() == []
+
+
+async def test_chunks_that_a_server_has_lost_are_missed(app: App) -> None:
+    headers = {"connection": "upgrade", "upgrade": "h2c", "transfer-encoding": "chunked"}
+    answer = await app.request("POST", "/baidu", b"", headers)
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert answer.headers["x-bce-request-id"]
+    assert "not what its head announced" in answer.json()["error"]
+
+
 async def test_a_client_that_goes_away_leaves_nothing_behind(app: App) -> None:
     with pytest.raises(AssertionError, match="no answer"):
         await app.request("POST", "/events", [])

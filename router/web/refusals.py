@@ -1,0 +1,107 @@
+"""The log's lines about requests that were turned away: so few that no stranger can fill a disk with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import structlog
+
+from router.clock import Clock
+
+LINES = 20
+"""Lines a minute for each source and status."""
+
+MINUTE = 60.0
+"""Seconds."""
+
+LONGEST = 500
+"""Characters of a text in a line: strangers write them."""
+
+Key = tuple[str, int]
+"""A source's name (empty where no source was found) and an HTTP status."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Quota:
+    """So many lines a minute for each key, and how many were left out beyond."""
+
+    def __init__(self, clock: Clock, most: int = LINES) -> None:
+        self._clock = clock
+        self._most = most
+        self._minutes: dict[Key, tuple[float, int]] = {}
+        self._left_out: Counter[Key] = Counter()
+
+    @property
+    def owes(self) -> bool:
+        """Whether something was left out that nobody was told of."""
+        return bool(self._left_out)
+
+    def admits(self, key: Key) -> bool:
+        """Whether one more line may be written. A key's minute begins with its first line."""
+        began, lines = self._minutes.get(key, (0.0, 0))
+        if not lines or self._is_over(began):
+            began, lines = self._clock.now(), 0
+        self._minutes[key] = began, lines + 1
+        if lines < self._most:
+            return True
+        self._left_out[key] += 1
+        return False
+
+    def ended(self) -> dict[Key, int]:
+        """How many lines were left out in minutes that are over; each is told once."""
+        over = [key for key in self._left_out if self._is_over(self._minutes[key][0])]
+        return {key: self._left_out.pop(key) for key in over}
+
+    def _is_over(self, began: float) -> bool:
+        # A clock that was set back must not keep a minute open for hours.
+        return not 0 <= self._clock.now() - began < MINUTE
+
+
+class Refusals:
+    """Writes these lines."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._quota = Quota(clock)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def refused(self, error: str, status: int, source: str = "", **fields: object) -> None:
+        """A request was turned away for a reason that its sender was told."""
+        if self._admits((source, status)):
+            log.warning("request.refused", error=shortened(error), status=status, **_brief(source, fields))
+
+    def failed(self, error: Exception, status: int, source: str, **fields: object) -> None:
+        """The router failed on a request; with the traceback."""
+        if self._admits((source, status)):
+            log.error("request.failed", exc_info=error, status=status, **_brief(source, fields))
+
+    def _admits(self, key: Key) -> bool:
+        self._tell()
+        admitted = self._quota.admits(key)
+        self._watch()
+        return admitted
+
+    def _tell(self) -> None:
+        for (source, status), count in self._quota.ended().items():
+            log.warning("request.refusals_left_out", status=status, **_brief(source, {"count": count}))
+
+    def _watch(self) -> None:
+        """Have it told when the minute is over, though nobody may be refused any more."""
+        if self._timer is None and self._quota.owes:
+            self._timer = asyncio.get_running_loop().call_later(MINUTE, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._tell()
+        self._watch()
+
+
+def shortened(text: str) -> str:
+    """A text that fits into a line; what is cut off leaves a `…`."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _brief(source: str, fields: dict[str, object]) -> dict[str, object]:
+    named = {"source": source} | fields if source else fields
+    return {name: shortened(value) if isinstance(value, str) else value for name, value in named.items()}

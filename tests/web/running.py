@@ -1,0 +1,189 @@
+"""A router's HTTP side on a real socket, in a thread; and raw connections to it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import uvloop
+
+from router.cli.deployment import load
+from router.main import SOURCES
+from router.rules.model import Deployment
+from router.service import Service, Silent
+from router.sources.base import Source
+from router.store.base import Record, Store
+from router.store.memory import MemoryStore
+from router.web.app import build
+from router.web.body import Budget
+from router.web.ingest import Ingest
+from router.web.limits import Limits
+from router.web.server import Server, listen
+from tests.support import HandClock
+
+RULES = """
+rules: [{name: all, match: {type: "*"}, targets: [console]}]
+targets: {console: {log: {}}}
+"""
+
+BINARY = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/tests", "ce-type": "test.event"}
+"""The attributes of an event in binary mode: everything but its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def error(self) -> str:
+        """What is wrong, as a refusal says it."""
+        return str(json.loads(self.body)["error"])
+
+
+class Wire:
+    """One raw connection; everything on it ends within 10 seconds, or the test fails."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._socket = socket.create_connection(address, timeout=10)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._stream = self._socket.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        self._socket.close()
+
+    def send(self, *packets: bytes) -> None:
+        """Send these, one after the other."""
+        for packet in packets:
+            self._socket.sendall(packet)
+
+    def reply(self, *, to_head: bool = False) -> Reply:
+        """The next answer.
+
+        Args:
+            to_head: the request was a HEAD, so that no body follows.
+        """
+        line = self._stream.readline()
+        assert line, "the connection was closed without an answer"
+        headers = {}
+        while field := self._stream.readline().strip():
+            name, _, value = field.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        length = 0 if to_head else int(headers.get("content-length", 0))
+        return Reply(int(line.split()[1]), headers, self._stream.read(length))
+
+    def is_over(self) -> bool:
+        """Whether the router says nothing more and closes the connection."""
+        return self._stream.read() == b""
+
+    def leave(self) -> None:
+        """Close the connection, whatever is under way."""
+        self.__exit__()
+
+
+class Running:
+    """Doors for all sources behind a real server, and the store behind them.
+
+    Attributes:
+        store: what the router holds.
+        address: where it listens.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        store: Store | None = None,
+        sources: Mapping[str, Source] | None = None,
+        limits: Limits | None = None,
+        budget: Budget | None = None,
+        body: int = 1_000_000,
+    ) -> None:
+        (folder / "router.yml").write_text(RULES)
+        self._clock = HandClock()
+        self.store = store or MemoryStore(self._clock)
+        doors = self._doors(load([folder]).deployment, sources or {}, budget or Budget(), body)
+        self._listening = listen("127.0.0.1", 0)
+        listening = self._listening.__enter__()
+        self.address: tuple[str, int] = listening.getsockname()
+        self.server = Server(build(doors), limits, self._clock)
+        self._thread = threading.Thread(target=lambda: uvloop.run(self.server.serve([listening])))
+        self._thread.start()
+
+    def _doors(
+        self, deployment: Deployment, sources: Mapping[str, Source], budget: Budget, body: int
+    ) -> dict[str, Ingest]:
+        service = Service(store=self.store, deployment=deployment, clock=self._clock, observer=Silent())
+        doors = {}
+        for kind, make in SOURCES.items():
+            source = sources.get(kind) or make()
+            for path in source.paths:
+                doors[path] = Ingest(kind, source, service, self._clock, body, budget)
+        return doors
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop, and wait until it has."""
+        self.server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the server did not stop"
+        self._listening.__exit__(None, None, None)
+
+    def connect(self) -> Wire:
+        """A new connection."""
+        return Wire(self.address)
+
+    def ask(self, *packets: bytes) -> Reply:
+        """Send a request on a connection of its own; its answer."""
+        with self.connect() as wire:
+            wire.send(*packets)
+            return wire.reply()
+
+    def stored(self) -> Sequence[Record]:
+        """What was stored so far."""
+
+        async def scan() -> list[Record]:
+            return [stored.record async for stored in self.store.scan()]
+
+        return uvloop.run(scan())
+
+    def data(self) -> list[Any]:
+        """The data of the events stored so far."""
+        return [record.event.data for record in self.stored()]
+
+
+def head(
+    method: str = "POST",
+    target: str = "/events",
+    headers: Mapping[str, str] | None = None,
+    version: str = "1.1",
+) -> bytes:
+    """The head of a request."""
+    lines = [f"{method} {target} HTTP/{version}", "Host: localhost"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def binary(
+    data: bytes = b'{"n": 1}', headers: Mapping[str, str] | None = None, *, version: str = "1.1"
+) -> bytes:
+    """A whole request that carries an event in binary mode."""
+    fields = BINARY | {"content-type": "application/octet-stream", "content-length": str(len(data))}
+    return head(headers=fields | dict(headers or {}), version=version) + data

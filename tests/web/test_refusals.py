@@ -1,0 +1,168 @@
+"""The log of refusals: it says what happens, and no stranger can fill a disk with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from router.web.refusals import LINES, LONGEST, MINUTE, Key, Quota, Refusals, shortened
+from tests.support import HandClock
+from tests.web.running import Running, binary, head
+
+pytestmark = pytest.mark.anyio
+
+
+def asked(quota: Quota, key: Key, times: int) -> int:
+    """How many of so many lines were admitted."""
+    return sum(quota.admits(key) for _ in range(times))
+
+
+def test_so_many_lines_a_minute_and_then_a_count() -> None:
+    clock = HandClock()
+    quota = Quota(clock, most=3)
+    assert asked(quota, ("events", 400), 3) == 3
+    assert not quota.owes
+    assert asked(quota, ("events", 400), 5) == 0
+    assert quota.owes
+    clock.advance(MINUTE - 1)
+    assert quota.ended() == {}
+    clock.advance(1)
+    assert quota.ended() == {("events", 400): 5}
+    assert quota.ended() == {}
+    assert not quota.owes
+    assert asked(quota, ("events", 400), 5) == 3
+
+
+def test_every_source_and_every_status_has_lines_of_its_own() -> None:
+    quota = Quota(HandClock(), most=2)
+    for key in (("events", 400), ("events", 413), ("baidu", 400), ("", 404)):
+        assert asked(quota, key, 9) == 2
+
+
+def test_a_minute_begins_with_its_first_line() -> None:
+    clock = HandClock()
+    quota = Quota(clock, most=2)
+    assert asked(quota, ("events", 400), 1) == 1
+    clock.advance(MINUTE - 1)
+    assert asked(quota, ("events", 400), 2) == 1
+    clock.advance(1)
+    assert asked(quota, ("events", 400), 3) == 2
+
+
+def test_a_clock_that_is_set_back_ends_the_minute() -> None:
+    clock = HandClock()
+    quota = Quota(clock, most=1)
+    assert asked(quota, ("events", 400), 2) == 1
+    clock.advance(-3600)
+    assert quota.ended() == {("events", 400): 1}
+    assert asked(quota, ("events", 400), 2) == 1
+
+
+KEYS = st.tuples(st.sampled_from(["", "events", "baidu"]), st.sampled_from([400, 404]))
+
+
+@given(st.lists(st.tuples(KEYS, st.integers(0, 30))))
+def test_every_line_is_written_or_counted_and_never_too_many(steps: list[tuple[Key, int]]) -> None:
+    clock = HandClock(0)
+    quota = Quota(clock, most=2)
+    written: list[tuple[Key, float]] = []
+    told: Counter[Key] = Counter()
+    for key, seconds in steps:
+        clock.advance(seconds)
+        told.update(quota.ended())
+        if quota.admits(key):
+            written.append((key, clock.now()))
+    clock.advance(MINUTE)
+    told.update(quota.ended())
+    assert not quota.owes
+    assert Counter(key for key, _ in written) + told == Counter(key for key, _ in steps)
+    for index, (key, at) in enumerate(written):
+        # A minute may begin anywhere, so that two of them may touch.
+        assert sum(other == key and at <= then < at + MINUTE for other, then in written[index:]) <= 2 * 2
+
+
+@given(st.text(max_size=3 * LONGEST))
+def test_what_is_cut_off_leaves_a_mark(text: str) -> None:
+    short = shortened(text)
+    assert len(short) <= LONGEST
+    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+async def test_the_count_is_told_with_the_first_line_after_the_minute() -> None:
+    clock = HandClock()
+    refusals = Refusals(clock)
+    with capture_logs() as lines:
+        for _ in range(LINES + 7):
+            refusals.refused("no", 400, "events", client="c")
+        clock.advance(MINUTE)
+        refusals.refused("no", 404)
+    assert lines[0] == {
+        "event": "request.refused",
+        "log_level": "warning",
+        "error": "no",
+        "status": 400,
+        "source": "events",
+        "client": "c",
+    }
+    left_out, last = lines[LINES:]
+    assert (left_out["event"], left_out["source"], left_out["status"]) == (
+        "request.refusals_left_out",
+        "events",
+        400,
+    )
+    assert left_out["count"] == 7
+    assert last["status"] == 404
+    assert "source" not in last
+
+
+async def test_the_count_is_told_though_nobody_comes_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.web.refusals.MINUTE", 0.05)
+    told = asyncio.Event()
+
+    class Clock(HandClock):
+        def now(self) -> float:
+            return asyncio.get_running_loop().time()
+
+    def tell(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if line["event"] == "request.refusals_left_out":
+            told.set()
+        return line
+
+    with capture_logs(processors=[tell]) as lines:
+        refusals = Refusals(Clock())
+        for _ in range(LINES + 2):
+            refusals.refused("no", 400, "events")
+        async with asyncio.timeout(10):
+            await told.wait()
+    assert [line["count"] for line in lines[LINES:]] == [2]
+
+
+async def test_what_strangers_write_is_cut() -> None:
+    with capture_logs() as lines:
+        Refusals(HandClock()).refused("e" * 10_000, 400, "events", path="/" * 10_000, bytes=10_000)
+    (line,) = lines
+    assert (len(line["error"]), len(line["path"]), line["bytes"]) == (LONGEST, LONGEST, 10_000)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        head(target="/" + "x" * 5_000),
+        binary(b"1", {"ce-time": "y" * 5_000, "content-type": "z" * 5_000}),
+        b"rubbish\r\n\r\n",
+    ],
+    ids=["nowhere", "unreadable", "rubbish"],
+)
+def test_a_flood_of_refused_requests_leaves_a_short_log(running: Running, request_: bytes) -> None:
+    with capture_logs() as lines:
+        for _ in range(LINES * 2):
+            assert running.ask(request_).status in {400, 404, 415}
+    assert [line["event"] for line in lines] == ["request.refused"] * LINES
+    assert max(len(str(line)) for line in lines) < 3 * LONGEST
