@@ -146,14 +146,14 @@ class Wildcard:
         """
         if not isinstance(value, str):
             return False
-        first, *inner = self.parts
-        if not inner:
+        parts = self.parts
+        first, last = parts[0], parts[-1]
+        if len(parts) == 1:
             return value == first
-        last = inner.pop()
         at, end = len(first), len(value) - len(last)
-        if at > end or not value.startswith(first) or not value.endswith(last):
+        if at > end or not value.endswith(last) or not value.startswith(first):
             return False
-        for part in inner:
+        for part in parts[1:-1]:
             found = value.find(part, at, end)
             if found < 0:
                 return False

@@ -7,22 +7,23 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from router.patterns.conditions import Address, Cidr, Condition
-from router.patterns.index.finders import Finder
+from router.patterns.index.finders import Finder, Merge
 from router.patterns.values import address_of
 
-T = TypeVar("T")
+I = TypeVar("I")
+C = TypeVar("C")
 
 Block = tuple[int, int, int]
 """IP version, how many low bits are free, and the bits above them; an address has no free bits."""
 
 
-class Addresses(Generic[T]):
+class Addresses(Generic[I]):
     """What is posted under addresses and blocks."""
 
     def __init__(self) -> None:
-        self._blocks: dict[Block, list[T]] = defaultdict(list)
+        self._blocks: dict[Block, list[I]] = defaultdict(list)
 
-    def post(self, condition: Condition, item: T) -> None:
+    def post(self, condition: Condition, item: I) -> None:
         """Post an item under an `Address` or `Cidr`."""
         match condition:
             case Address(address):
@@ -31,22 +32,19 @@ class Addresses(Generic[T]):
                 free = network.max_prefixlen - network.prefixlen
                 self._blocks[network.version, free, int(network.network_address) >> free].append(item)
 
-    def finder(self) -> Finder[T] | None:
+    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
         """A finder for strings; None if nothing is posted."""
         if not self._blocks:
             return None
-        blocks = dict(self._blocks)
-        sizes = sorted({(version, free) for version, free, _ in blocks})
+        cells = {block: merge(items) for block, items in self._blocks.items()}
+        sizes = sorted({(version, free) for version, free, _ in cells})
 
-        def find(value: str) -> Sequence[T]:
+        def find(value: str) -> Sequence[C]:
             address = address_of(value)
             if address is None:
                 return ()
-            version, bits = address.version, int(address)
-            found: list[T] = []
-            for of_version, free in sizes:
-                if of_version == version:
-                    found += blocks.get((version, free, bits >> free), ())
-            return found
+            bits = int(address)
+            blocks = [(version, free, bits >> free) for version, free in sizes if version == address.version]
+            return [cells[block] for block in blocks if block in cells]
 
         return find

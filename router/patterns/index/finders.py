@@ -1,26 +1,62 @@
-"""A finder takes a value and gives what is posted under the conditions that the value meets."""
+"""A finder takes a value and gives what is posted under the conditions that the value meets.
+
+What is posted at one place of a table is merged once, when the finder is made: a finder gives such *cells*.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
-T = TypeVar("T")
+I = TypeVar("I")
+C = TypeVar("C")
 
-Finder = Callable[[Any], Sequence[T]]
+Merge = Callable[[Sequence[I]], C]
+Finder = Callable[[Any], Sequence[C]]
 
 
-def union(*finders: Finder[T] | None) -> Finder[T] | None:
+class Table(Generic[C]):
+    """A finder that looks values up, and finds nothing for others.
+
+    Attributes:
+        cells: by value.
+    """
+
+    __slots__ = ("cells",)
+
+    def __init__(self, cells: dict[Any, C]) -> None:
+        self.cells = cells
+
+    def __call__(self, value: Any) -> Sequence[C]:
+        return (self.cells[value],) if value in self.cells else ()
+
+
+def table(posted: Mapping[Any, Sequence[I]], merge: Merge[I, C]) -> Finder[C] | None:
+    """A finder that looks values up; None if there are none."""
+    return Table({value: merge(items) for value, items in posted.items()}) if posted else None
+
+
+def constant(posted: Sequence[I], merge: Merge[I, C]) -> Finder[C] | None:
+    """A finder that finds the same for every value; None if that is nothing."""
+    if not posted:
+        return None
+    cells = (merge(posted),)
+    return lambda _: cells
+
+
+def union(*finders: Finder[C] | None) -> Finder[C] | None:
     """A finder of all that others find; None if there are none."""
     several = [find for find in finders if find is not None]
     if len(several) < 2:  # noqa: PLR2004 - one needs no union
         return several[0] if several else None
-    return lambda value: [item for find in several for item in find(value)]
 
+    def find_all(value: Any) -> Sequence[C]:
+        found: list[C] = []
+        for find in several:
+            found += find(value)
+        return found
 
-def constant(items: Sequence[T]) -> Finder[T] | None:
-    """A finder that finds the same for every value."""
-    return (lambda _: items) if items else None
+    return find_all
 
 
 def nothing(_value: Any) -> Sequence[Any]:

@@ -1,14 +1,14 @@
 """Many tests of one field at once: which of them pass, without asking each.
 
-A test is the list of conditions that a pattern has for a field. What it stands for is posted under each
-of them, in tables that are asked for a value. Where a table alone cannot tell, the condition is asked
-about what the table finds: the answer is never another than the conditions' own `matches` would give.
+A test is the list of conditions that a pattern has for a field. What it stands for is posted under each of
+them, in tables that are asked for a value. Where a table alone cannot tell, the condition is asked about what
+the table finds: the answer is never another than the conditions' own `matches` would give.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from router.patterns.conditions import (
@@ -18,7 +18,6 @@ from router.patterns.conditions import (
     Cidr,
     Condition,
     Equals,
-    Exact,
     Exists,
     Literal,
     Numeric,
@@ -27,12 +26,14 @@ from router.patterns.conditions import (
     Wildcard,
 )
 from router.patterns.index.addresses import Addresses
-from router.patterns.index.finders import Finder, constant, nothing, union
-from router.patterns.index.numbers import Numbers
+from router.patterns.index.finders import Finder, Merge, constant, nothing, table, union
+from router.patterns.index.memo import Memo
+from router.patterns.index.numbers import Numbers, number_of
 from router.patterns.index.strings import Strings, is_exact
-from router.patterns.values import Number, Value
+from router.patterns.values import Value
 
-T = TypeVar("T", bound=Hashable)
+I = TypeVar("I")
+C = TypeVar("C")
 
 Conditions = tuple[Condition, ...]
 
@@ -50,109 +51,141 @@ def flat(values: Iterable[Any]) -> list[Any]:
     return found
 
 
-def as_value(value: Any) -> Value:
-    """A value that was read, as conditions know it."""
-    return Number(str(value)) if type(value) is int else value
-
-
-class Finders(NamedTuple, Generic[T]):
-    """A finder for each kind of value."""
-
-    string: Finder[T] | None
-    number: Finder[T] | None
-    literal: Finder[T] | None
-
-
-class Lookup(Generic[T]):
-    """Finds what passing tests stand for.
+class Lookup(Generic[C]):
+    """Finds cells: what passing tests stand for, where it is posted together merged into one.
 
     Attributes:
-        absent: what is found where the field has no value.
-        string: finds what one string finds.
+        absent: what is found where the field has no value; None for nothing.
+        string, number, literal: find what one string finds, one number as it was read, and one of true, false
+            and null.
     """
 
-    def __init__(self, tests: Iterable[tuple[Conditions, T]]) -> None:
-        tables: _Tables[T] = _Tables()
-        absent: list[T] = []
-        self._repeats = False
+    def __init__(self, tests: Iterable[tuple[Conditions, I]], merge: Merge[I, C]) -> None:
+        tables: _Tables[I] = _Tables()
+        absent: list[I] = []
         for conditions, item in tests:
-            self._repeats = self._repeats or _overlap(conditions)
             for condition in conditions:
                 if isinstance(condition, Exists) and not condition.wanted:
                     absent.append(item)
                 else:
                     tables.post(condition, item)
-        finders = tables.finders()
-        self.absent: Sequence[T] = absent
+        finders = tables.finders(merge)
+        self.absent = merge(absent) if absent else None
         self.string = finders.string or nothing
-        self._finders = {
-            str: self.string,
-            int: finders.number or nothing,
-            Number: finders.number or nothing,
-            bool: finders.literal or nothing,
-            type(None): finders.literal or nothing,
-        }
+        self.number = finders.number or nothing
+        self.literal = finders.literal or nothing
 
-    def find(self, values: Sequence[Any]) -> Sequence[T]:
-        """What the tests stand for that pass for a field with these values; each once."""
+    def find(self, values: Sequence[Any]) -> Sequence[C]:
+        """What is found for a field with these scalars."""
+        if not values:
+            return () if self.absent is None else (self.absent,)
         if len(values) == 1:
-            find = self._finders.get(type(values[0]))
-            if find is not None:
-                found = find(values[0])
-                return list(dict.fromkeys(found)) if self._repeats else found
-        finders = self._finders
-        scalars = flat(values)
-        if not scalars:
-            return self.absent
-        return list(dict.fromkeys(item for value in scalars for item in finders[type(value)](value)))
+            return self._one(values[0])
+        return [cell for value in values for cell in self._one(value)]
+
+    def _one(self, value: Any) -> Sequence[C]:
+        if isinstance(value, str):
+            return self.string(value)
+        return self.literal(value) if value is None or isinstance(value, bool) else self.number(value)
 
 
-class _Tables(Generic[T]):
-    """What is posted under conditions on one value, by the kind of condition."""
+class _Finders(NamedTuple, Generic[C]):
+    """A finder for each kind of value."""
+
+    string: Finder[C] | None
+    number: Finder[C] | None
+    literal: Finder[C] | None
+
+
+class _Tables(Generic[I]):
+    """What is posted under conditions on one value."""
 
     def __init__(self) -> None:
-        self._sure: _Posts[T] = _Posts()
-        self._doubtful: _Posts[tuple[Condition, T]] = _Posts()
-        self._excluding: list[tuple[AnythingBut, T]] = []
+        self._posts: _Posts[_Post[I]] = _Posts()
+        self._excluding: list[tuple[AnythingBut, I]] = []
+        self._sure = True
 
-    def post(self, condition: Condition, item: T) -> None:
-        match condition:
-            case AnythingBut():
-                self._excluding.append((condition, item))
-            case All(conditions):
-                self._doubtful.post(min(conditions, key=openness), (condition, item))
-            case _ if is_exact(condition):
-                self._sure.post(condition, item)
-            case _:
-                self._doubtful.post(condition, (condition, item))
+    def post(self, condition: Condition, item: I) -> None:
+        if isinstance(condition, AnythingBut):
+            self._excluding.append((condition, item))
+        elif isinstance(condition, All):
+            self._sure = False
+            self._posts.post(min(condition.conditions, key=openness), _Post(item, condition))
+        else:
+            sure = is_exact(condition)
+            self._sure = self._sure and sure
+            self._posts.post(condition, _Post(item, None if sure else condition))
 
-    def finders(self) -> Finders[T]:
-        sure, doubtful, others = self._sure.finders(), self._doubtful.finders(), self._others()
-        return Finders(*(union(s, _confirmed(d), o) for s, d, o in zip(sure, doubtful, others, strict=True)))
+    def finders(self, merge: Merge[I, C]) -> _Finders[C]:
+        others = self._others(merge)
+        if self._sure:
+            found = self._posts.finders(lambda posts: merge([post.item for post in posts]))
+            return _Finders(*(union(*both) for both in zip(found, others, strict=True)))
+        asked = self._posts.finders(lambda posts: _Bucket.of(posts, merge))
+        return _Finders(
+            union(_confirmed(asked.string), others.string),
+            union(_confirmed(asked.number, number_of), others.number),
+            union(_confirmed(asked.literal), others.literal),
+        )
 
-    def _others(self) -> Finders[T]:
+    def _others(self, merge: Merge[I, C]) -> _Finders[C]:
         """Finders of what is posted under `AnythingBut`: everything, without what the value excludes."""
-        items = [item for _, item in self._excluding]
-        if not items:
-            return Finders(None, None, None)
+        if not self._excluding:
+            return _Finders(None, None, None)
         excluded: _Tables[int] = _Tables()
         for number, (condition, _) in enumerate(self._excluding):
             for one in condition.excluded:
                 excluded.post(one, number)
-        return Finders(*(_without(items, find) for find in excluded.finders()))
+
+        def without(numbers: frozenset[int]) -> Sequence[C]:
+            left = [item for number, (_, item) in enumerate(self._excluding) if number not in numbers]
+            return (merge(left),) if left else ()
+
+        cells = Memo(without, lambda _: len(self._excluding))
+        return _Finders(*(_without(cells, find) for find in excluded.finders(frozenset)))
 
 
-class _Posts(Generic[T]):
+class _Post(NamedTuple, Generic[I]):
+    """An item that is posted.
+
+    Attributes:
+        doubt: the condition to ask whether a value that finds the item meets it; None if every one does.
+    """
+
+    item: I
+    doubt: Condition | None
+
+
+class _Bucket(NamedTuple, Generic[C]):
+    """What is posted at one place.
+
+    Attributes:
+        sure: what values find without being asked.
+        doubtful: the rest, each with the condition to ask.
+    """
+
+    sure: Sequence[C]
+    doubtful: Sequence[tuple[Condition, C]]
+
+    @classmethod
+    def of(cls, posts: Sequence[_Post[I]], merge: Merge[I, C]) -> _Bucket[C]:
+        """The bucket for some posts."""
+        sure = [post.item for post in posts if post.doubt is None]
+        doubtful = [(post.doubt, merge([post.item])) for post in posts if post.doubt is not None]
+        return cls([merge(sure)] if sure else [], doubtful)
+
+
+class _Posts(Generic[I]):
     """What is posted under conditions, all of which is found by values that meet them."""
 
     def __init__(self) -> None:
-        self._strings: Strings[T] = Strings()
-        self._addresses: Addresses[T] = Addresses()
-        self._numbers: Numbers[T] = Numbers()
-        self._literals: dict[bool | None, list[T]] = defaultdict(list)
-        self._every: list[T] = []
+        self._strings: Strings[I] = Strings()
+        self._addresses: Addresses[I] = Addresses()
+        self._numbers: Numbers[I] = Numbers()
+        self._literals: dict[bool | None, list[I]] = defaultdict(list)
+        self._every: list[I] = []
 
-    def post(self, condition: Condition, item: T) -> None:
+    def post(self, condition: Condition, item: I) -> None:
         match condition:
             case Literal(value):
                 self._literals[value].append(item)
@@ -165,61 +198,54 @@ class _Posts(Generic[T]):
             case _:
                 self._strings.post(condition, item)
 
-    def finders(self) -> Finders[T]:
-        every, literals = constant(self._every), dict(self._literals)
-        by_literal: Finder[T] | None = (lambda value: literals.get(value, ())) if literals else None
-        return Finders(
-            union(self._strings.finder(), self._addresses.finder(), every),
-            union(self._numbers.finder(), every),
-            union(by_literal, every),
+    def finders(self, merge: Merge[I, C]) -> _Finders[C]:
+        every = constant(self._every, merge)
+        return _Finders(
+            union(self._strings.finder(merge), self._addresses.finder(merge), every),
+            union(self._numbers.finder(merge), every),
+            union(table(self._literals, merge), every),
         )
 
 
-def _confirmed(find: Finder[tuple[Condition, T]] | None) -> Finder[T] | None:
-    """A finder of those whose condition says so too."""
+def _confirmed(
+    find: Finder[_Bucket[C]] | None, known: Callable[[Any], Value] | None = None
+) -> Finder[C] | None:
+    """A finder of what the buckets hold, as far as the conditions say so; `known` gives the value they know."""
     if find is None:
         return None
 
-    def confirmed(value: Any) -> Sequence[T]:
-        found = find(value)
-        if not found:
-            return ()
-        known = as_value(value)
-        return [item for condition, item in found if condition.matches(known)]
+    def confirmed(value: Any) -> Sequence[C]:
+        found: list[C] = []
+        for sure, doubtful in find(value):
+            found += sure
+            for condition, cell in doubtful:
+                if condition.matches(value if known is None else known(value)):
+                    found.append(cell)
+        return found
 
     return confirmed
 
 
-def _without(items: list[T], find: Finder[int] | None) -> Finder[T] | None:
-    """A finder of all items but those whose numbers are found."""
-    if find is None:
-        return constant(items)
+def _without(cells: Memo[frozenset[int], Sequence[C]], find: Finder[frozenset[int]] | None) -> Finder[C]:
+    """A finder of everything but what is found."""
+    nobody: frozenset[int] = frozenset()
+    everything = cells[nobody]
 
-    def others(value: Any) -> Sequence[T]:
-        numbers = find(value)
-        if not numbers:
-            return items
-        excluded = set(numbers)
-        return [item for number, item in enumerate(items) if number not in excluded]
+    def others(value: Any) -> Sequence[C]:
+        excluded = find(value) if find else ()
+        return cells[nobody.union(*excluded)] if excluded else everything
 
     return others
 
 
-def openness(condition: Condition) -> int:
-    """How many values meet a condition, roughly: 0 few, 1 some, 2 nearly all."""
+def openness(condition: Condition) -> float:
+    """Which share of all values meets a condition, roughly; 0 for one that picks some values out."""
     match condition:
         case Exists() | AnythingBut() | Prefix("") | Suffix("") | Wildcard(("", "")):
-            return 2
+            return 0.9
         case Numeric(((comparator, _), *_)) if comparator != "=":
-            return 1
+            return 0.4
         case All(conditions):
             return min(map(openness, conditions))
         case _:
             return 0
-
-
-def _overlap(conditions: Conditions) -> bool:
-    """Whether one value may meet several conditions."""
-    return len({*conditions}) < len(conditions) or (
-        len(conditions) > 1 and not all(isinstance(one, Exact | Literal) for one in conditions)
-    )

@@ -1,49 +1,61 @@
-"""Many conditions on numbers at once: single ones by value or spelling, ranges by their bounds."""
+"""Many conditions on numbers at once: single ones by value or spelling, ranges by their bounds.
+
+A number is given as it was read: an integer as int, one with a fraction or an exponent as its text in bytes.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
 
 from router.patterns.conditions import Condition, Equals, Numeric
-from router.patterns.index.finders import Finder
+from router.patterns.index.finders import Finder, Merge
 from router.patterns.values import Number
 
-T = TypeVar("T")
+I = TypeVar("I")
+C = TypeVar("C")
 
-_Stretch = tuple[int, int, T]
+_Stretch = tuple[int, int, I]
 """A range's slots, from the first to before the last, and what is posted under it."""
 
 _MOST_EXACT = 2**53
 _ROOMY = 16
-"""Up to so many entries for each range a table may have that lists, for each slot, the ranges over it."""
+"""Up to so many entries for each range there may be in lists of the ranges over each slot."""
 
+_decode = msgspec.json.Decoder(float).decode
+_decode_all = msgspec.json.Decoder(list[float]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def value_of(number: Number | int) -> float | None:
+def number_of(number: bytes | int) -> Number:
+    """A number that was read, as conditions know it."""
+    return Number(str(number) if isinstance(number, int) else number.decode())
+
+
+def value_of(number: bytes | int) -> float | None:
     """As `Number.value`, and sooner."""
-    if isinstance(number, int):
-        return float(number) if -_MOST_EXACT <= number <= _MOST_EXACT else Number(str(number)).value
-    value = float(number.text)
-    if _encode(value) == number.text.encode():  # it writes the shortest text, as `repr` does
-        return value
-    return number.value
+    if type(number) is int:
+        return float(number) if -_MOST_EXACT <= number <= _MOST_EXACT else number_of(number).value
+    try:
+        value: float = _decode(number)
+    except msgspec.MsgspecError:  # infinite
+        return None
+    return value if _encode(value) == number else number_of(number).value  # both are the shortest texts
 
 
-class Numbers(Generic[T]):
+class Numbers(Generic[I]):
     """What is posted under numbers and ranges of numbers."""
 
     def __init__(self) -> None:
-        self._values: dict[float, list[T]] = defaultdict(list)
-        self._spelled: dict[str, list[T]] = defaultdict(list)
-        self._ranges: list[tuple[Numeric, T]] = []
+        self._values: dict[float, list[I]] = defaultdict(list)
+        self._spelled: dict[str, list[I]] = defaultdict(list)
+        self._ranges: list[tuple[Numeric, I]] = []
 
-    def post(self, condition: Condition, item: T) -> None:
+    def post(self, condition: Condition, item: I) -> None:
         """Post an item under an `Equals` or `Numeric`."""
         match condition:
             case Equals(number):
@@ -52,34 +64,34 @@ class Numbers(Generic[T]):
                     self._spelled[number.text].append(item)
                 else:
                     self._values[value].append(item)
-            case Numeric(((("="), value),)):
+            case Numeric((("=", value),)):
                 self._values[value].append(item)
             case Numeric():
                 self._ranges.append((condition, item))
 
-    def finder(self) -> Finder[T] | None:
+    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
         """A finder for numbers; None if nothing is posted."""
         if not (self._values or self._spelled or self._ranges):
             return None
-        by_value, spelled = self._by_value(), dict(self._spelled)
-
-        def find(number: Number | int) -> Sequence[T]:
-            value = value_of(number)
-            if value is None:
-                return spelled.get(str(number) if isinstance(number, int) else number.text, ())
-            return by_value(value)
-
-        return find
-
-    def _by_value(self) -> Callable[[float], Sequence[T]]:
-        values = dict(self._values)
-        if not self._ranges:
-            return lambda value: values.get(value, ())
         cuts = sorted({number for condition, _ in self._ranges for _, number in condition.bounds})
         stretches = [(*_slots(condition, cuts), item) for condition, item in self._ranges]
+        spelled = {text: merge(items) for text, items in self._spelled.items()}
         if sum(last - first for first, last, _ in stretches) > _ROOMY * len(stretches):
-            return _by_tree(values, cuts, stretches)
-        return _by_slot(values, cuts, stretches)
+            by_value = {value: merge(items) for value, items in self._values.items()}
+            return _by_tree(by_value, spelled, cuts, stretches, merge)
+        slots: list[list[I]] = [[] for _ in range(2 * len(cuts) + 1)]
+        for first, last, item in stretches:
+            for slot in range(first, last):
+                slots[slot].append(item)
+        at = dict(zip(cuts, slots[1::2], strict=True))
+        for value, items in self._values.items():
+            at[value] = items + at.get(value, slots[2 * bisect_left(cuts, value)])
+        return Slots(
+            {value: merge(items) if items else None for value, items in at.items()},
+            [merge(items) if items else None for items in slots[::2]],
+            cuts,
+            spelled,
+        )
 
 
 def _slots(condition: Numeric, cuts: list[float]) -> tuple[int, int]:
@@ -98,54 +110,97 @@ def _slots(condition: Numeric, cuts: list[float]) -> tuple[int, int]:
     return first, last
 
 
-def _by_slot(
-    values: dict[float, list[T]], cuts: list[float], stretches: list[_Stretch[T]]
-) -> Callable[[float], Sequence[T]]:
-    """A finder that has a list for each slot."""
-    slots: list[list[T]] = [[] for _ in range(2 * len(cuts) + 1)]
-    for first, last, item in stretches:
-        for slot in range(first, last):
-            slots[slot].append(item)
-    between = slots[::2]
-    at = dict(zip(cuts, slots[1::2], strict=True))
-    for value, items in values.items():
-        at[value] = items + at.get(value, between[bisect_left(cuts, value)])
+class Slots(Generic[C]):
+    """A finder with one cell at most for each number.
 
-    def find(value: float) -> Sequence[T]:
-        found = at.get(value)
-        return between[bisect_left(cuts, value)] if found is None else found
+    Attributes:
+        cell: finds it, or None.
+    """
 
-    return find
+    __slots__ = ("_at", "_between", "_cuts", "cell")
+
+    def __init__(
+        self,
+        at: Mapping[float, C | None],
+        between: Sequence[C | None],
+        cuts: list[float],
+        spelled: Mapping[str, C],
+    ) -> None:
+        """`between` are the cells for numbers between the cuts; `at` those of single numbers, all cuts among them."""
+
+        def cell(number: bytes | int) -> C | None:
+            value = value_of(number)
+            if value is None:
+                return spelled.get(number_of(number).text)
+            return at[value] if value in at else between[bisect_left(cuts, value)]
+
+        self.cell = cell
+        self._at = at
+        self._between = between
+        self._cuts = cuts
+
+    def __call__(self, number: bytes | int) -> Sequence[C]:
+        cell = self.cell(number)
+        return () if cell is None else (cell,)
+
+    def find_all(self, numbers: Sequence[bytes | int]) -> Collection[C]:
+        """What several numbers find."""
+        values = _values_of(numbers)
+        if values is None:
+            return [cell for number in numbers for cell in self(number)]
+        at, between, cuts = self._at, self._between, self._cuts
+        cells = {at[value] if value in at else between[bisect_left(cuts, value)] for value in values}
+        return [cell for cell in cells if cell is not None]
+
+
+def _values_of(numbers: Sequence[bytes | int]) -> Sequence[float] | None:
+    """The values of several numbers at once; None if they have to be looked at one by one."""
+    try:
+        text = b"[" + b",".join(numbers) + b"]"  # type: ignore[arg-type] # integers are refused
+        values = _decode_all(text)
+    except (TypeError, msgspec.MsgspecError):
+        return None
+    return values if _encode(values) == text else None
 
 
 def _by_tree(
-    values: dict[float, list[T]], cuts: list[float], stretches: list[_Stretch[T]]
-) -> Callable[[float], Sequence[T]]:
+    by_value: Mapping[float, C],
+    spelled: Mapping[str, C],
+    cuts: list[float],
+    stretches: list[_Stretch[I]],
+    merge: Merge[I, C],
+) -> Finder[C]:
     """A finder whose size does not grow with ranges times slots.
 
-    A range is posted at the fewest nodes of a binary tree over the slots that make it up (a segment
-    tree), and found from a slot by going up.
+    A range is posted at the fewest nodes of a binary tree over the slots that make it up (a segment tree),
+    and found from a slot by going up.
     """
     size = 2 * len(cuts) + 1
-    nodes: dict[int, list[T]] = defaultdict(list)
+    posted: dict[int, list[I]] = defaultdict(list)
     for first, last, item in stretches:
         low, high = first + size, last + size
         while low < high:
             if low & 1:
-                nodes[low].append(item)
+                posted[low].append(item)
                 low += 1
             if high & 1:
                 high -= 1
-                nodes[high].append(item)
+                posted[high].append(item)
             low >>= 1
             high >>= 1
+    nodes = {node: merge(items) for node, items in posted.items()}
 
-    def find(value: float) -> Sequence[T]:
-        found = list(values.get(value, ()))
+    def find(number: bytes | int) -> Sequence[C]:
+        value = value_of(number)
+        if value is None:
+            text = number_of(number).text
+            return [spelled[text]] if text in spelled else ()
+        found = [by_value[value]] if value in by_value else []
         place = bisect_left(cuts, value)
         node = size + 2 * place + (place < len(cuts) and cuts[place] == value)
         while node:
-            found += nodes.get(node, ())
+            if node in nodes:
+                found.append(nodes[node])
             node >>= 1
         return found
 

@@ -4,7 +4,7 @@ Decoding to objects would lose what matters here: of a key that stands twice onl
 remain, and of a number only its value, not its spelling. So no object keeps a value. Every field has a type
 of its own that msgspec knows nothing about, and msgspec asks for an instance whenever it meets the field:
 
-    Decoder(Root, dec_hook=take, float_hook=Number)  # take(Leaf, value), for every value of the field
+    Decoder(Root, dec_hook=take, float_hook=str.encode)  # take(Leaf, value), for every value of the field
 
 So `take` gets all values in their order, and the objects stay empty. Objects are counted in the same way
 where it matters that there are several.
@@ -15,35 +15,66 @@ integers of more than 4,300 digits, objects in arrays nested more than three dee
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from router.patterns.jsontext import DEEPEST
-from router.patterns.values import Number
 
 Segments = tuple[str, ...]
 
 Take = Callable[[Any, Any], Any]
-"""Gets a field's type and a value: str, int, bool, None, `Number` for numbers with a fraction or an exponent,
-list or dict for arrays and objects. Returns an instance of the type."""
+"""Gets a field's type and a value, and returns an instance of the type. Values are str, int, bool and None, numbers
+with a fraction or an exponent as their text in bytes, arrays as lists and objects as dicts."""
 
 _ARRAYS_IN_ARRAYS = 3
 _WIDEST = 1_000
-"""So many keys of an object msgspec tells apart about as soon as the complete reading."""
-_SHORTEST_TOO_DEEP = 2 * DEEPEST
+"""Keys of one object. msgspec looks for a key among all of them: with more, the complete reading is sooner done."""
 
 
-class UnreadableError(Exception):
+class UnreadableError(ValueError):
     """It takes the complete reading."""
+
+
+REFUSALS = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What reading raises where only the complete reading can tell what an event holds, or whether it is one."""
+
+
+def check(event: bytes) -> None:
+    """See that skipped strings are UTF-8, too, which msgspec does not. ASCII need not be checked.
+
+    Raises:
+        ValueError: one of `REFUSALS`.
+    """
+    if not event.isascii():
+        event.decode()
+
+
+def _nests_deeper() -> bool:
+    """Whether msgspec may go deeper than events may be nested: it stops where the interpreter does."""
+    return sys.version_info >= (3, 12) or sys.getrecursionlimit() > DEEPEST
+
+
+def _shallow(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """A decoder that refuses what is nested too deeply."""
+
+    def decode_shallow(event: bytes) -> Any:
+        if len(event) > 2 * DEEPEST and event.count(b"{") + event.count(b"[") > DEEPEST:
+            raise UnreadableError
+        return decode(event)
+
+    return decode_shallow
 
 
 class Reader:
     """Reads some fields of events.
 
     Attributes:
-        objects: a struct for each object at a shared path that was met, in every event that was read.
+        decode: reads an event that is checked, giving `take` its values, and returns the root's struct. It
+            raises one of `REFUSALS` if it cannot.
+        objects: a struct for each object at a shared path that was met.
     """
 
     def __init__(
@@ -57,36 +88,23 @@ class Reader:
         self.objects: list[Any] = []
         self._leaves = leaves
         self._take = take
-        layers = [_tree(layer) for layer in _layers(paths)]
-        self._decoders = [self._decoder(layer, () if n else shared) for n, layer in enumerate(layers)]
+        first, *others = [
+            self._decoder(tree_of(layer), () if n else shared) for n, layer in enumerate(_layers(paths))
+        ]
+        decode = _all(first, others) if others else first
+        self.decode = _shallow(decode) if _nests_deeper() else decode
 
-    def read(self, event: bytes) -> Any:
-        """Read one event.
-
-        Raises:
-            UnreadableError: only the complete reading can tell what it holds, or whether it is an event.
-        """
+    def _decoder(self, tree: Tree, shared: Collection[Segments]) -> Callable[[bytes], Any]:
         try:
-            if not event.isascii():
-                event.decode()  # msgspec does not look into strings that it skips
-            for decode in self._decoders:
-                decode(event)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            raise UnreadableError from None
-        if len(event) > _SHORTEST_TOO_DEEP and event.count(b"{") + event.count(b"[") > DEEPEST:
-            raise UnreadableError
-
-    def _decoder(self, tree: _Tree, shared: Collection[Segments]) -> Callable[[bytes], Any]:
-        try:
-            types = self._types(tree, (), shared)
-            root = self._struct(types, counted=False)
+            root = self._struct(self._types(tree, (), shared), counted=False)
         except ValueError as problem:  # quotation marks, control characters, lone surrogates in a key
             raise UnreadableError from problem
-        return msgspec.json.Decoder(root, dec_hook=self._take, float_hook=Number).decode
+        return msgspec.json.Decoder(root, dec_hook=self._take, float_hook=str.encode).decode
 
-    def _types(self, tree: _Tree, path: Segments, shared: Collection[Segments]) -> dict[Segments, Any]:
-        """The types of all that is below an object, by their paths from there."""
+    def _types(self, tree: Tree, path: Segments, shared: Collection[Segments]) -> dict[Segments, Any]:
+        """The types of all that is below an object, by their paths from there, nearest first."""
         types: dict[Segments, Any] = {}
+        further: dict[Segments, Any] = {}
         for segment, below in tree.items():
             if isinstance(below, int):
                 types[segment,] = self._leaves[below]
@@ -94,8 +112,8 @@ class Reader:
             here = (*path, segment)
             inner = self._types(below, here, shared)
             types[segment,] = _object_or_not(self._struct(inner, counted=here in shared))
-            types |= {(segment, *rest): kind for rest, kind in inner.items()}
-        return types
+            further |= {(segment, *rest): kind for rest, kind in inner.items()}
+        return types | further
 
     def _struct(self, types: Mapping[Segments, Any], *, counted: bool) -> type[msgspec.Struct]:
         """The struct of an object, with attributes for its keys, and for keys with dots that lead further."""
@@ -107,12 +125,22 @@ class Reader:
         return msgspec.defstruct("Object", fields, rename=names, namespace=namespace, gc=False)
 
 
-_Tree = dict[str, "_Tree | int"]
+def _all(first: Callable[[bytes], Any], others: Sequence[Callable[[bytes], Any]]) -> Callable[[bytes], Any]:
+    def decode(event: bytes) -> Any:
+        for other in others:
+            other(event)
+        return first(event)
+
+    return decode
+
+
+Tree = dict[str, "Tree | int"]
 """Paths by their segments: fields' numbers, or what is below."""
 
 
-def _tree(paths: Mapping[Segments, int]) -> _Tree:
-    root: _Tree = {}
+def tree_of(paths: Mapping[Segments, int]) -> Tree:
+    """Paths as a tree; none leads through another."""
+    root: Tree = {}
     for (*outer, last), number in paths.items():
         tree = root
         for segment in outer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from router.patterns.conditions import (
@@ -15,24 +15,25 @@ from router.patterns.conditions import (
     Suffix,
     Wildcard,
 )
-from router.patterns.index.finders import Finder, union
+from router.patterns.index.finders import Finder, Merge, table, union
 
-T = TypeVar("T")
+I = TypeVar("I")
+C = TypeVar("C")
 
 _GRAM = 3
 _FEW = 8
 
 
-class Strings(Generic[T]):
+class Strings(Generic[I]):
     """What is posted under conditions on strings."""
 
     def __init__(self) -> None:
-        self._exact: _Affixes[T] = _Affixes()
-        self._ascii: _Affixes[T] = _Affixes()
-        self._folded: _Affixes[T] = _Affixes()
-        self._parts: _Parts[T] = _Parts()
+        self._exact: _Affixes[I] = _Affixes()
+        self._ascii: _Affixes[I] = _Affixes()
+        self._folded: _Affixes[I] = _Affixes()
+        self._parts: _Parts[I] = _Parts()
 
-    def post(self, condition: Condition, item: T) -> None:
+    def post(self, condition: Condition, item: I) -> None:
         """Post an item that all strings which meet the condition find; others may, if not `is_exact`."""
         match condition:
             case Exact(text) | Wildcard((text,)):
@@ -60,22 +61,22 @@ class Strings(Generic[T]):
                 else:
                     tables.whole[key].append(item)
 
-    def finder(self) -> Finder[T] | None:
+    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
         """A finder for strings; None if nothing is posted."""
         return union(
-            self._exact.finder(),
-            _after(_lower_ascii, self._ascii.finder()),
-            _after(str.casefold, self._folded.finder()),
-            self._parts.finder(),
+            self._exact.finder(merge),
+            _after(_lower_ascii, self._ascii.finder(merge)),
+            _after(str.casefold, self._folded.finder(merge)),
+            self._parts.finder(merge),
         )
 
-    def _ignoring_case(self, pattern: str) -> tuple[_Affixes[T], str | None]:
+    def _ignoring_case(self, pattern: str) -> tuple[_Affixes[I], str | None]:
         """The tables for a pattern that ignores case, and its key there; None if it has none."""
         return (self._ascii, pattern.lower()) if pattern.isascii() else (self._folded, _folded(pattern))
 
-    def _post_part(self, part: str, item: T) -> None:
+    def _post_part(self, part: str, item: I) -> None:
         if part:
-            self._parts.posted.append((part, item))
+            self._parts.posted[part].append(item)
         else:
             self._exact.starts[""].append(item)
 
@@ -93,59 +94,72 @@ def is_exact(condition: Condition) -> bool:
             return True
 
 
-class _Affixes(Generic[T]):
+class _Affixes(Generic[I]):
     """What is posted under whole strings, beginnings and ends."""
 
     def __init__(self) -> None:
-        self.whole: dict[str, list[T]] = defaultdict(list)
-        self.starts: dict[str, list[T]] = defaultdict(list)
-        self.ends: dict[str, list[T]] = defaultdict(list)
+        self.whole: dict[str, list[I]] = defaultdict(list)
+        self.starts: dict[str, list[I]] = defaultdict(list)
+        self.ends: dict[str, list[I]] = defaultdict(list)
 
-    def finder(self) -> Finder[T] | None:
+    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
         if not (self.starts or self.ends):
-            whole = dict(self.whole)
-            return (lambda value: whole.get(value, ())) if whole else None
-        whole_at, start_at, end_at = self.whole.get, self.starts.get, self.ends.get
-        starts, ends = sorted({*map(len, self.starts)}), sorted({*map(len, self.ends)})
+            return table(self.whole, merge)
+        whole = {text: merge(items) for text, items in self.whole.items()}
+        starts, start_cells = _by_length(self.starts, merge, lambda text, length: text[:length])
+        ends, end_cells = _by_length(self.ends, merge, lambda text, length: text[len(text) - length :])
 
-        def find(value: str) -> Sequence[T]:
-            found = list(whole_at(value, ()))
-            size = len(value)
+        def find(value: str) -> Sequence[C]:
+            found = [whole[value]] if value in whole else []
             for length in starts:
-                if length > size:
+                cells = start_cells.get(value[:length])
+                if cells is None or length > len(value):
                     break
-                found += start_at(value[:length], ())
+                found += cells
             for length in ends:
-                if length > size:
+                cells = end_cells.get(value[-length:] if length else "")
+                if cells is None or length > len(value):
                     break
-                found += end_at(value[size - length :], ())
+                found += cells
             return found
 
         return find
 
 
-class _Parts(Generic[T]):
+def _by_length(
+    posted: Mapping[str, Sequence[I]], merge: Merge[I, C], cut: Callable[[str, int], str]
+) -> tuple[list[int], dict[str, Sequence[C]]]:
+    """The lengths of some affixes, and the cells of each; none for what only longer ones begin or end with."""
+    lengths = sorted({*map(len, posted)})
+    cells: dict[str, Sequence[C]] = {
+        cut(affix, length): () for affix in posted for length in lengths if length < len(affix)
+    }
+    cells |= {affix: (merge(items),) for affix, items in posted.items()}
+    return lengths, cells
+
+
+class _Parts(Generic[I]):
     """What is posted under parts of strings; each is found by the three characters it shares with fewest."""
 
     def __init__(self) -> None:
-        self.posted: list[tuple[str, T]] = []
+        self.posted: dict[str, list[I]] = defaultdict(list)
 
-    def finder(self) -> Finder[T] | None:
-        posted = self.posted
-        if not posted:
+    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
+        if not self.posted:
             return None
-        shared = Counter(gram for part, _ in posted for gram in _grams(part, _GRAM))
-        table: dict[str, list[tuple[str, T]]] = defaultdict(list)
-        for part, item in posted:
-            table[min(_grams(part, _GRAM), key=shared.__getitem__)].append((part, item))
-        sizes = sorted({*map(len, table)})
+        cells = [(part, merge(items)) for part, items in self.posted.items()]
+        shared = Counter(gram for part in self.posted for gram in _grams(part, _GRAM))
+        by_gram: dict[str, list[tuple[str, C]]] = defaultdict(list)
+        for part, cell in cells:
+            by_gram[min(_grams(part, _GRAM), key=shared.__getitem__)].append((part, cell))
+        sizes = sorted({*map(len, by_gram)})
 
-        def find(value: str) -> Sequence[T]:
-            candidates = posted
-            if len(posted) > _FEW + len(value) // _FEW:
+        def find(value: str) -> Sequence[C]:
+            candidates = cells
+            if len(cells) > _FEW + len(value) // _FEW:
                 grams = {gram for size in sizes for gram in _grams(value, size)}
-                candidates = [one for gram in table.keys() & grams for one in table[gram]]
-            return [item for part, item in candidates if part in value]
+                candidates = [one for gram in by_gram.keys() & grams for one in by_gram[gram]]
+            return [cell for part, cell in candidates if part in value]
 
         return find
 
@@ -155,7 +169,7 @@ def _grams(text: str, size: int) -> list[str]:
     return [text[at : at + size] for at in range(len(text) - size + 1)]
 
 
-def _after(change: Callable[[str], str], find: Finder[T] | None) -> Finder[T] | None:
+def _after(change: Callable[[str], str], find: Finder[C] | None) -> Finder[C] | None:
     return None if find is None else lambda value: find(change(value))
 
 

@@ -1,26 +1,29 @@
 """All patterns in one tree: what an event passes on the way down, it passes for every pattern below.
 
-A branch of a pattern is a set of tests, one for each of its fields, and all must pass. At a node of the
-tree every branch below is posted under one of its tests, that which the fewest events should pass; the
-tests of one field are looked up together. So an event meets the branches that it may match and not the
-others, however many there are.
+A branch of a pattern is a set of tests, one for each of its fields, and all must pass. At a node of the tree
+every branch below is posted under one of its tests, that which the fewest events should pass; the tests of
+one field are looked up together. So an event meets the branches that it may match and not the others,
+however many there are.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from router.patterns.conditions import Condition, Exists
-from router.patterns.index.lookup import Lookup, as_value, flat, openness
+from router.patterns.conditions import Condition, Equals, Exact, Exists, Numeric
+from router.patterns.index.lookup import Lookup, openness
+from router.patterns.index.numbers import number_of
 
 _FEW = 3
 """So few branches are rather asked one by one."""
+_FRACTION = 0.1
+"""How often a number with a fraction is met, against other values."""
 
-FieldValues = Sequence[Sequence[Any]]
-"""The values of each field, by its number."""
+Met = Mapping[int, Sequence[Any]]
+"""The scalars of each field that is asked for, by its number; numbers as they were read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,26 +34,49 @@ class Test:
         field: the field's number.
         conditions: of which one has to hold.
         absence: whether it passes where there is no value.
-        openness: how many of the conditions most values meet, or nearly.
+        openness, picks: the share of values that pass, roughly: `openness`, and as many as `picks` picks out.
+        texts: strings that pass; all of them if `plain`.
+        plain: whether nothing but `texts` passes.
     """
 
     field: int
     conditions: tuple[Condition, ...]
     absence: bool
-    openness: int
+    openness: float
+    picks: float
+    texts: frozenset[str]
+    plain: bool
 
     @classmethod
     def of(cls, field: int, conditions: tuple[Condition, ...]) -> Test:
         """The test of a field by these conditions."""
-        absence = any(isinstance(one, Exists) and not one.wanted for one in conditions)
-        return cls(field, conditions, absence, sum(map(openness, conditions)))
+        return cls(
+            field,
+            conditions,
+            absence=any(isinstance(one, Exists) and not one.wanted for one in conditions),
+            openness=sum(map(openness, conditions)),
+            picks=sum(_FRACTION if _is_fraction(one) else 1 for one in conditions if not openness(one)),
+            texts=frozenset(one.text for one in conditions if isinstance(one, Exact)),
+            plain=all(isinstance(one, Exact) for one in conditions),
+        )
 
-    def passes(self, fields: FieldValues) -> bool:
+    def passes(self, met: Met) -> bool:
         """Whether it passes, whatever array elements the values stand in."""
-        values = flat(fields[self.field])
+        values = met[self.field]
         if not values:
             return self.absence
-        return any(condition.matches(as_value(value)) for value in values for condition in self.conditions)
+        return any(self.holds(value) for value in values)
+
+    def holds(self, value: Any) -> bool:
+        """Whether it passes for one value."""
+        if isinstance(value, str):
+            if value in self.texts:
+                return True
+            if self.plain:
+                return False
+        elif type(value) in (int, bytes):
+            value = number_of(value)
+        return any(condition.matches(value) for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,53 +88,100 @@ class Way:
 
 
 class Node:
-    """A place in the tree: the tests on the way to it have passed."""
+    """A place in the tree: the tests on the way to it have passed.
 
-    __slots__ = ("_branches", "_few", "_lookups")
+    Attributes:
+        branches: those that have no further tests.
+        ahead: those that have, and those tests.
+    """
 
-    def __init__(self, ways: Iterable[Way], few: int = _FEW) -> None:
-        ahead = [way for way in ways if way.tests]
-        self._branches = tuple(way.branch for way in ways if not way.tests)
-        self._few: tuple[Way, ...] = ()
-        self._lookups: tuple[tuple[int, Lookup[Node]], ...] = ()
-        if len(ahead) <= few:
-            self._few = tuple(ahead)
-        else:
-            self._lookups = _lookups(ahead)
+    __slots__ = ("_lookups", "ahead", "branches")
 
-    def collect(self, fields: FieldValues, found: list[int]) -> None:
+    def __init__(self, ways: Sequence[Way]) -> None:
+        self.branches = tuple(way.branch for way in ways if not way.tests)
+        self.ahead = tuple(way for way in ways if way.tests)
+        self._lookups = lookups(split(self.ahead)) if len(self.ahead) > _FEW else {}
+
+    def collect(self, met: Met, found: set[int]) -> None:
         """Add the branches here and below whose tests all pass."""
-        found += self._branches
-        for way in self._few:
-            if all(test.passes(fields) for test in way.tests):
-                found.append(way.branch)
-        for field, lookup in self._lookups:
-            for node in lookup.find(fields[field]):
-                node.collect(fields, found)
+        found.update(self.branches)
+        if not self._lookups:
+            found.update(way.branch for way in self.ahead if all(test.passes(met) for test in way.tests))
+        for field, lookup in self._lookups.items():
+            hits = lookup.find(met[field])
+            if hits:
+                Hit.together(hits).collect(met, found)
 
 
-def _lookups(ways: list[Way]) -> tuple[tuple[int, Lookup[Node]], ...]:
-    """For each field, the nodes behind those of its tests that are asked first."""
+class Hit:
+    """What is found together.
+
+    Attributes:
+        branches: those that have no further tests, each once.
+        nodes: where others go on, each once.
+    """
+
+    __slots__ = ("branches", "nodes")
+
+    def __init__(self, branches: Iterable[int], nodes: Iterable[Node]) -> None:
+        self.branches = tuple(dict.fromkeys(branches))
+        self.nodes = tuple(dict.fromkeys(nodes))
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node]) -> Hit:
+        """What is found where these nodes are."""
+        return cls(
+            (branch for node in nodes for branch in node.branches), (node for node in nodes if node.ahead)
+        )
+
+    @classmethod
+    def together(cls, hits: Sequence[Hit]) -> Hit:
+        """Several as one."""
+        return cls(
+            (branch for hit in hits for branch in hit.branches), (node for hit in hits for node in hit.nodes)
+        )
+
+    def collect(self, met: Met, found: set[int]) -> None:
+        """Add the branches whose tests all pass."""
+        found.update(self.branches)
+        for node in self.nodes:
+            node.collect(met, found)
+
+
+def split(ways: Iterable[Way]) -> dict[Test, list[Way]]:
+    """The ways by the test that is asked first, as they are behind it."""
     costs = _costs(ways)
     behind: dict[Test, list[Way]] = defaultdict(list)
     for way in ways:
         first = min(way.tests, key=costs.__getitem__)
         behind[first].append(Way(way.branch, way.tests - {first}))
+    return behind
+
+
+def lookups(behind: Mapping[Test, Sequence[Way]]) -> dict[int, Lookup[Hit]]:
+    """For each field, what is behind its tests."""
     by_field: dict[int, list[tuple[tuple[Condition, ...], Node]]] = defaultdict(list)
-    for test, beyond in behind.items():
-        by_field[test.field].append((test.conditions, Node(beyond)))
-    return tuple((field, Lookup(tests)) for field, tests in by_field.items())
+    for test, ways in behind.items():
+        by_field[test.field].append((test.conditions, Node(ways)))
+    return {field: Lookup(tests, Hit.of) for field, tests in by_field.items()}
 
 
-def _costs(ways: list[Way]) -> dict[Test, tuple[float, int]]:
-    """Roughly the share of events that pass each test: small where the field has many others.
+def _costs(ways: Iterable[Way]) -> dict[Test, tuple[float, int]]:
+    """Roughly the share of events that pass each test: small where patterns pick out many values of the field.
 
     Ties go by field, so that branches which ask the same go the same way.
     """
     tests = {test for way in ways for test in way.tests}
-    rivals: dict[int, int] = defaultdict(int)
-    for test in tests:
-        rivals[test.field] += not test.openness
-    return {
-        test: (test.openness + len(test.conditions) / (1 + rivals[test.field]), test.field) for test in tests
-    }
+    several = {test for way in ways if len(way.tests) > 1 for test in way.tests}
+    rivals = Counter(test.field for test in several if test.picks)
+    return {test: (test.openness + test.picks / (1 + rivals[test.field]), test.field) for test in tests}
+
+
+def _is_fraction(condition: Condition) -> bool:
+    match condition:
+        case Equals(number):
+            return number.value is not None and not number.value.is_integer()
+        case Numeric((("=", value),)):
+            return not value.is_integer()
+        case _:
+            return False
