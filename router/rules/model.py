@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,8 +11,8 @@ import msgspec
 
 from router.config.expressions import Expression
 from router.errors import MessageError
-from router.events import Event
-from router.patterns import Fields, Pattern, read
+from router.events import Event, EventError
+from router.patterns import Fields, Index, Pattern, read
 from router.store.base import Route
 from router.targets.spec import TargetSpec
 from router.transforms import Transform
@@ -98,10 +98,21 @@ class Rule:
 
     def matches(self, seen: Seen, failed: Failed) -> bool:
         """Whether an event passes `match` and `where`; `failed` is told why it could not be asked."""
+        return self._asked(failed, lambda: self._fits(seen) and self._holds(seen))
+
+    def holds(self, seen: Seen, failed: Failed) -> bool:
+        """Whether an event that passes `match` passes `where` too; `failed` as in `matches`."""
+        return self.where is None or self._asked(failed, lambda: self._holds(seen))
+
+    def _fits(self, seen: Seen) -> bool:
+        return self.pattern is None or self.pattern.matches_fields(seen.fields)
+
+    def _holds(self, seen: Seen) -> bool:
+        return self.where is None or self.where.holds(seen.view)
+
+    def _asked(self, failed: Failed, question: Callable[[], bool]) -> bool:
         try:
-            if self.pattern is not None and not self.pattern.matches_fields(seen.fields):
-                return False
-            return self.where is None or self.where.holds(seen.view)
+            return question()
         except MessageError as error:
             failed(self.name, error.message)
         except (msgspec.MsgspecError, RecursionError) as error:  # they refuse some texts that JSON allows
@@ -128,12 +139,33 @@ class Deployment:
     targets: Mapping[str, TargetSpec]
     version: str
     text: str
+    _named: dict[str, Rule] = field(init=False, repr=False)
+    _backstops: tuple[Rule, ...] = field(init=False, repr=False)
+    _index: Index = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        named = {rule.name: rule for rule in self.rules}
+        patterns = {rule.name: rule.pattern for rule in self.rules if rule.pattern is not None}
+        object.__setattr__(self, "_named", named)
+        object.__setattr__(self, "_backstops", tuple(rule for rule in self.rules if rule.backstop))
+        object.__setattr__(self, "_index", Index(patterns))
 
     def matching(self, event: Event, failed: Failed = ignore) -> tuple[Rule, ...]:
         """The rules that match an event; backstops only where no other rule does."""
         seen = Seen(event)
-        wanted = tuple(rule for rule in self.rules if not rule.backstop and rule.matches(seen, failed))
-        return wanted or tuple(rule for rule in self.rules if rule.backstop and rule.matches(seen, failed))
+        try:
+            names = self._index.match_event(event)
+        except (EventError, msgspec.MsgspecError, RecursionError):  # ask each pattern, to know which cannot say
+            names = [rule.name for rule in self.rules if rule.pattern and rule.matches(seen, failed)]
+        fitting = [self._named[name] for name in names]
+        wanted = tuple(rule for rule in fitting if not rule.backstop and rule.holds(seen, failed))
+        if wanted:
+            return wanted
+        return tuple(
+            rule
+            for rule in self._backstops
+            if (rule.pattern is None or rule in fitting) and rule.holds(seen, failed)
+        )
 
     def route(self, event: Event, failed: Failed = ignore) -> tuple[Route, ...]:
         """Where an event goes. Rules that send the same body to the same target are one route.
