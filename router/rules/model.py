@@ -155,7 +155,7 @@ class Deployment:
         seen = Seen(event)
         try:
             names = self._index.match_event(event)
-        except (EventError, msgspec.MsgspecError, RecursionError):  # ask each pattern, to know which cannot say
+        except (EventError, msgspec.MsgspecError, RecursionError):  # ask each, to know which cannot say
             names = [rule.name for rule in self.rules if rule.pattern and rule.matches(seen, failed)]
         fitting = [self._named[name] for name in names]
         wanted = tuple(rule for rule in fitting if not rule.backstop and rule.holds(seen, failed))
