@@ -10,20 +10,20 @@ from router.patterns.conditions import Address, Cidr, Condition
 from router.patterns.index.finders import Finder, Merge
 from router.patterns.values import address_of
 
-I = TypeVar("I")
+Item = TypeVar("Item")
 C = TypeVar("C")
 
 Block = tuple[int, int, int]
 """IP version, how many low bits are free, and the bits above them; an address has no free bits."""
 
 
-class Addresses(Generic[I]):
+class Addresses(Generic[Item]):
     """What is posted under addresses and blocks."""
 
     def __init__(self) -> None:
-        self._blocks: dict[Block, list[I]] = defaultdict(list)
+        self._blocks: dict[Block, list[Item]] = defaultdict(list)
 
-    def post(self, condition: Condition, item: I) -> None:
+    def post(self, condition: Condition, item: Item) -> None:
         """Post an item under an `Address` or `Cidr`."""
         match condition:
             case Address(address):
@@ -32,7 +32,7 @@ class Addresses(Generic[I]):
                 free = network.max_prefixlen - network.prefixlen
                 self._blocks[network.version, free, int(network.network_address) >> free].append(item)
 
-    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
+    def finder(self, merge: Merge[Item, C]) -> Finder[C] | None:
         """A finder for strings; None if nothing is posted."""
         if not self._blocks:
             return None

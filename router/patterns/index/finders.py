@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-I = TypeVar("I")
+Item = TypeVar("Item")
 C = TypeVar("C")
 
-Merge = Callable[[Sequence[I]], C]
+Merge = Callable[[Sequence[Item]], C]
 Finder = Callable[[Any], Sequence[C]]
 
 
@@ -28,15 +28,16 @@ class Table(Generic[C]):
         self.cells = cells
 
     def __call__(self, value: Any) -> Sequence[C]:
+        """The cells of a value."""
         return (self.cells[value],) if value in self.cells else ()
 
 
-def table(posted: Mapping[Any, Sequence[I]], merge: Merge[I, C]) -> Finder[C] | None:
+def table(posted: Mapping[Any, Sequence[Item]], merge: Merge[Item, C]) -> Finder[C] | None:
     """A finder that looks values up; None if there are none."""
     return Table({value: merge(items) for value, items in posted.items()}) if posted else None
 
 
-def constant(posted: Sequence[I], merge: Merge[I, C]) -> Finder[C] | None:
+def constant(posted: Sequence[Item], merge: Merge[Item, C]) -> Finder[C] | None:
     """A finder that finds the same for every value; None if that is nothing."""
     if not posted:
         return None

@@ -32,7 +32,7 @@ from router.patterns.index.numbers import Numbers, number_of
 from router.patterns.index.strings import Strings, is_exact
 from router.patterns.values import Value
 
-I = TypeVar("I")
+Item = TypeVar("Item")
 C = TypeVar("C")
 
 Conditions = tuple[Condition, ...]
@@ -60,9 +60,9 @@ class Lookup(Generic[C]):
             and null.
     """
 
-    def __init__(self, tests: Iterable[tuple[Conditions, I]], merge: Merge[I, C]) -> None:
-        tables: _Tables[I] = _Tables()
-        absent: list[I] = []
+    def __init__(self, tests: Iterable[tuple[Conditions, Item]], merge: Merge[Item, C]) -> None:
+        tables: _Tables[Item] = _Tables()
+        absent: list[Item] = []
         for conditions, item in tests:
             for condition in conditions:
                 if isinstance(condition, Exists) and not condition.wanted:
@@ -97,15 +97,15 @@ class _Finders(NamedTuple, Generic[C]):
     literal: Finder[C] | None
 
 
-class _Tables(Generic[I]):
+class _Tables(Generic[Item]):
     """What is posted under conditions on one value."""
 
     def __init__(self) -> None:
-        self._posts: _Posts[_Post[I]] = _Posts()
-        self._excluding: list[tuple[AnythingBut, I]] = []
+        self._posts: _Posts[_Post[Item]] = _Posts()
+        self._excluding: list[tuple[AnythingBut, Item]] = []
         self._sure = True
 
-    def post(self, condition: Condition, item: I) -> None:
+    def post(self, condition: Condition, item: Item) -> None:
         if isinstance(condition, AnythingBut):
             self._excluding.append((condition, item))
         elif isinstance(condition, All):
@@ -116,7 +116,7 @@ class _Tables(Generic[I]):
             self._sure = self._sure and sure
             self._posts.post(condition, _Post(item, None if sure else condition))
 
-    def finders(self, merge: Merge[I, C]) -> _Finders[C]:
+    def finders(self, merge: Merge[Item, C]) -> _Finders[C]:
         others = self._others(merge)
         if self._sure:
             found = self._posts.finders(lambda posts: merge([post.item for post in posts]))
@@ -128,7 +128,7 @@ class _Tables(Generic[I]):
             union(_confirmed(asked.literal), others.literal),
         )
 
-    def _others(self, merge: Merge[I, C]) -> _Finders[C]:
+    def _others(self, merge: Merge[Item, C]) -> _Finders[C]:
         """Finders of what is posted under `AnythingBut`: everything, without what the value excludes."""
         if not self._excluding:
             return _Finders(None, None, None)
@@ -145,14 +145,14 @@ class _Tables(Generic[I]):
         return _Finders(*(_without(cells, find) for find in excluded.finders(frozenset)))
 
 
-class _Post(NamedTuple, Generic[I]):
+class _Post(NamedTuple, Generic[Item]):
     """An item that is posted.
 
     Attributes:
         doubt: the condition to ask whether a value that finds the item meets it; None if every one does.
     """
 
-    item: I
+    item: Item
     doubt: Condition | None
 
 
@@ -168,24 +168,24 @@ class _Bucket(NamedTuple, Generic[C]):
     doubtful: Sequence[tuple[Condition, C]]
 
     @classmethod
-    def of(cls, posts: Sequence[_Post[I]], merge: Merge[I, C]) -> _Bucket[C]:
+    def of(cls, posts: Sequence[_Post[Item]], merge: Merge[Item, C]) -> _Bucket[C]:
         """The bucket for some posts."""
         sure = [post.item for post in posts if post.doubt is None]
         doubtful = [(post.doubt, merge([post.item])) for post in posts if post.doubt is not None]
         return cls([merge(sure)] if sure else [], doubtful)
 
 
-class _Posts(Generic[I]):
+class _Posts(Generic[Item]):
     """What is posted under conditions, all of which is found by values that meet them."""
 
     def __init__(self) -> None:
-        self._strings: Strings[I] = Strings()
-        self._addresses: Addresses[I] = Addresses()
-        self._numbers: Numbers[I] = Numbers()
-        self._literals: dict[bool | None, list[I]] = defaultdict(list)
-        self._every: list[I] = []
+        self._strings: Strings[Item] = Strings()
+        self._addresses: Addresses[Item] = Addresses()
+        self._numbers: Numbers[Item] = Numbers()
+        self._literals: dict[bool | None, list[Item]] = defaultdict(list)
+        self._every: list[Item] = []
 
-    def post(self, condition: Condition, item: I) -> None:
+    def post(self, condition: Condition, item: Item) -> None:
         match condition:
             case Literal(value):
                 self._literals[value].append(item)
@@ -198,7 +198,7 @@ class _Posts(Generic[I]):
             case _:
                 self._strings.post(condition, item)
 
-    def finders(self, merge: Merge[I, C]) -> _Finders[C]:
+    def finders(self, merge: Merge[Item, C]) -> _Finders[C]:
         every = constant(self._every, merge)
         return _Finders(
             union(self._strings.finder(merge), self._addresses.finder(merge), every),
@@ -210,7 +210,7 @@ class _Posts(Generic[I]):
 def _confirmed(
     find: Finder[_Bucket[C]] | None, known: Callable[[Any], Value] | None = None
 ) -> Finder[C] | None:
-    """A finder of what the buckets hold, as far as the conditions say so; `known` gives the value they know."""
+    """A finder of what the buckets hold, as the conditions allow; `known` gives the value they know."""
     if find is None:
         return None
 

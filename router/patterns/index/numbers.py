@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -16,10 +16,10 @@ from router.patterns.conditions import Condition, Equals, Numeric
 from router.patterns.index.finders import Finder, Merge
 from router.patterns.values import Number
 
-I = TypeVar("I")
+Item = TypeVar("Item")
 C = TypeVar("C")
 
-_Stretch = tuple[int, int, I]
+_Stretch = tuple[int, int, Item]
 """A range's slots, from the first to before the last, and what is posted under it."""
 
 _MOST_EXACT = 2**53
@@ -27,7 +27,6 @@ _ROOMY = 16
 """Up to so many entries for each range there may be in lists of the ranges over each slot."""
 
 _decode = msgspec.json.Decoder(float).decode
-_decode_all = msgspec.json.Decoder(list[float]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,7 +37,7 @@ def number_of(number: bytes | int) -> Number:
 
 def value_of(number: bytes | int) -> float | None:
     """As `Number.value`, and sooner."""
-    if type(number) is int:
+    if isinstance(number, int):
         return float(number) if -_MOST_EXACT <= number <= _MOST_EXACT else number_of(number).value
     try:
         value: float = _decode(number)
@@ -47,15 +46,15 @@ def value_of(number: bytes | int) -> float | None:
     return value if _encode(value) == number else number_of(number).value  # both are the shortest texts
 
 
-class Numbers(Generic[I]):
+class Numbers(Generic[Item]):
     """What is posted under numbers and ranges of numbers."""
 
     def __init__(self) -> None:
-        self._values: dict[float, list[I]] = defaultdict(list)
-        self._spelled: dict[str, list[I]] = defaultdict(list)
-        self._ranges: list[tuple[Numeric, I]] = []
+        self._values: dict[float, list[Item]] = defaultdict(list)
+        self._spelled: dict[str, list[Item]] = defaultdict(list)
+        self._ranges: list[tuple[Numeric, Item]] = []
 
-    def post(self, condition: Condition, item: I) -> None:
+    def post(self, condition: Condition, item: Item) -> None:
         """Post an item under an `Equals` or `Numeric`."""
         match condition:
             case Equals(number):
@@ -69,7 +68,7 @@ class Numbers(Generic[I]):
             case Numeric():
                 self._ranges.append((condition, item))
 
-    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
+    def finder(self, merge: Merge[Item, C]) -> Finder[C] | None:
         """A finder for numbers; None if nothing is posted."""
         if not (self._values or self._spelled or self._ranges):
             return None
@@ -79,7 +78,7 @@ class Numbers(Generic[I]):
         if sum(last - first for first, last, _ in stretches) > _ROOMY * len(stretches):
             by_value = {value: merge(items) for value, items in self._values.items()}
             return _by_tree(by_value, spelled, cuts, stretches, merge)
-        slots: list[list[I]] = [[] for _ in range(2 * len(cuts) + 1)]
+        slots: list[list[Item]] = [[] for _ in range(2 * len(cuts) + 1)]
         for first, last, item in stretches:
             for slot in range(first, last):
                 slots[slot].append(item)
@@ -114,61 +113,40 @@ class Slots(Generic[C]):
     """A finder with one cell at most for each number.
 
     Attributes:
-        cell: finds it, or None.
+        at: the cells, or None, for single numbers, all cuts among them.
+        between: those for what lies between two cuts, before the first, and behind the last.
+        cuts: the bounds of all ranges, in order.
+        spelled: the cells for numbers without a value.
     """
 
-    __slots__ = ("_at", "_between", "_cuts", "cell")
+    __slots__ = ("at", "between", "cuts", "spelled")
 
     def __init__(
-        self,
-        at: Mapping[float, C | None],
-        between: Sequence[C | None],
-        cuts: list[float],
-        spelled: Mapping[str, C],
+        self, at: Mapping[float, C | None], between: Sequence[C | None], cuts: list[float], spelled: Mapping[str, C]
     ) -> None:
-        """`between` are the cells for numbers between the cuts; `at` those of single numbers, all cuts among them."""
+        self.at = at
+        self.between = between
+        self.cuts = cuts
+        self.spelled = spelled
 
-        def cell(number: bytes | int) -> C | None:
-            value = value_of(number)
-            if value is None:
-                return spelled.get(number_of(number).text)
-            return at[value] if value in at else between[bisect_left(cuts, value)]
-
-        self.cell = cell
-        self._at = at
-        self._between = between
-        self._cuts = cuts
+    def cell(self, number: bytes | int) -> C | None:
+        """What is found, or None."""
+        value = value_of(number)
+        if value is None:
+            return self.spelled.get(number_of(number).text)
+        return self.at[value] if value in self.at else self.between[bisect_left(self.cuts, value)]
 
     def __call__(self, number: bytes | int) -> Sequence[C]:
         cell = self.cell(number)
         return () if cell is None else (cell,)
-
-    def find_all(self, numbers: Sequence[bytes | int]) -> Collection[C]:
-        """What several numbers find."""
-        values = _values_of(numbers)
-        if values is None:
-            return [cell for number in numbers for cell in self(number)]
-        at, between, cuts = self._at, self._between, self._cuts
-        cells = {at[value] if value in at else between[bisect_left(cuts, value)] for value in values}
-        return [cell for cell in cells if cell is not None]
-
-
-def _values_of(numbers: Sequence[bytes | int]) -> Sequence[float] | None:
-    """The values of several numbers at once; None if they have to be looked at one by one."""
-    try:
-        text = b"[" + b",".join(numbers) + b"]"  # type: ignore[arg-type] # integers are refused
-        values = _decode_all(text)
-    except (TypeError, msgspec.MsgspecError):
-        return None
-    return values if _encode(values) == text else None
 
 
 def _by_tree(
     by_value: Mapping[float, C],
     spelled: Mapping[str, C],
     cuts: list[float],
-    stretches: list[_Stretch[I]],
-    merge: Merge[I, C],
+    stretches: list[_Stretch[Item]],
+    merge: Merge[Item, C],
 ) -> Finder[C]:
     """A finder whose size does not grow with ranges times slots.
 
@@ -176,7 +154,7 @@ def _by_tree(
     and found from a slot by going up.
     """
     size = 2 * len(cuts) + 1
-    posted: dict[int, list[I]] = defaultdict(list)
+    posted: dict[int, list[Item]] = defaultdict(list)
     for first, last, item in stretches:
         low, high = first + size, last + size
         while low < high:

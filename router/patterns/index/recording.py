@@ -26,12 +26,15 @@ from router.patterns.jsontext import DEEPEST
 Segments = tuple[str, ...]
 
 Take = Callable[[Any, Any], Any]
-"""Gets a field's type and a value, and returns an instance of the type. Values are str, int, bool and None, numbers
-with a fraction or an exponent as their text in bytes, arrays as lists and objects as dicts."""
+"""Gets a field's type and a value, and returns an instance of the type.
+
+Values are str, int, bool and None, numbers with a fraction or an exponent as their text in bytes, arrays as
+lists and objects as dicts.
+"""
 
 _ARRAYS_IN_ARRAYS = 3
 _WIDEST = 1_000
-"""Keys of one object. msgspec looks for a key among all of them: with more, the complete reading is sooner done."""
+"""Keys of one object. msgspec looks for a key among all of them: with more, reading all is quicker."""
 
 
 class UnreadableError(ValueError):

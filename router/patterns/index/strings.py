@@ -17,23 +17,23 @@ from router.patterns.conditions import (
 )
 from router.patterns.index.finders import Finder, Merge, table, union
 
-I = TypeVar("I")
+Item = TypeVar("Item")
 C = TypeVar("C")
 
 _GRAM = 3
 _FEW = 8
 
 
-class Strings(Generic[I]):
+class Strings(Generic[Item]):
     """What is posted under conditions on strings."""
 
     def __init__(self) -> None:
-        self._exact: _Affixes[I] = _Affixes()
-        self._ascii: _Affixes[I] = _Affixes()
-        self._folded: _Affixes[I] = _Affixes()
-        self._parts: _Parts[I] = _Parts()
+        self._exact: _Affixes[Item] = _Affixes()
+        self._ascii: _Affixes[Item] = _Affixes()
+        self._folded: _Affixes[Item] = _Affixes()
+        self._parts: _Parts[Item] = _Parts()
 
-    def post(self, condition: Condition, item: I) -> None:
+    def post(self, condition: Condition, item: Item) -> None:
         """Post an item that all strings which meet the condition find; others may, if not `is_exact`."""
         match condition:
             case Exact(text) | Wildcard((text,)):
@@ -61,7 +61,7 @@ class Strings(Generic[I]):
                 else:
                     tables.whole[key].append(item)
 
-    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
+    def finder(self, merge: Merge[Item, C]) -> Finder[C] | None:
         """A finder for strings; None if nothing is posted."""
         return union(
             self._exact.finder(merge),
@@ -70,11 +70,11 @@ class Strings(Generic[I]):
             self._parts.finder(merge),
         )
 
-    def _ignoring_case(self, pattern: str) -> tuple[_Affixes[I], str | None]:
+    def _ignoring_case(self, pattern: str) -> tuple[_Affixes[Item], str | None]:
         """The tables for a pattern that ignores case, and its key there; None if it has none."""
         return (self._ascii, pattern.lower()) if pattern.isascii() else (self._folded, _folded(pattern))
 
-    def _post_part(self, part: str, item: I) -> None:
+    def _post_part(self, part: str, item: Item) -> None:
         if part:
             self._parts.posted[part].append(item)
         else:
@@ -94,15 +94,15 @@ def is_exact(condition: Condition) -> bool:
             return True
 
 
-class _Affixes(Generic[I]):
+class _Affixes(Generic[Item]):
     """What is posted under whole strings, beginnings and ends."""
 
     def __init__(self) -> None:
-        self.whole: dict[str, list[I]] = defaultdict(list)
-        self.starts: dict[str, list[I]] = defaultdict(list)
-        self.ends: dict[str, list[I]] = defaultdict(list)
+        self.whole: dict[str, list[Item]] = defaultdict(list)
+        self.starts: dict[str, list[Item]] = defaultdict(list)
+        self.ends: dict[str, list[Item]] = defaultdict(list)
 
-    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
+    def finder(self, merge: Merge[Item, C]) -> Finder[C] | None:
         if not (self.starts or self.ends):
             return table(self.whole, merge)
         whole = {text: merge(items) for text, items in self.whole.items()}
@@ -127,9 +127,9 @@ class _Affixes(Generic[I]):
 
 
 def _by_length(
-    posted: Mapping[str, Sequence[I]], merge: Merge[I, C], cut: Callable[[str, int], str]
+    posted: Mapping[str, Sequence[Item]], merge: Merge[Item, C], cut: Callable[[str, int], str]
 ) -> tuple[list[int], dict[str, Sequence[C]]]:
-    """The lengths of some affixes, and the cells of each; none for what only longer ones begin or end with."""
+    """The lengths of some affixes, and the cells of each; none for what only longer ones share."""
     lengths = sorted({*map(len, posted)})
     cells: dict[str, Sequence[C]] = {
         cut(affix, length): () for affix in posted for length in lengths if length < len(affix)
@@ -138,13 +138,13 @@ def _by_length(
     return lengths, cells
 
 
-class _Parts(Generic[I]):
+class _Parts(Generic[Item]):
     """What is posted under parts of strings; each is found by the three characters it shares with fewest."""
 
     def __init__(self) -> None:
-        self.posted: dict[str, list[I]] = defaultdict(list)
+        self.posted: dict[str, list[Item]] = defaultdict(list)
 
-    def finder(self, merge: Merge[I, C]) -> Finder[C] | None:
+    def finder(self, merge: Merge[Item, C]) -> Finder[C] | None:
         if not self.posted:
             return None
         cells = [(part, merge(items)) for part, items in self.posted.items()]

@@ -167,7 +167,7 @@ def lookups(behind: Mapping[Test, Sequence[Way]]) -> dict[int, Lookup[Hit]]:
 
 
 def _costs(ways: Iterable[Way]) -> dict[Test, tuple[float, int]]:
-    """Roughly the share of events that pass each test: small where patterns pick out many values of the field.
+    """Roughly the share of events that pass each test: small where patterns pick out many values.
 
     Ties go by field, so that branches which ask the same go the same way.
     """
