@@ -27,6 +27,7 @@ _ROOMY = 16
 """Up to so many entries for each range there may be in lists of the ranges over each slot."""
 
 _decode = msgspec.json.Decoder(float).decode
+_decode_all = msgspec.json.Decoder(list[float]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -113,32 +114,54 @@ class Slots(Generic[C]):
     """A finder with one cell at most for each number.
 
     Attributes:
-        at: the cells, or None, for single numbers, all cuts among them.
-        between: those for what lies between two cuts, before the first, and behind the last.
-        cuts: the bounds of all ranges, in order.
-        spelled: the cells for numbers without a value.
+        cell: finds it, or None.
     """
 
-    __slots__ = ("at", "between", "cuts", "spelled")
+    __slots__ = ("_at", "_between", "_cuts", "cell")
 
     def __init__(
-        self, at: Mapping[float, C | None], between: Sequence[C | None], cuts: list[float], spelled: Mapping[str, C]
+        self,
+        at: Mapping[float, C | None],
+        between: Sequence[C | None],
+        cuts: list[float],
+        spelled: Mapping[str, C],
     ) -> None:
-        self.at = at
-        self.between = between
-        self.cuts = cuts
-        self.spelled = spelled
+        """`between` are the cells between the cuts; `at` those of single numbers, all cuts among them."""
 
-    def cell(self, number: bytes | int) -> C | None:
-        """What is found, or None."""
-        value = value_of(number)
-        if value is None:
-            return self.spelled.get(number_of(number).text)
-        return self.at[value] if value in self.at else self.between[bisect_left(self.cuts, value)]
+        def cell(number: bytes | int) -> C | None:
+            value = value_of(number)
+            if value is None:
+                return spelled.get(number_of(number).text)
+            return at[value] if value in at else between[bisect_left(cuts, value)]
+
+        self.cell = cell
+        self._at = at
+        self._between = between
+        self._cuts = cuts
 
     def __call__(self, number: bytes | int) -> Sequence[C]:
+        """The cells of a number."""
         cell = self.cell(number)
         return () if cell is None else (cell,)
+
+    def find_all(self, numbers: Sequence[bytes | int]) -> Collection[C]:
+        """What several numbers find."""
+        values = _values_of(numbers)
+        if values is None:
+            return [cell for number in numbers for cell in self(number)]
+        at, between, cuts = self._at, self._between, self._cuts
+        cells = {at[value] if value in at else between[bisect_left(cuts, value)] for value in values}
+        return [cell for cell in cells if cell is not None]
+
+
+def _values_of(numbers: Sequence[bytes | int]) -> Sequence[float] | None:
+    """The values of several numbers at once; None if they have to be looked at one by one."""
+    try:
+        text = b"[" + b",".join(numbers) + b"]"  # type: ignore[arg-type] # integers are refused
+        values = _decode_all(text)
+    except (TypeError, msgspec.MsgspecError):
+        return None
+    return values if _encode(values) == text else None
 
 
 def _by_tree(
