@@ -89,21 +89,9 @@ class Body:
         announced = int(headers.get("content-length", -1))
         if announced > self._limit:
             raise self._too_large()
-        body = await self._whole(receive)
-        # A server's parser that stops at `Upgrade` hands over a body that is empty and looks complete.
-        lost = not body and "upgrade" in headers and "transfer-encoding" in headers
-        if lost or announced not in (-1, len(body)):
-            raise IncompleteError
-        return body
-
-    def release(self) -> None:
-        """Hold it no longer."""
-        self._budget.give_back(self.size)
-        self.size = 0
-
-    async def _whole(self, receive: Receive) -> bytes:
-        pieces = bytearray()  # a list would let pieces of one byte cost forty
-        while True:
+        body = bytearray()  # not a list, in which a piece of one byte costs forty
+        more = True
+        while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise GoneError
@@ -112,9 +100,18 @@ class Body:
                 raise self._too_large()
             self._budget.take(len(piece), self.size)
             self.size += len(piece)
-            if not message.get("more_body", False):
-                return bytes(pieces + piece) if pieces else piece
-            pieces += piece
+            body += piece
+            more = message.get("more_body", False)
+        # A server's parser that stops at `Upgrade` hands over a body that is empty and looks complete.
+        lost = not body and "upgrade" in headers and "transfer-encoding" in headers
+        if lost or announced not in (-1, len(body)):
+            raise IncompleteError
+        return bytes(body)
+
+    def release(self) -> None:
+        """Hold it no longer."""
+        self._budget.give_back(self.size)
+        self.size = 0
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"the request body is larger than {self._limit} bytes; nothing of it was stored")

@@ -55,36 +55,30 @@ class Ingest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application. Success is said only after everything is on disk."""
+        headers = _headers(scope)
         body = Body(self._limit, self._budget)
         try:
-            answer = await self._answer(scope, receive, body)
+            answer = await self._outcome(scope, headers, receive, body)
         except GoneError:
             return
+        except Exception as error:  # noqa: BLE001 (whatever it is: a sender may understand its own dialect alone)
+            failed = FailedError()
+            self._refusals.failed(error, failed.status, self._name, **_about(scope, headers, body))
+            answer = self._source.refused(failed)
         finally:
             body.release()
-        headers = [(b"content-length", b"%d" % len(answer.body))]
-        headers += [
+        fields = [(b"content-length", b"%d" % len(answer.body))]
+        fields += [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()
         ]
-        start: Message = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        start: Message = {"type": "http.response.start", "status": answer.status, "headers": fields}
         await send(start)
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, scope: Scope, receive: Receive, body: Body) -> Answer:
-        """An answer in the sender's dialect, whatever happens: it may understand no other."""
-        headers = _headers(scope)
-        try:
-            return await self._outcome(scope, headers, receive, body)
-        except GoneError:
-            raise
-        except Exception as error:  # noqa: BLE001 (a fault of one request ends with it)
-            failed = FailedError()
-            self._refusals.failed(error, failed.status, self._name, **_about(scope, headers, body))
-            return self._source.refused(failed)
-
     async def _outcome(self, scope: Scope, headers: dict[str, str], receive: Receive, body: Body) -> Answer:
         try:
-            origin.check(scope, headers)
+            if "origin" in headers:
+                origin.check(headers["origin"], scope)
             received = self._source.read(
                 Request(
                     method=scope["method"],

@@ -6,7 +6,6 @@ no witness here: a page reached under a name that now points to this machine sen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import ip_address
 
 from starlette.types import Scope
@@ -20,14 +19,13 @@ class ForeignOriginError(MessageError):
     status = 403
 
 
-def check(scope: Scope, headers: Mapping[str, str]) -> None:
-    """Let pass what no page sent, or one of this router.
+def check(origin: str, scope: Scope) -> None:
+    """Let pass what one of this router's own pages sent.
 
     Raises:
-        ForeignOriginError: the request names another origin.
+        ForeignOriginError: it was a page of another origin.
     """
-    origin = headers.get("origin")
-    if origin is not None and origin not in _own(scope):
+    if origin not in _own(scope):
         raise ForeignOriginError(
             f"the request says that a web page of the origin {origin!r} sent it; "
             "pages of other origins may not send events"

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 from router.clock import Clock, SystemClock
 from router.errors import ConfigurationError
 from router.web.limits import Limits
-from router.web.protocol import Protocol, Shared
+from router.web.parting import Shared
+from router.web.protocol import Protocol
 
 REQUEST_GRACE = 5
 """Seconds that requests under way may take to end when the server stops."""

@@ -86,7 +86,7 @@ def test_an_origin_is_own_by_the_address_at_which_the_router_was_reached(server:
     every = {origin for origins in SERVERS.values() for origin in origins}
     for origin in every:
         if origin in SERVERS[server]:
-            check(scope, {"origin": origin})
+            check(origin, scope)
         else:
             with pytest.raises(ForeignOriginError):
-                check(scope, {"origin": origin})
+                check(origin, scope)

@@ -60,6 +60,15 @@ def test_such_requests_in_a_row_each_keep_their_own_body(running: Running) -> No
     assert running.data() == [b"%d" % number for number in range(40)]
 
 
+def test_what_follows_such_a_request_is_looked_at_like_any_other(running: Running) -> None:
+    many = binary(headers={f"x-{number}": "1" for number in range(300)})
+    for last, status in ((many, 431), (head("CONNECT", "example.com:443"), 501), (b"rubbish\r\n\r\n", 400)):
+        with running.connect() as wire:
+            wire.send(binary(DATA, UPGRADES["websocket"]) + last)
+            assert [wire.reply().status for _ in range(2)] == [202, status]
+            assert wire.is_over()
+
+
 def test_a_whole_head_without_a_body_is_an_event_without_data(running: Running) -> None:
     assert running.ask(head(headers=BINARY | UPGRADES["websocket"])).status == 202
     assert running.data() == [None]

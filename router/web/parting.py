@@ -1,0 +1,167 @@
+"""How a connection ends: when nothing comes, when too many are open, when something is refused.
+
+What was asked before is answered first; then one line of JSON says why, and the connection is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+
+import msgspec
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from router.clock import Clock
+from router.web.limits import LAST_CALL, LINGER, RETRY_AFTER, Limits
+from router.web.refusals import Refusals
+
+
+class Shared(ServerState):
+    """What the connections of one server share.
+
+    Attributes:
+        leaving: connections that were told why they are not served, and are about to be closed.
+    """
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        super().__init__()
+        self.limits = limits
+        self.refusals = Refusals(clock)
+        self.leaving: set[MortalProtocol] = set()
+
+
+class MortalProtocol(HttpToolsProtocol):
+    """One connection, which ends.
+
+    Attributes:
+        limits: what it may ask for.
+        whole: the scope of the latest request of which nothing is missing; another `scope` is on its way in.
+        incoming: who waits for the rest of its body.
+        over: whether nothing more is taken.
+        timer: runs while something is waited for.
+    """
+
+    # uvicorn's own attributes fill what CPython shares among instances; more of them would slow all down.
+    __slots__ = ("_parting", "_shared", "incoming", "limits", "over", "timer", "whole")
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: Shared,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.limits = server_state.limits
+        self.whole: object = None
+        self.incoming: RequestResponseCycle | None = None
+        self.over = False
+        self.timer: asyncio.TimerHandle | None = None
+        self._shared = server_state
+        self._parting = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Turn it away where there are too many; give the others a time to say something."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        most = self.limits.connections
+        if len(self.connections) <= most:
+            self.wait()
+        elif len(self._shared.leaving) < most:
+            told = f"{most} connections are open, which is all that are served; try again later"
+            self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, told, {"retry-after": str(RETRY_AFTER)})
+        else:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self.stop_waiting()
+        self._shared.leaving.discard(self)
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """A request was answered."""
+        last = not self.pipeline
+        super().on_response_complete()
+        if self.scope is not self.whole:  # the next one is on its way, or the rest of this one
+            self._unset_keepalive_if_required()
+        if last and self.over:
+            self._part()
+
+    def shutdown(self) -> None:
+        """The server stops: do not wait for the rest of a body for as long as usual."""
+        super().shutdown()
+        if self.incoming is not None and not self.transport.is_closing():
+            self.stop_waiting()
+            self.timer = self.loop.call_later(LAST_CALL, self._timed_out)
+
+    def wait(self) -> None:
+        """Something is to come in time."""
+        if self.timer is None:
+            self.timer = self.loop.call_later(self.limits.seconds, self._timed_out)
+
+    def stop_waiting(self) -> None:
+        """What was waited for has come."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def _timed_out(self) -> None:
+        self.timer = None
+        if self._owes():  # it is not the sender who is slow
+            self.wait()
+        elif self.scope is not self.whole:
+            told = "the rest of the request did not come in time; nothing of it was stored"
+            self.refuse(HTTPStatus.REQUEST_TIMEOUT, told)
+        else:
+            self.transport.close()
+
+    def _owes(self) -> bool:
+        """Whether a request that came in whole has yet to be answered."""
+        if self.pipeline:
+            return True
+        latest = cast("RequestResponseCycle | None", self.cycle)  # None before the first
+        return latest is not None and latest is not self.incoming and not latest.response_complete
+
+    def refuse(self, status: int, told: str, headers: Mapping[str, str] | None = None) -> None:
+        """Take nothing more; say this once what was asked before is answered."""
+        self.stop_waiting()
+        client = f"{self.client[0]}:{self.client[1]}" if self.client else "unknown"
+        self._shared.refusals.refused(told, status, client=client)
+        self.over = True
+        self._parting = self._answer(status, told, headers or {})
+        owes = self._owes()
+        if (unfinished := self.incoming) is not None:
+            if unfinished.response_started:  # the application has refused it already
+                self._parting = b""
+            unfinished.disconnected = True
+            unfinished.message_event.set()
+            if self.pipeline and self.pipeline[0][0] is unfinished:
+                self.pipeline.popleft()
+        if not owes:
+            self._part()
+
+    def _answer(self, status: int, told: str, headers: Mapping[str, str]) -> bytes:
+        body = msgspec.json.encode({"error": told})
+        fields = [*self.server_state.default_headers, (b"content-type", b"application/json")]
+        fields += [(name.encode(), value.encode()) for name, value in headers.items()]
+        fields += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        return STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % field for field in fields) + b"\r\n" + body
+
+    def _part(self) -> None:
+        """Say the last words, and close in a while.
+
+        To close at once could destroy them on their way: whoever still sends would meet a reset (RFC 9112,
+        section 9.6).
+        """
+        if self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        self.transport.write(self._parting)
+        self.transport.write_eof()
+        self.connections.discard(self)
+        self._shared.leaving.add(self)
+        self.timer = self.loop.call_later(LINGER, self.transport.close)
