@@ -42,13 +42,13 @@ class Entry:
         """Its tests without those that absence passes."""
         return Way(self.number, frozenset(test for test in self.tests if not test.absence))
 
-    @property
-    def loose(self) -> bool:
-        """Whether, where arrays come in, it may match although a test of absence fails.
+    def loose_in(self, prefix: Segments) -> bool:
+        """Whether it may match although a test of absence fails: see `Text.loose`.
 
-        Absence is asked in the array elements that other fields have chosen.
+        In arrays, that is, of which none stands at the prefix.
         """
-        return self.nested or (bool(self.shared) and any(test.absence for test in self.tests))
+        arrays = any(path[: len(prefix)] == prefix and path != prefix for path in self.shared)
+        return self.nested or (arrays and any(test.absence for test in self.tests))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ class Entries:
 
     paths: dict[Segments, int]
     all: tuple[Entry, ...]
+
+    @property
+    def shared(self) -> set[Segments]:
+        """All paths of objects that hold several fields of one branch."""
+        return {path for entry in self.all for path in entry.shared}
 
     @classmethod
     def of(cls, patterns: Mapping[str, Pattern]) -> Entries:

@@ -19,17 +19,18 @@ class Table(Generic[C]):
     """A finder that looks values up, and finds nothing for others.
 
     Attributes:
-        cells: by value.
+        cell: gives what a value finds; None for nothing.
     """
 
-    __slots__ = ("cells",)
+    __slots__ = ("cell",)
 
     def __init__(self, cells: dict[Any, C]) -> None:
-        self.cells = cells
+        self.cell: Callable[[Any], C | None] = cells.get
 
     def __call__(self, value: Any) -> Sequence[C]:
-        """The cells of a value."""
-        return (self.cells[value],) if value in self.cells else ()
+        """What a value finds."""
+        cell = self.cell(value)
+        return () if cell is None else (cell,)
 
 
 def table(posted: Mapping[Any, Sequence[Item]], merge: Merge[Item, C]) -> Finder[C] | None:

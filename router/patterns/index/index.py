@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,11 @@ from router.events import Event, canonical
 from router.events.model import SPEC_ATTRIBUTES, text_of
 from router.patterns.fields import Fields, read
 from router.patterns.index.entries import Entries
-from router.patterns.index.lookup import Lookup
 from router.patterns.index.memo import Memo
 from router.patterns.index.recording import REFUSALS, check
-from router.patterns.index.scan import Scan, Scans
-from router.patterns.index.tree import Hit, Node, lookups, split
+from router.patterns.index.scan import Scan
+from router.patterns.index.text import Text
+from router.patterns.index.tree import Hit, Node, Root
 from router.patterns.match import branch_matches
 from router.patterns.pattern import Pattern
 from router.patterns.values import Number
@@ -45,31 +45,15 @@ class Index:
         self._paths = entries.paths
         self._entries = entries.all
         self._careful = any(entry.nested for entry in self._entries)
-        behind = split([entry.way for entry in self._entries if not entry.nested])
-        root = lookups(behind)
-        self._absences = [(field, lookup.absent) for field, lookup in root.items() if lookup.absent]
-        loose = [entry.loose_way for entry in self._entries if entry.loose]
-        self._loose = Node(loose) if loose else None
-        later = [way for ways in behind.values() for way in ways] + loose
-        kept = {test.field for way in later for test in way.tests} | {field for field, _ in self._absences}
-        self._asks_later = bool(kept or loose)
-        self._most = len(root)
+        self._root = Root.of([entry.way for entry in self._entries if not entry.nested], len(self._paths))
+        self._most = len(self._paths)
         self._outcomes = Memo(self._outcome, lambda outcome: len(outcome.branches))
-        self._prepare(root, kept)
-
-    def _prepare(self, root: Mapping[int, Lookup[Hit]], kept: Collection[int]) -> None:
-        """Get ready to read events, as JSON text and as CloudEvents."""
-        at_root = [root.get(field) for field in range(len(self._paths))]
-        shared = {path for entry in self._entries for path in entry.shared}
-        self._documents = Scans(self._paths, shared, at_root, kept)
-        below = {path[1:]: field for path, field in self._paths.items() if path[0] == _DATA and path[1:]}
-        shared_below = {path[1:] for path in shared if path[0] == _DATA}
-        self._payloads = Scans(below, shared_below, at_root, kept)
+        self._document = Text(self._root, entries, ())
+        self._payload = Text(self._root, entries, (_DATA,))
         attributes = {path[0]: field for path, field in self._paths.items() if not path[1:]}
         self._data = attributes.pop(_DATA, None)
         self._attributes = [(name, attributes.pop(name)) for name in SPEC_ATTRIBUTES if name in attributes]
         self._extensions = attributes
-        self._idle = self._documents.idle
 
     def match(self, event: bytes) -> list[str]:
         """The names of the patterns that match an event as JSON text, in the order of the mapping.
@@ -78,31 +62,33 @@ class Index:
             EventError: it is not strict JSON with an object at its root, or its arrays are too entangled for
                 a pattern (`match.MOST_STEPS`).
         """
+        text = self._document
+        idle = text.first.idle
         try:
-            scan = self._idle.pop()
+            scan = idle.pop()
         except IndexError:
-            scan = self._documents.take()
+            scan = text.first.take()
         decode = scan.decode
         try:
             if not event.isascii():
                 check(event)
             decode(event)
         except REFUSALS:
-            scan.release()
+            scan.give_up()
             return self._complete(event)
-        if self._asks_later:
-            return self._answer(scan, event)
+        if not text.simple:
+            return self._answer(text, scan, event)
+        text.seen += 1
         found = scan.found
-        if any(scan.numbers):
-            scan.look()
-        names = []
-        if found:
-            if len(found) > self._most:
-                found[:] = dict.fromkeys(found)
-            names = self._outcomes[tuple(found)].names.copy()
-            found.clear()
-        self._idle.append(scan)
-        return names
+        if not found:
+            idle.append(scan)
+            return []
+        outcome = self._outcomes[tuple(found if len(found) <= self._most else dict.fromkeys(found))]
+        found.clear()
+        idle.append(scan)
+        if outcome.nodes:
+            return self._read_again(text, outcome, event)
+        return outcome.names.copy()
 
     def match_event(self, event: Event) -> list[str]:
         """The names of the patterns that match a CloudEvent: attributes, and the payload under `data`.
@@ -113,68 +99,97 @@ class Index:
         extensions = event.extensions
         if not _TAKEN.isdisjoint(extensions) or "." in "".join(extensions):
             return self._complete(event)  # illegal names, which say something twice, or what is data
-        scan = self._payloads.take()
+        text = self._payload
+        scan = text.first.take()
         try:
-            for name, field in self._attributes:
-                text = getattr(event, name)
-                if text is not None:
-                    scan.take(scan.leaves[field], text)
-            for name, value in extensions.items():
-                if name in self._extensions:
-                    scan.take(scan.leaves[self._extensions[name]], canonical(value))
-            if event.data is not None:
-                self._take_payload(scan, event.data, is_json=event.is_json)
+            if event.data is not None and event.is_json:
+                check(event.data)
+            self._fill(scan, event)
         except REFUSALS:
-            scan.release()
+            scan.give_up()
             return self._complete(event)
-        return self._answer(scan, event)
+        if not text.simple:
+            return self._answer(text, scan, event)
+        text.seen += 1
+        outcome = self._outcomes[tuple(dict.fromkeys(scan.found))]
+        scan.release()
+        return self._read_again(text, outcome, event) if outcome.nodes else outcome.names.copy()
 
-    def _take_payload(self, scan: Scan, payload: bytes, *, is_json: bool) -> None:
-        if is_json:
-            check(payload)
-            scan.decode(payload)
+    def _fill(self, scan: Scan, event: bytes | Event) -> None:
+        """Scan an event.
+
+        Raises:
+            ValueError: one of `REFUSALS`.
+        """
+        if not isinstance(event, Event):
+            scan.decode(event)
+            return
+        for name, field in self._attributes:
+            text = getattr(event, name)
+            if text is not None:
+                scan.leaves[field][text]
+        for name, value in event.extensions.items():
+            if name in self._extensions:
+                scan.leaves[self._extensions[name]][canonical(value)]
+        if event.data is None:
+            return
+        if event.is_json:
+            scan.decode(event.data)
         elif self._data is not None:
-            scan.take(scan.leaves[self._data], text_of(payload))
+            scan.leaves[self._data][text_of(event.data)]
+
+    def _read_again(self, text: Text, outcome: _Outcome, event: bytes | Event) -> list[str]:
+        """The answer for an event of which more has to be read."""
+        text.reads_again()
+        scan = text.later.take()
+        try:
+            self._fill(scan, event)
+        except REFUSALS:
+            scan.give_up()
+            return self._complete(event)
+        try:
+            return self._further(text, outcome, scan, event)
+        finally:
+            scan.release()
 
     def _complete(self, event: bytes | Event) -> list[str]:
         """The answer for an event that takes the complete reading."""
         fields = read(event)
-        scan = self._documents.take()
+        scan = self._document.all.take()
         for path, number in self._paths.items():
             field = fields.at(path)
             for value, element in field.values if field else ():
-                scan.take(scan.leaves[number], value.text.encode() if isinstance(value, Number) else value)
+                scan.leaves[number][value.text.encode() if isinstance(value, Number) else value]
                 if element is not None:
                     scan.objects += (element, element)
-        return self._answer(scan, event, fields)
+        return self._answer(self._document, scan, event, fields)
 
-    def _answer(self, scan: Scan, event: bytes | Event, fields: Fields | None = None) -> list[str]:
-        """The answer for an event that was scanned, and that was read completely as `fields`, or can be."""
+    def _answer(
+        self, text: Text, scan: Scan, event: bytes | Event, fields: Fields | None = None
+    ) -> list[str]:
+        """The answer for an event that was scanned wholly, and read completely as `fields`, if it was."""
         found = scan.found
-        if any(scan.numbers):
-            scan.look()
-        if self._absences:
-            found += [hit for field, hit in self._absences if not scan.met[field]]
-        if len(found) > self._most:
-            found[:] = dict.fromkeys(found)
-        outcome = self._outcomes[tuple(found)]
+        for field, hit in self._root.absences:
+            if not scan.met[field]:
+                found.append(hit)
+        outcome = self._outcomes[tuple(dict.fromkeys(found))]
         try:
-            if outcome.nodes or self._loose:
-                return self._further(outcome, scan, event, fields)
-            return outcome.names.copy()
+            return self._further(text, outcome, scan, event, fields)
         finally:
             scan.release()
 
     def _further(
-        self, outcome: _Outcome, scan: Scan, event: bytes | Event, fields: Fields | None
+        self, text: Text, outcome: _Outcome, scan: Scan, event: bytes | Event, fields: Fields | None = None
     ) -> list[str]:
-        """The answer where there are tests to be asked beyond the root of the tree."""
+        """The answer with what is to be asked beyond the root of the tree."""
+        if not (outcome.nodes or text.loose):
+            return outcome.names.copy()
         branches = {*outcome.branches}
         for node in outcome.nodes:
             node.collect(scan.met, branches)
         careful = self._careful or _entangled(scan.objects)
-        if careful and self._loose:
-            self._loose.collect(scan.met, branches)
+        if careful and text.loose:
+            text.loose.collect(scan.met, branches)
         if len(branches) == len(outcome.branches):
             return outcome.names.copy()
         if careful:

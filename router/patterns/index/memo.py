@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-_MOST = 4_096
+_MOST = 10_000
 """Keys."""
 _LONGEST = 1_000
 """Bytes of a key."""

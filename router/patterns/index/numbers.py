@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import msgspec
@@ -26,9 +27,8 @@ _MOST_EXACT = 2**53
 _ROOMY = 16
 """Up to so many entries for each range there may be in lists of the ranges over each slot."""
 
-_decode = msgspec.json.Decoder(float).decode
-_decode_all = msgspec.json.Decoder(list[float]).decode
-_encode = msgspec.json.Encoder().encode
+decode_double = msgspec.json.Decoder(float).decode
+encode_double = msgspec.json.Encoder().encode
 
 
 def number_of(number: bytes | int) -> Number:
@@ -40,11 +40,17 @@ def value_of(number: bytes | int) -> float | None:
     """As `Number.value`, and sooner."""
     if isinstance(number, int):
         return float(number) if -_MOST_EXACT <= number <= _MOST_EXACT else number_of(number).value
+    value = shortest(number)
+    return number_of(number).value if value is None else value
+
+
+def shortest(number: bytes) -> float | None:
+    """The value of a number that is written in the shortest way a double can be, as most are; else None."""
     try:
-        value: float = _decode(number)
+        value: float = decode_double(number)
     except msgspec.MsgspecError:  # infinite
         return None
-    return value if _encode(value) == number else number_of(number).value  # both are the shortest texts
+    return value if encode_double(value) == number else None
 
 
 class Numbers(Generic[Item]):
@@ -110,58 +116,33 @@ def _slots(condition: Numeric, cuts: list[float]) -> tuple[int, int]:
     return first, last
 
 
+@dataclass(frozen=True, slots=True)
 class Slots(Generic[C]):
     """A finder with one cell at most for each number.
 
     Attributes:
-        cell: finds it, or None.
+        at: what single numbers find, all cuts among them; None for nothing.
+        between: what is found by numbers between two cuts, before the first, and behind the last.
+        cuts: the bounds of all ranges, in order.
+        spelled: what is found by numbers without a value.
     """
 
-    __slots__ = ("_at", "_between", "_cuts", "cell")
+    at: Mapping[float, C | None]
+    between: Sequence[C | None]
+    cuts: list[float]
+    spelled: Mapping[str, C]
 
-    def __init__(
-        self,
-        at: Mapping[float, C | None],
-        between: Sequence[C | None],
-        cuts: list[float],
-        spelled: Mapping[str, C],
-    ) -> None:
-        """`between` are the cells between the cuts; `at` those of single numbers, all cuts among them."""
-
-        def cell(number: bytes | int) -> C | None:
-            value = value_of(number)
-            if value is None:
-                return spelled.get(number_of(number).text)
-            return at[value] if value in at else between[bisect_left(cuts, value)]
-
-        self.cell = cell
-        self._at = at
-        self._between = between
-        self._cuts = cuts
+    def cell(self, number: bytes | int) -> C | None:
+        """What a number finds; None for nothing."""
+        value = value_of(number)
+        if value is None:
+            return self.spelled.get(number_of(number).text)
+        return self.at[value] if value in self.at else self.between[bisect_left(self.cuts, value)]
 
     def __call__(self, number: bytes | int) -> Sequence[C]:
-        """The cells of a number."""
+        """What a number finds."""
         cell = self.cell(number)
         return () if cell is None else (cell,)
-
-    def find_all(self, numbers: Sequence[bytes | int]) -> Collection[C]:
-        """What several numbers find."""
-        values = _values_of(numbers)
-        if values is None:
-            return [cell for number in numbers for cell in self(number)]
-        at, between, cuts = self._at, self._between, self._cuts
-        cells = {at[value] if value in at else between[bisect_left(cuts, value)] for value in values}
-        return [cell for cell in cells if cell is not None]
-
-
-def _values_of(numbers: Sequence[bytes | int]) -> Sequence[float] | None:
-    """The values of several numbers at once; None if they have to be looked at one by one."""
-    try:
-        text = b"[" + b",".join(numbers) + b"]"  # type: ignore[arg-type] # integers are refused
-        values = _decode_all(text)
-    except (TypeError, msgspec.MsgspecError):
-        return None
-    return values if _encode(values) == text else None
 
 
 def _by_tree(

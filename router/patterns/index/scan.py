@@ -1,37 +1,40 @@
-"""One pass over an event: what its values find at the root of the tree, while they are being decoded."""
+"""One pass over an event: what its values find at the root of the tree, while they are being decoded.
+
+Each field has a taker, a generator that goes on with every value of the field. It has all it needs in local
+variables, and is sooner at work than a function is called: this is where the time goes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import inspect
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import compress
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 from router.patterns.index.finders import Finder, Table, nothing
 from router.patterns.index.lookup import Lookup, flat
 from router.patterns.index.memo import Memo
-from router.patterns.index.numbers import Slots
+from router.patterns.index.numbers import Slots, shortest
 from router.patterns.index.recording import Reader, Segments, UnreadableError
 from router.patterns.index.tree import Hit
 
 Getter = Callable[[Any], Hit | None]
+"""Gives what a value finds. One that gives nothing may have done something with the value itself."""
+
+Taker = Generator[object, Any, None]
+
+_nothing: Getter = {}.get
 
 
-class Leaf:
-    """A type that stands for a field in a `Reader`; its instances say nothing, it is the values that count.
+class Getters(NamedTuple):
+    """What strings, numbers as they were read, and true, false and null are given to."""
 
-    Attributes:
-        string, number, literal: take one value, and give what it finds at the root of the tree. Those which
-            give nothing may have put it into a list, to be asked later.
-        instance: one of its instances.
-    """
-
-    __slots__ = ()
-
-    string: ClassVar[Getter]
-    number: ClassVar[Getter]
-    literal: ClassVar[Getter]
-    instance: ClassVar[Leaf]
+    string: Getter
+    number: Getter
+    literal: Getter
 
 
 class Scan:
@@ -39,26 +42,13 @@ class Scan:
 
     Attributes:
         found: what was found so far.
-        numbers: the numbers of each field that is looked up for some, for `look` to look them up.
         met: the scalars of the fields that are asked for later, by their numbers.
-        leaves: the types of all fields.
-        take: takes a value of a field, given its type.
+        leaves: a type for each field: `leaf[value]` takes a value of the field and gives an instance.
         decode: takes all values of an event as JSON text; raises one of `REFUSALS` if it cannot.
         objects: as in `Reader`.
     """
 
-    __slots__ = (
-        "_finders",
-        "_idle",
-        "_lists",
-        "decode",
-        "found",
-        "leaves",
-        "met",
-        "numbers",
-        "objects",
-        "take",
-    )
+    __slots__ = ("_idle", "_takers", "decode", "found", "leaves", "met", "objects")
 
     def __init__(
         self, lookups: Sequence[Lookup[Hit] | None], kept: Collection[int], idle: list[Scan]
@@ -66,65 +56,55 @@ class Scan:
         """Look up values at the root of the tree, by the fields' numbers, and keep those of some fields."""
         self._idle = idle
         self.found: list[Hit] = []
-        self.numbers: list[list[Any]] = []
         self.met: dict[int, list[Any]] = {field: [] for field in kept}
         self.objects: list[Any] = []
-        self._finders: list[tuple[list[Any], Finder[Hit]]] = []
-        self.leaves = [self._leaf(field, lookup) for field, lookup in enumerate(lookups)]
-        self._lists = [*self.numbers, *self.met.values()]
-        self.take = _taking(self.found)
         self.decode: Callable[[bytes], Any] = _refuse
-
-    def look(self) -> None:
-        """Look up the numbers, those of one field together."""
-        for numbers, find in compress(self._finders, self.numbers):
-            if len(numbers) == 1:
-                self.found += find(numbers[0])
-            elif isinstance(find, Slots):
-                self.found += find.find_all(numbers)
-            else:
-                self.found += [hit for number in numbers for hit in find(number)]
-            numbers.clear()
+        self.leaves: list[Any] = []
+        self._takers: dict[int, Taker] = {}
+        for field, lookup in enumerate(lookups):
+            self.leaves.append(type("Leaf", (), {"__slots__": ()}))
+            self._attach(field, lookup, remember=True)
 
     def release(self) -> None:
         """Forget the event, and let others use the scan."""
         self.found.clear()
         if self.objects:
             self.objects.clear()
-        for values in compress(self._lists, self._lists):
+        for values in compress(self.met.values(), self.met.values()):
             values.clear()
         self._idle.append(self)
 
-    def _leaf(self, field: int, lookup: Lookup[Hit] | None) -> type[Leaf]:
-        leaf: type[Leaf] = type("Leaf", (Leaf,), {"__slots__": ()})
-        leaf.instance = leaf()
-        leaf.string = leaf.number = leaf.literal = _nothing
+    def give_up(self) -> None:
+        """Release it after an event that could not be read, unless what happened ended a taker."""
+        if not any(inspect.getgeneratorstate(taker) == inspect.GEN_CLOSED for taker in self._takers.values()):
+            self.release()
+
+    def _attach(self, field: int, lookup: Lookup[Hit] | None, *, remember: bool) -> None:
+        """Let a new taker have a field's values."""
+        getters = Getters(_nothing, _nothing, _nothing)
+        slots = None
         if lookup is not None:
-            leaf.string = self._string(lookup.string, leaf)
-            leaf.literal = self._direct(lookup.literal)
-            if lookup.number is not nothing:
-                self.numbers.append([])
-                self._finders.append((self.numbers[-1], lookup.number))
-                leaf.number = self.numbers[-1].append
+            string = self._getter(lookup.string)
+            if remember and not (lookup.string is nothing or isinstance(lookup.string, Table)):
+                forget = partial(self._attach, field, lookup, remember=False)
+                string = _Known(lookup.string, forget).__getitem__
+            getters = Getters(string, self._getter(lookup.number), self._getter(lookup.literal))
+            slots = lookup.number if isinstance(lookup.number, Slots) else None
         if field in self.met:
             keep = self.met[field].append
-            leaf.string, leaf.number, leaf.literal = (
-                _both(keep, get) for get in (leaf.string, leaf.number, leaf.literal)
-            )
-        return leaf
+            getters = Getters(*(_both(keep, get) for get in getters))
+            slots = None
+        leaf = self.leaves[field]
+        taker = self._takers[field] = _taker(leaf(), getters, slots, self.found.append)
+        next(taker)
+        leaf.__class_getitem__ = taker.send
 
-    def _string(self, find: Finder[Hit], leaf: type[Leaf]) -> Getter:
-        """The getter for strings; what it knows it gives without a line of Python."""
+    def _getter(self, find: Finder[Hit]) -> Getter:
+        """What gives one hit, or adds several by itself."""
         if find is nothing:
             return _nothing
-        if isinstance(find, Table):
-            return find.cells.get
-        return _Known(find, leaf, self._direct(find)).__getitem__
-
-    def _direct(self, find: Finder[Hit]) -> Getter:
-        """A getter that adds by itself what is found."""
-        if find is nothing:
-            return _nothing
+        if isinstance(find, Table | Slots):
+            return find.cell
         add_all = self.found.extend
         return lambda value: add_all(find(value))
 
@@ -132,10 +112,10 @@ class Scan:
 class _Known(Memo[str, Hit | None]):
     """Remembers what the strings of a field find, unless there are too many different ones."""
 
-    __slots__ = ("_direct", "_leaf")
+    __slots__ = ("_forget",)
 
-    def __init__(self, find: Finder[Hit], leaf: type[Leaf], direct: Getter) -> None:
-        together = Memo(Hit.together, _weight)
+    def __init__(self, find: Finder[Hit], forget: Callable[[], None]) -> None:
+        together = Memo(Hit.together, Hit.weight)
 
         def get(value: str) -> Hit | None:
             hits = find(value)
@@ -143,21 +123,12 @@ class _Known(Memo[str, Hit | None]):
                 return together[tuple(hits)]
             return hits[0] if hits else None
 
-        super().__init__(get, _weight)
-        self._leaf = leaf
-        self._direct = direct
+        super().__init__(get, lambda _: 0)
+        self._forget = forget
 
     def full(self) -> None:
         """Do without from now on."""
-        if self._leaf.string == self.__getitem__:
-            self._leaf.string = self._direct
-
-
-def _weight(hit: Hit | None) -> int:
-    return len(hit.branches) + len(hit.nodes) if hit else 0
-
-
-_nothing: Getter = {}.get
+        self._forget()
 
 
 def _both(keep: Callable[[Any], None], get: Getter) -> Getter:
@@ -172,29 +143,36 @@ def _both(keep: Callable[[Any], None], get: Getter) -> Getter:
     return keep_and_get
 
 
-def _taking(found: list[Hit]) -> Callable[[type[Leaf], Any], Leaf]:
-    """What gets the values from the decoder. This is where the time goes."""
-    add = found.append
-
-    def take(leaf: type[Leaf], value: Any) -> Leaf:
+def _taker(instance: object, getters: Getters, slots: Slots[Hit] | None, add: Callable[[Hit], None]) -> Taker:  # noqa: C901 - a table of the kinds of values; calls would double the time
+    """Takes one value after the other. Decimal numbers are looked up here where there are only `slots`."""
+    string, number, literal = getters
+    at, between, cuts = (slots.at, slots.between, slots.cuts) if slots else ({}, [], [])
+    value = yield instance
+    while True:
         kind = type(value)
+        hit: Hit | None = None
         if kind is str:
-            hit = leaf.string(value)
+            hit = string(value)
+        elif kind is bytes and slots:
+            known = shortest(value)
+            if known is None:
+                hit = number(value)
+            elif known in at:
+                hit = at[known]
+            else:
+                hit = between[bisect_left(cuts, known)]
         elif kind is bytes or kind is int:
-            hit = leaf.number(value)
+            hit = number(value)
         elif kind is list:
             for one in flat(value):
-                take(leaf, one)
-            return leaf.instance
-        elif kind is dict:
-            return leaf.instance
-        else:
-            hit = leaf.literal(value)
+                get = string if isinstance(one, str) else number if type(one) in (bytes, int) else literal
+                if (found := get(one)) is not None:
+                    add(found)
+        elif kind is not dict:
+            hit = literal(value)
         if hit:
             add(hit)
-        return leaf.instance
-
-    return take
+        value = yield instance
 
 
 def _refuse(_event: bytes) -> None:
@@ -215,7 +193,8 @@ class Scans:
         lookups: Sequence[Lookup[Hit] | None],
         kept: Collection[int],
     ) -> None:
-        self._paths = paths
+        """Scan for the fields that are looked up or kept."""
+        self._paths = {path: field for path, field in paths.items() if lookups[field] or field in kept}
         self._shared = shared
         self._lookups = lookups
         self._kept = kept
@@ -227,6 +206,6 @@ class Scans:
             return self.idle.pop()
         scan = Scan(self._lookups, self._kept, self.idle)
         with suppress(UnreadableError):
-            reader = Reader(self._paths, scan.leaves, self._shared, scan.take)
+            reader = Reader(self._paths, scan.leaves, self._shared)
             scan.decode, scan.objects = reader.decode, reader.objects
         return scan
