@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 
 import structlog
 
 from router.clock import Clock
-
-LINES = 20
-"""Lines a minute for each source and status."""
-
-MINUTE = 60.0
-"""Seconds."""
+from router.telemetry.quota import MINUTE, Quota
 
 LONGEST = 500
 """Characters of a text in a line: strangers write them."""
@@ -24,46 +18,11 @@ Key = tuple[str, int]
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Quota:
-    """So many lines a minute for each key, and how many were left out beyond."""
-
-    def __init__(self, clock: Clock, most: int = LINES) -> None:
-        self._clock = clock
-        self._most = most
-        self._minutes: dict[Key, tuple[float, int]] = {}
-        self._left_out: Counter[Key] = Counter()
-
-    @property
-    def owes(self) -> bool:
-        """Whether something was left out that nobody was told of."""
-        return bool(self._left_out)
-
-    def admits(self, key: Key) -> bool:
-        """Whether one more line may be written. A key's minute begins with its first line."""
-        began, lines = self._minutes.get(key, (0.0, 0))
-        if not lines or self._is_over(began):
-            began, lines = self._clock.now(), 0
-        self._minutes[key] = began, lines + 1
-        if lines < self._most:
-            return True
-        self._left_out[key] += 1
-        return False
-
-    def ended(self) -> dict[Key, int]:
-        """How many lines were left out in minutes that are over; each is told once."""
-        over = [key for key in self._left_out if self._is_over(self._minutes[key][0])]
-        return {key: self._left_out.pop(key) for key in over}
-
-    def _is_over(self, began: float) -> bool:
-        # A clock that was set back must not keep a minute open for hours.
-        return not 0 <= self._clock.now() - began < MINUTE
-
-
 class Refusals:
     """Writes these lines."""
 
     def __init__(self, clock: Clock) -> None:
-        self._quota = Quota(clock)
+        self._quota: Quota[Key] = Quota(clock)
         self._timer: asyncio.TimerHandle | None = None
 
     def refused(self, error: str, status: int, source: str = "", **fields: object) -> None:
