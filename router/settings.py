@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from router.config.files import Entry, entries
 from router.config.problems import Severity, did_you_mean
 from router.config.report import Report
 from router.config.shapes import Shape, validate
-from router.config.units import Size, Whole
+from router.config.units import Duration, Size, Whole
 from router.config.yaml import Document
 
 
@@ -30,15 +30,34 @@ class Listen(Shape):
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
 
 
+class Archive(Shape):
+    """How long accepted events are kept, also those that no rule matched.
+
+    What is not delivered yet, or dead, is kept however old it is, and however much it is.
+
+    Attributes:
+        within: `for`: seconds.
+        most: bytes.
+    """
+
+    within: Annotated[Duration, Field(alias="for", ge=0)] = 7 * 86_400.0
+    most: Annotated[Size, Field(ge=0)] = 10_000_000_000
+
+
 class ServerSettings(Shape):
     """`settings:`.
 
     Attributes:
         body: the longest request body that is read, in bytes.
+        dedupe: how long a sender's second try is recognised, in seconds; 0 for never.
+        quota: what the store may take on the disk, in bytes. Beyond it senders are turned away.
     """
 
     listen: Listen = Listen()
     body: Annotated[Size, Field(gt=0)] = 1_000_000
+    archive: Archive = Archive()
+    dedupe: Annotated[Duration, Field(ge=0)] = 600.0
+    quota: Annotated[Size, Field(gt=0)] = 20_000_000_000
 
 
 def _vetted_path(path: str) -> str:
@@ -84,13 +103,16 @@ class Settings:
     """What the server needs to know.
 
     Attributes:
-        body: the longest request body that is read, in bytes.
+        body, archive, dedupe, quota: as in `ServerSettings`.
     """
 
     sources: tuple[SourceSpec, ...]
     host: str = "127.0.0.1"
     port: int = 8080
     body: int = 1_000_000
+    archive: Archive = field(default_factory=Archive)
+    dedupe: float = 600.0
+    quota: int = 20_000_000_000
 
 
 def is_loopback(host: str) -> bool:
@@ -123,7 +145,15 @@ def read_settings(
     else:
         sources = tuple(SourceSpec(kind, kind, tuple(paths)) for kind, paths in kinds.items())
     server = _server(documents, environ, report)
-    return Settings(sources, server.listen.host, server.listen.port, server.body)
+    return Settings(
+        sources=sources,
+        host=server.listen.host,
+        port=server.listen.port,
+        body=server.body,
+        archive=server.archive,
+        dedupe=server.dedupe,
+        quota=server.quota,
+    )
 
 
 def _sources(
@@ -159,7 +189,8 @@ def _sources(
 def _server(documents: Sequence[Document], environ: Mapping[str, str], report: Report) -> ServerSettings:
     """One `settings:` may be spread over several files, but nothing may be said twice."""
     said: dict[str, Any] = {}
-    for entry in _once(documents, "settings", report):
+    found = _once(documents, "settings", report)
+    for entry in found:
         value = interpolate(entry.document, entry.path, entry.value, environ, report)
         read = validate(ServerSettings, {entry.name: value}, entry.document, entry.path[:-1], report)
         if read is None:
@@ -170,7 +201,15 @@ def _server(documents: Sequence[Document], environ: Mapping[str, str], report: R
             hint = "listen on 127.0.0.1, or start it with --insecure"
             place = (*entry.path, "host")
             report.add(entry.document, place, "exposed", what, hint, severity=Severity.WARNING)
-    return ServerSettings.model_construct(**said)
+    server = ServerSettings.model_construct(**said)
+    if server.quota <= server.archive.most:
+        entry = next(entry for entry in found if entry.name in {"quota", "archive"})
+        what = (
+            f"the archive may grow to {server.archive.most:,} bytes, and the whole store to {server.quota:,}"
+        )
+        hint = "make `quota` greater than `archive: {most: …}`: it holds what is not delivered yet, too"
+        report.add(entry.document, entry.path, "quota", what, hint)
+    return server
 
 
 def _once(documents: Sequence[Document], section: str, report: Report) -> list[Entry]:

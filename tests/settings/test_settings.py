@@ -130,3 +130,25 @@ def test_nothing_is_said_twice() -> None:
         "b.yml:1:12: error: settings.body is written twice; the first one is in a.yml:1",
         "b.yml:2:11: error: sources.a is written twice; the first one is in a.yml:2",
     ]
+
+
+def test_how_much_is_kept_may_be_said() -> None:
+    found, problems = settings("settings: {archive: {for: 3d, most: 1GB}, quota: 2GB, dedupe: 1h}")
+    assert problems == []
+    assert (found.archive.within, found.archive.most) == (3 * 86_400.0, 1_000_000_000)
+    assert (found.quota, found.dedupe) == (2_000_000_000, 3600.0)
+
+
+def test_without_a_word_a_week_is_kept() -> None:
+    found, _ = settings()
+    assert (found.archive.within, found.archive.most) == (604_800.0, 10_000_000_000)
+    assert (found.quota, found.dedupe) == (20_000_000_000, 600.0)
+
+
+@pytest.mark.parametrize(
+    "texts", [["settings: {quota: 1GB}"], ["settings: {archive: {most: 30GB}}"], ["settings: {quota: 10GB}"]]
+)
+def test_an_archive_that_may_outgrow_the_store_is_an_error(texts: list[str]) -> None:
+    _, problems = settings(*texts)
+    assert len(problems) == 1
+    assert "error: the archive may grow to" in problems[0]
