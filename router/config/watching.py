@@ -1,0 +1,66 @@
+"""Tells when a deployment's files have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import anyio
+from watchfiles import Change, awatch
+
+from router.config.files import PARTS, SUFFIXES
+
+QUIET = 200
+"""Milliseconds without a change after which a burst of them counts as one: editors write in several steps."""
+
+TIMEOUT = 500
+"""Milliseconds after which the watching thread looks whether it is still wanted."""
+
+
+async def watch(paths: Sequence[Path], notice: Callable[[], None]) -> None:
+    """Call `notice` each time files have changed, for ever.
+
+    Of a folder, its own files and all below `rules/` and `targets/` are watched: `data/`, which may be beside
+    them, changes all the time.
+
+    Args:
+        paths: folders and files of a deployment.
+        notice: called on the event loop; it says nothing of what changed.
+    """
+    while True:
+        wide, deep = _places([path.resolve() for path in paths])
+        async with anyio.create_task_group() as group:
+            group.start_soon(_follow, deep, _is_configuration, notice)
+            async for found in awatch(
+                *wide, watch_filter=_matters, debounce=QUIET, rust_timeout=TIMEOUT, recursive=False
+            ):
+                notice()
+                if any(Path(place).name in PARTS for _, place in found):
+                    group.cancel_scope.cancel()  # a part came or went: other folders are to be watched
+
+
+async def _follow(
+    folders: Sequence[Path], wanted: Callable[[Change, str], bool], notice: Callable[[], None]
+) -> None:
+    if not folders:
+        return
+    async for _ in awatch(*folders, watch_filter=wanted, debounce=QUIET, rust_timeout=TIMEOUT):
+        notice()
+
+
+def _places(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The folders whose own files are watched, and those that are watched with all that is below them.
+
+    A file's whole folder is watched: an editor that saves it puts another in its place.
+    """
+    wide = {path if path.is_dir() else path.parent for path in paths}
+    parts = {path / part for path in wide for part in PARTS} | {path for path in wide if path.name in PARTS}
+    return sorted(wide), sorted(part for part in parts if part.is_dir())
+
+
+def _is_configuration(_change: Change, place: str) -> bool:
+    return Path(place).suffix in SUFFIXES
+
+
+def _matters(change: Change, place: str) -> bool:
+    return _is_configuration(change, place) or Path(place).name in PARTS
