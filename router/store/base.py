@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -40,6 +40,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         routes: no two of them with the same target and variant: these are one delivery.
         notes: what the source was lenient about.
         original: the sender's request, shared by all events of that request.
+        fingerprint: 16 bytes that tell a sender's second try from another event; b"" where nobody made one.
     """
 
     event: Event
@@ -49,6 +50,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     notes: tuple[str, ...] = ()
     original: Original | None = None
+    fingerprint: bytes = b""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         status: the HTTP status, where there was one.
         error: why it did not succeed; None where it did.
         answer: the first bytes of the target's answer, as text.
+        redrive: this is no attempt: an operator said "again" at this time.
     """
 
     at: float
@@ -67,15 +70,26 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
     error: str | None = None
     answer: str = ""
+    redrive: bool = False
 
 
 class State(enum.StrEnum):
-    """What became of a delivery."""
+    """Where a delivery stands."""
 
     PENDING = "pending"
+    IN_FLIGHT = "in-flight"
     RETRYING = "retrying"
     DELIVERED = "delivered"
     DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+class Place(NamedTuple):
+    """Which delivery it is; places have an order, the oldest event's first."""
+
+    sequence: int
+    target: str
+    variant: str = ""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +98,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         version: the configuration whose transforms render the body.
         received: when the event was accepted, seconds since the epoch.
-        attempts: those made so far, oldest first.
+        attempts: those made so far, oldest first, and an operator's redrives among them.
     """
 
     sequence: int
@@ -95,6 +109,17 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     received: float
     event: Event
     attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Which delivery this is."""
+        return Place(self.sequence, self.target, self.variant)
+
+    @property
+    def tries(self) -> tuple[Attempt, ...]:
+        """The attempts that count for the target's policy: those since the last redrive."""
+        redrives = [index for index, attempt in enumerate(self.attempts) if attempt.redrive]
+        return self.attempts[redrives[-1] + 1 :] if redrives else self.attempts
 
     @property
     def id(self) -> str:
@@ -122,8 +147,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a claimed delivery.
 
     Attributes:
-        state: DELIVERED, RETRYING or DEAD.
-        attempt: None where it was dead without being tried again.
+        state: DELIVERED, RETRYING, DEAD or CANCELLED.
+        attempt: None where it was given up without being tried again.
         due: when to try again, seconds since the epoch; with RETRYING only.
     """
 
@@ -150,11 +175,33 @@ class Stored(msgspec.Struct, frozen=True):
     record: Record
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
-    """A delivery that was given up, with its history."""
+class Standing(msgspec.Struct, frozen=True):
+    """A delivery and where it stands.
+
+    Attributes:
+        at: with IN_FLIGHT when it was claimed, with RETRYING when it is due, with DEAD since when; seconds
+            since the epoch. None with other states.
+    """
 
     delivery: Delivery
-    since: float
+    state: State
+    at: float | None = None
+
+
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store holds.
+
+    Attributes:
+        first: the lowest sequence; None where it holds nothing.
+        last: the highest.
+        since: when the record with the lowest sequence was received, seconds since the epoch.
+        bytes: what the store weighs, with everything that belongs to it.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    since: float | None = None
+    bytes: int = 0
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -212,8 +259,88 @@ class Store(Protocol):
         """The records from sequence `first` to `last`, both included, in order."""
         ...
 
-    async def dead(self, target: str | None = None) -> Sequence[DeadLetter]:
-        """The dead letters, oldest first."""
+    async def get(self, sequence: int) -> Stored | None:
+        """The record at a sequence; None where there is none, or none any more."""
+        ...
+
+    async def first_at(self, when: float) -> int:
+        """The lowest sequence received at `when` (seconds since the epoch) or later.
+
+        One after the last if there is none.
+        """
+        ...
+
+    async def standing(
+        self,
+        states: Collection[State],
+        target: str | None = None,
+        after: Place | None = None,
+        most: int = 1_000,
+    ) -> Sequence[Standing]:
+        """Up to `most` unfinished and dead deliveries in the order of their places, those above `after`.
+
+        Args:
+            states: of PENDING, IN_FLIGHT, RETRYING and DEAD.
+            target: only this one's.
+            after: the last place of the page before.
+            most: how many at most.
+
+        Raises:
+            StoreError: what stands on disk cannot be read now.
+        """
+        ...
+
+    async def of_event(self, sequence: int) -> Sequence[Standing]:
+        """All deliveries of one event in the order of their places, those delivered and cancelled too.
+
+        Raises:
+            StoreError: what stands on disk cannot be read now.
+        """
+        ...
+
+    async def redrive(self, places: Sequence[Place], now: float, to: str | None = None) -> int:
+        """Make dead deliveries again, or what waits for one target to another; return how many.
+
+        Without `to`, what is dead may be claimed at once, with a redrive at `now` in its history; all else
+        is left as it is. With `to`, what is dead, retrying or pending, and not in flight, is cancelled where
+        it is, and becomes a delivery of the target `to` with the same event, variant, version and rules.
+        That one is made once: where it is waiting, in flight or delivered already, it is left as it is;
+        where it is dead or cancelled, it is made again. Places of `to` itself are as without it.
+
+        Raises:
+            StoreError: nothing was changed.
+        """
+        ...
+
+    async def cancel(self, places: Sequence[Place]) -> int:
+        """Never make these deliveries: those dead, retrying or pending, and not in flight; return how many.
+
+        Raises:
+            StoreError: nothing was changed.
+        """
+        ...
+
+    async def trim(self, before: float, most: int) -> int:
+        """Let old records go; return how many.
+
+        What goes is old enough, and goes in the store's own portions: records that are all older than
+        `before` (seconds since the epoch), and those beyond the newest `most` bytes. What has an unfinished
+        or dead delivery never goes.
+
+        Raises:
+            StoreError: what was to go cannot be read, or what must stay cannot be written: it has not gone.
+        """
+        ...
+
+    async def extent(self) -> Extent:
+        """What the store holds."""
+        ...
+
+    async def fingerprints(self, since: float, most: int) -> Sequence[tuple[int, float, bytes]]:
+        """(sequence, received, fingerprint) of records received at `since` or later, in order.
+
+        Where there are more than `most`, it is the newest. Records without a fingerprint are left out.
+        """
         ...
 
     async def tally(self) -> dict[str, Tally]:

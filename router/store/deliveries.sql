@@ -1,6 +1,7 @@
 -- What became of deliveries. A delivery that has no row here and lies above its target's
 -- watermark has not been tried yet; below it, it was delivered. So a retry that is delivered
--- above the watermark keeps its row until the watermark has passed it.
+-- above the watermark keeps its row until the watermark has passed it. What was cancelled, and what
+-- no route asked for because an operator moved it here, keeps its row as long as there is its event.
 
 -- name: schema
 CREATE TABLE IF NOT EXISTS watermarks (
@@ -11,13 +12,15 @@ CREATE TABLE IF NOT EXISTS exceptions (
     target   TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     variant  TEXT NOT NULL,
-    state    TEXT NOT NULL CHECK (state IN ('retrying', 'dead', 'delivered')),
+    state    TEXT NOT NULL CHECK (state IN ('retrying', 'dead', 'delivered', 'cancelled')),
     at       REAL NOT NULL,    -- retrying: when it is due; otherwise: when it was settled
     attempts BLOB NOT NULL,    -- msgpack
+    origin   TEXT NOT NULL,    -- the target of the route it was moved from; '': its own target's
     PRIMARY KEY (target, sequence, variant)
 ) STRICT, WITHOUT ROWID;
 -- Each target's by time: the backlog of one is no work for the others.
 CREATE INDEX IF NOT EXISTS exceptions_by_time ON exceptions (target, state, at);
+CREATE INDEX IF NOT EXISTS exceptions_by_place ON exceptions (target, state, sequence, variant);
 CREATE VIEW IF NOT EXISTS exceptional_targets (target) AS
 WITH RECURSIVE found (target) AS ( -- a step for each target, not for each row
     SELECT min(target) FROM exceptions
@@ -39,22 +42,30 @@ INSERT INTO watermarks (target, sequence) VALUES (?, ?)
 ON CONFLICT (target) DO UPDATE SET sequence = excluded.sequence
 
 -- name: set_exception
-INSERT INTO exceptions (target, sequence, variant, state, at, attempts) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO exceptions (target, sequence, variant, state, at, attempts, origin) VALUES (?, ?, ?, ?, ?, ?, '')
 ON CONFLICT (target, sequence, variant)
 DO UPDATE SET state = excluded.state, at = excluded.at, attempts = excluded.attempts
 
--- name: delete_exception
-DELETE FROM exceptions WHERE target = ? AND sequence = ? AND variant = ?
+-- name: move_exception
+INSERT INTO exceptions (target, sequence, variant, state, at, attempts, origin) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: end_moved
+UPDATE exceptions SET state = 'delivered', at = ?, attempts = ?
+WHERE target = ? AND sequence = ? AND variant = ? AND origin <> ''
+
+-- name: end_exception
+DELETE FROM exceptions WHERE target = ? AND sequence = ? AND variant = ? AND origin = ''
 
 -- name: exceptions_between
 SELECT sequence, variant FROM exceptions WHERE target = ? AND sequence BETWEEN ? AND ?
 
 -- name: exceptions_after
-SELECT count(*) FROM exceptions WHERE target = ? AND sequence > ?
+SELECT count(*) FROM exceptions WHERE target = ? AND sequence > ? AND origin = ''
 
 -- name: early
 SELECT found.target, sequence, variant
-FROM exceptional_targets AS found JOIN exceptions USING (target) WHERE state = 'delivered'
+FROM exceptional_targets AS found JOIN exceptions INDEXED BY exceptions_by_place USING (target)
+WHERE state = 'delivered' AND origin = ''
 
 -- name: due
 SELECT
@@ -64,13 +75,22 @@ SELECT
 FROM exceptional_targets AS found
 
 -- name: due_of_target
-SELECT sequence, variant, attempts FROM exceptions
+SELECT sequence, variant, attempts, origin FROM exceptions
 WHERE state = 'retrying' AND at <= ? AND target = ? ORDER BY at LIMIT ?
 
--- name: dead
-SELECT found.target, sequence, variant, at, attempts
-FROM exceptional_targets AS found JOIN exceptions INDEXED BY exceptions_by_time USING (target)
-WHERE state = 'dead' AND (?1 IS NULL OR found.target = ?1) ORDER BY at
+-- name: exception
+SELECT state, at, attempts, origin FROM exceptions WHERE target = ? AND sequence = ? AND variant = ?
+
+-- name: exceptions_of_event
+SELECT found.target, variant, state, at, attempts, origin
+FROM exceptional_targets AS found JOIN exceptions USING (target) WHERE sequence = ?
+
+-- name: exceptional_targets
+SELECT target FROM exceptional_targets
+
+-- name: standing
+SELECT sequence, target, variant, at, attempts, origin FROM exceptions
+WHERE target = ? AND state = ? AND sequence >= ? ORDER BY sequence, variant
 
 -- name: tally
 SELECT target, state, count(*) FROM exceptions WHERE state IN ('retrying', 'dead') GROUP BY target, state

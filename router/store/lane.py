@@ -6,6 +6,7 @@ Pure but for the waiting: no clock, no disk. Both stores are built from it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 
 import anyio
 
@@ -30,25 +31,44 @@ class Lane:
         ready: first tries that may be claimed, lowest sequence first.
         bytes: how long their payloads are together.
         claimed: first tries under way, with the time of the claim (seconds since the epoch).
-        again: retries under way.
+        again: retries under way, with the time of the claim.
+        withheld: first tries that may not be claimed now: an operator's word about them is being written.
         early: retries delivered above the watermark. The store keeps saying so until it has passed them:
             without a word there they would count as not tried yet.
         unread: the lowest sequence whose first tries stand only on disk; None while memory holds all.
         pending: how many first tries are not settled, on disk and in memory.
         news: how often there was something new to claim.
+        due: the time up to which retries may be claimed, where there may be any.
+        turn: whoever reads for this lane from disk, or decides about what is there, does so alone.
     """
 
-    __slots__ = ("_waiting", "again", "bytes", "claimed", "early", "news", "pending", "ready", "unread")
+    __slots__ = (
+        "_waiting",
+        "again",
+        "bytes",
+        "claimed",
+        "due",
+        "early",
+        "news",
+        "pending",
+        "ready",
+        "turn",
+        "unread",
+        "withheld",
+    )
 
     def __init__(self) -> None:
         self.ready: deque[Delivery] = deque()
         self.bytes = 0
         self.claimed: dict[Key, float] = {}
-        self.again: set[Key] = set()
+        self.again: dict[Key, float] = {}
+        self.withheld: dict[Key, Delivery] = {}
         self.early: set[Key] = set()
         self.unread: int | None = None
         self.pending = 0
         self.news = 0
+        self.due: float | None = None
+        self.turn = anyio.Lock()
         self._waiting: deque[anyio.Event] = deque()
 
     async def newer(self, seen: int) -> None:
@@ -88,9 +108,37 @@ class Lane:
             self.pass_on()
         return taken
 
-    def under_way(self) -> frozenset[Key]:
-        """What is claimed and not settled."""
-        return frozenset(self.again.union(self.claimed))
+    def take_again(self, deliveries: Collection[Delivery], now: float) -> None:
+        """Claim retries."""
+        for delivery in deliveries:
+            self.again[key_of(delivery)] = now
+
+    def under_way(self) -> dict[Key, float]:
+        """What is claimed and not settled, with the time of the claim."""
+        return self.again | self.claimed
+
+    def withhold(self, keys: Collection[Key]) -> None:
+        """Let none of these be claimed until `decided`."""
+        if not keys:
+            return
+        kept: deque[Delivery] = deque()
+        for delivery in self.ready:
+            if (key := key_of(delivery)) in keys:
+                self.withheld[key] = delivery
+                self.bytes -= len(delivery.event.data or b"")
+            else:
+                kept.append(delivery)
+        self.ready = kept
+
+    def decided(self, gone: Collection[Key]) -> None:
+        """What was withheld is no first try any more where it is in `gone`; the rest may be claimed again."""
+        back = [delivery for key, delivery in self.withheld.items() if key not in gone]
+        self.withheld.clear()
+        self.pending -= len(gone)
+        if back:
+            self.bytes += sum(len(delivery.event.data or b"") for delivery in back)
+            self.ready = deque(sorted([*back, *self.ready], key=key_of))
+            self.notify()
 
     def slow(self, since: float, now: float) -> set[Key]:
         """The first tries that have been under way since `since` (seconds since the epoch) or longer.
@@ -118,15 +166,14 @@ class Lane:
     def finish(self, key: Key) -> None:
         """A claimed delivery is settled."""
         if self.claimed.pop(key, None) is None:
-            self.again.discard(key)
+            self.again.pop(key, None)
         else:
             self.pending -= 1
 
     def put_off(self, key: Key) -> None:
         """A first try under way is written down as an exception, and stays under way."""
-        del self.claimed[key]
+        self.again[key] = self.claimed.pop(key)
         self.pending -= 1
-        self.again.add(key)
 
     def watermark(self, head: int, besides: set[Key]) -> int:
         """The highest sequence up to which no first try is left to settle, but for `besides`.
@@ -137,5 +184,22 @@ class Lane:
         return min(
             self.ready[0].sequence - 1 if self.ready else head,
             min(still_claimed)[0] - 1 if still_claimed else head,
+            min(self.withheld)[0] - 1 if self.withheld else head,
             head if self.unread is None else self.unread - 1,
         )
+
+
+class Lanes(dict[str, Lane]):
+    """All targets' lanes, made when they are first asked for.
+
+    Attributes:
+        head: the highest sequence that was handed over to the lanes.
+    """
+
+    def __init__(self, head: int) -> None:
+        super().__init__()
+        self.head = head
+
+    def __missing__(self, target: str) -> Lane:
+        lane = self[target] = Lane()
+        return lane

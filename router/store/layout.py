@@ -11,7 +11,7 @@ from pathlib import Path
 from router.errors import ConfigurationError
 from router.store.queries import DELIVERIES, EVENTS
 
-VERSION = 1
+VERSION = 2
 """The databases' layout, kept as their `user_version`."""
 
 OWNER_ONLY = 0o600

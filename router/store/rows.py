@@ -10,7 +10,7 @@ from router.store.base import Attempt, Record, Route
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A record without its routes and with its original by reference.
+    """A record without what stands in its arrival, and with its original by reference.
 
     Attributes:
         original: the sequence under which the sender's request is kept.
@@ -18,10 +18,23 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     event: Event
     source: str
-    received: float
     version: str
     notes: tuple[str, ...] = ()
     original: int | None = None
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """What is kept of a record apart from it: when it came, what tells it from others, where it goes.
+
+    Attributes:
+        received: seconds since the epoch.
+        routes: as `encode_routes` has made them.
+    """
+
+    sequence: int
+    received: float
+    fingerprint: bytes
+    routes: bytes
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -36,7 +49,6 @@ def encode_record(record: Record, original: int | None) -> bytes:
         Row(
             event=record.event,
             source=record.source,
-            received=record.received,
             version=record.version,
             notes=record.notes,
             original=original,
@@ -45,25 +57,21 @@ def encode_record(record: Record, original: int | None) -> bytes:
 
 
 def decode_row(data: bytes) -> Row:
-    """The inverse of `encode_record`, but for routes and original."""
+    """The inverse of `encode_record`, but for what stands elsewhere."""
     return _decode_row(data)
 
 
-def decode_record(data: bytes) -> Record:
-    """The inverse of `encode_record`, but for routes and original: what a delivery is made of."""
-    return record_of(_decode_row(data), (), None)
-
-
-def record_of(row: Row, routes: tuple[Route, ...], original: Original | None) -> Record:
-    """The record that a row, its routes and its original make."""
+def record_of(row: Row, arrival: Arrival, original: Original | None = None) -> Record:
+    """The record that a row, its arrival and its original make."""
     return Record(
         event=row.event,
         source=row.source,
-        received=row.received,
+        received=arrival.received,
         version=row.version,
-        routes=routes,
+        routes=_decode_routes(arrival.routes),
         notes=row.notes,
         original=original,
+        fingerprint=arrival.fingerprint,
     )
 
 

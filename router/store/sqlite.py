@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
 import anyio
@@ -21,32 +21,33 @@ from router.clock import Clock
 from router.errors import ConfigurationError
 from router.store import rows
 from router.store.base import (
-    DeadLetter,
     Delivery,
+    Extent,
+    Place,
     Record,
     Settlement,
+    Standing,
     State,
     Stored,
     StoreError,
     Tally,
-    delivery_of,
 )
-from router.store.lane import Key, Lane, key_of
+from router.store.claims import Claims
+from router.store.lane import Lanes
 from router.store.layout import connect, find, make_folder
+from router.store.listing import Listing
 from router.store.lock import FolderLock
+from router.store.operating import Operating
 from router.store.queries import DELIVERIES, EVENTS
 from router.store.reader import Reader
+from router.store.settling import Settling
 from router.store.writer import GroupWriter, Statement
 
-IN_MEMORY = 2_000
-"""How many first tries a lane holds in memory before it leaves the rest on disk."""
+PAGE = 200
+"""How many records a scan reads at a time."""
 
-BYTES_IN_MEMORY = 16_000_000
-"""How many bytes of payload, likewise."""
-
-LAGGARD = 1.0
-"""Seconds under way after which a first try is written down, so that a crash repeats it alone, and not
-everything that was delivered after it."""
+PAGE_BYTES = 8_000_000
+"""How long these records may be together, but for the last."""
 
 
 class SqliteStore:
@@ -57,11 +58,8 @@ class SqliteStore:
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
         self._clock = clock
-        self._lanes: dict[str, Lane] = {}
-        self._due_until: dict[str, float] = {}
-        self._turns: dict[str, anyio.Lock] = {}
-        self._settling = anyio.Lock()
         with contextlib.ExitStack() as undo:
             try:
                 self._open(folder, undo)
@@ -75,40 +73,53 @@ class SqliteStore:
         self._lock = FolderLock(folder)
         undo.callback(self._lock.release)
         files = find(folder, birth)
-        self._reader = Reader(files)
-        undo.callback(self._reader.abandon)
-        self._head = self._reader.head()
-        self._written = self._reader.watermarks()
-        self._next = max(birth, self._head + 1, *(mark + 1 for mark in self._written.values()))
-        self._recover()
+        reader = Reader(files)
+        undo.callback(reader.abandon)
+        self._desk = Reader(files)  # for whoever asks: deliveries do not wait for that
+        undo.callback(self._desk.abandon)
+        self._reader = reader
+        marks = dict(reader.deliveries.execute(DELIVERIES["watermarks"]))
+        self._next = max(birth, reader.archive.head() + 1, *(mark + 1 for mark in marks.values()))
+        self._lanes = Lanes(self._next - 1)
+        self._recover(marks)
         self._event_writer = GroupWriter(connect(files.events, writing=True), "store-events")
         undo.callback(self._event_writer.close)
         self._delivery_writer = GroupWriter(connect(files.deliveries, writing=True), "store-deliveries")
+        self._claims = Claims(self._lanes, reader, self._clock)
+        self._settling = Settling(self._lanes, self._delivery_writer, self._clock, marks)
+        self._operating = Operating(self._lanes, self._desk, self._delivery_writer, self._claims)
+        self._listing = Listing(self._lanes, self._desk)
 
-    def _recover(self) -> None:
+    def _recover(self, marks: dict[str, int]) -> None:
         """Find what was not finished: one pass over the routes above the lowest watermark."""
-        floor = self._written.get("", 0)
-        for target in self._written.keys() - {""}:
-            self._lane(target)  # one that is finished too: its watermark moves on, and the next pass is short
-        for sequence, route in self._reader.routes_after(min(self._written.values(), default=0)):
-            if sequence > self._written.get(route.target, floor):
-                lane = self._lane(route.target)
-                lane.pending += 1
-                lane.unread = sequence if lane.unread is None else lane.unread
+        floor = marks.get("", 0)
+        for target in marks.keys() - {""}:
+            self._lanes[
+                target
+            ]  # one that is finished too: its watermark moves on, and the next pass is short
+        for arrival in self._reader.archive.arrivals(min(marks.values(), default=0) + 1, self._lanes.head):
+            for route in rows.decode_routes(arrival.routes):
+                if arrival.sequence > marks.get(route.target, floor):
+                    lane = self._lanes[route.target]
+                    lane.pending += 1
+                    lane.unread = arrival.sequence if lane.unread is None else lane.unread
         for target, lane in self._lanes.items():
-            lane.pending -= self._reader.exceptions_after(target, self._written.get(target, floor))
+            above = (target, marks.get(target, floor))
+            lane.pending -= self._reader.deliveries.execute(DELIVERIES["exceptions_after"], above).fetchone()[
+                0
+            ]
             if lane.pending == 0:
                 lane.unread = None
-        for target, key in self._reader.early():
-            self._lane(target).early.add(key)
+        for target, sequence, variant in self._reader.deliveries.execute(DELIVERIES["early"]):
+            self._lanes[target].early.add((sequence, variant))
 
     async def close(self) -> None:
         """Commit what is under way and let the folder go. To be cancelled does not keep it from that."""
         with anyio.CancelScope(shield=True):
-            with contextlib.suppress(StoreError):
-                async with self._settling:  # the watermarks as they are now make the next start quick
-                    await self._write_down((), patience=0)
+            with contextlib.suppress(StoreError):  # the watermarks as they are now make the next start quick
+                await self._settling.settle((), patience=0)
             await self._reader.close()
+            await self._desk.close()
             ending = anyio.CapacityLimiter(1)
             await anyio.to_thread.run_sync(self._event_writer.close, limiter=ending)
             await anyio.to_thread.run_sync(self._delivery_writer.close, limiter=ending)
@@ -123,7 +134,8 @@ class SqliteStore:
         sequences = range(first, self._next)
         placed: dict[int, int] = {}
         originals: list[tuple[int, bytes, str | None]] = []
-        events: list[tuple[int, bytes, bytes]] = []
+        arrivals: list[tuple[int, float, bytes, bytes]] = []
+        events: list[tuple[int, bytes]] = []
         for sequence, record in zip(sequences, records, strict=True):
             kept = None
             if (original := record.original) is not None:
@@ -131,200 +143,124 @@ class SqliteStore:
                     placed[id(original)] = sequence
                     originals.append((sequence, original.body, original.content_type))
                 kept = placed[id(original)]
-            events.append((sequence, rows.encode_routes(record.routes), rows.encode_record(record, kept)))
-        statements: list[Statement] = [(EVENTS["insert_event"], events)]
+            routes = rows.encode_routes(record.routes)
+            arrivals.append((sequence, record.received, record.fingerprint, routes))
+            events.append((sequence, rows.encode_record(record, kept)))
+        statements: list[Statement] = [
+            (EVENTS["insert_arrival"], arrivals),
+            (EVENTS["insert_record"], events),
+        ]
         if originals:
             statements.append((EVENTS["insert_original"], originals))
-        await self._event_writer.submit(statements, lambda: self._hand_over(sequences, records))
+        await self._event_writer.submit(statements, lambda: self._claims.hand_over(sequences, records))
         return sequences
-
-    def _hand_over(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
-        """Let lanes have what was just committed, straight from memory."""
-        for sequence, record in zip(sequences, records, strict=True):
-            self._head = sequence
-            full = {route.target for route in record.routes if self._is_full(self._lane(route.target))}
-            for route in record.routes:
-                lane = self._lane(route.target)
-                lane.pending += 1
-                if lane.unread is None and route.target in full:
-                    lane.unread = sequence
-                if lane.unread is None:
-                    lane.put(delivery_of(sequence, route, record))
-                lane.notify()
-
-    @staticmethod
-    def _is_full(lane: Lane) -> bool:
-        return len(lane.ready) >= IN_MEMORY or lane.bytes >= BYTES_IN_MEMORY
-
-    def _lane(self, target: str) -> Lane:
-        lane = self._lanes.get(target)
-        if lane is None:
-            lane = self._lanes[target] = Lane()
-        return lane
 
     # -- delivering ---------------------------------------------------------------------------------------
 
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:
-        """See `Store.claim`. Retries come before first tries: they are older."""
-        lane = self._lane(target)
-        try:
-            return await self._claim(target, lane, most)
-        except BaseException:
-            lane.pass_on()  # the word may have come to this one, who goes away without having looked
-            raise
-
-    async def _claim(self, target: str, lane: Lane, most: int) -> Sequence[Delivery]:
-        while True:
-            seen = lane.news
-            while target in self._due_until:
-                if taken := await self._take_due(target, lane, most):
-                    if target in self._due_until:
-                        lane.pass_on()
-                    return taken
-            if not lane.ready and lane.unread is not None:
-                await self._read_ahead(target, lane)
-            if taken := lane.take(most, self._clock.now()):
-                return taken
-            if lane.unread is None:
-                await lane.newer(seen)
-
-    async def _read_ahead(self, target: str, lane: Lane) -> None:
-        """Bring the next first tries of a lane into memory from disk."""
-        async with self._turn(target):
-            start = lane.unread
-            if lane.ready or start is None:
-                return  # another worker of this target has just read
-            found, reached = await self._reader.first_tries(target, start, self._head)
-            for delivery in found:
-                lane.put(delivery)
-            lane.unread = None if reached >= self._head else reached + 1
-            lane.notify()
-
-    async def _take_due(self, target: str, lane: Lane, most: int) -> list[Delivery]:
-        """Claim retries that are due."""
-        async with self._turn(target):
-            until = self._due_until.pop(target, None)
-            if until is None:
-                return []
-            more = True
-            try:
-                found = await self._reader.retries(target, until, most, lane.under_way())
-                more = len(found) == most
-            finally:
-                if more:  # and where `due` has spoken meanwhile, its word is newer
-                    self._due_until.setdefault(target, until)
-            waiting = [delivery for delivery in found if key_of(delivery) not in lane.under_way()]
-            lane.again.update(key_of(delivery) for delivery in waiting)
-            return waiting
-
-    def _turn(self, target: str) -> anyio.Lock:
-        """Workers of one target read one after another, so that nobody is handed what another just took."""
-        return self._turns.setdefault(target, anyio.Lock())
+        """See `Store.claim`."""
+        return await self._claims.claim(target, most)
 
     async def due(self, now: float) -> float | None:
         """See `Store.due`."""
-        targets, upcoming = await self._reader.due(now)
-        for target in targets:
-            self._due_until[target] = now
-            self._lane(target).notify()
-        return upcoming
+        return await self._claims.due(now)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """See `Store.settle`. One at a time: a watermark must not pass what an earlier call did not write."""
-        async with self._settling:
-            await self._write_down(settlements, LAGGARD)
+        """See `Store.settle`."""
+        await self._settling.settle(settlements)
 
-    async def _write_down(self, settlements: Sequence[Settlement], patience: float) -> None:
-        """Commit outcomes and watermarks, and first tries under way for `patience` seconds as exceptions."""
-        now = self._clock.now()
-        done: dict[str, set[Key]] = {target: set() for target in self._lanes}
-        for settlement in settlements:
-            done[settlement.delivery.target].add(key_of(settlement.delivery))
-        slow = {target: lane.slow(now - patience, now) - done[target] for target, lane in self._lanes.items()}
-        marks = {
-            target: lane.watermark(self._head, besides=done[target] | slow[target])
-            for target, lane in self._lanes.items()
-        } | {"": self._head}
-        early = self._early(settlements, marks)
-        statements = [
-            *self._outcomes(settlements, early, now),
-            (DELIVERIES["delete_exception"], self._passed(marks)),
-            (DELIVERIES["set_exception"], list(self._laggards(slow))),
-            (DELIVERIES["set_watermark"], self._moved(marks)),
-        ]
-        if work := [statement for statement in statements if statement[1]]:
-            with anyio.CancelScope(shield=True):
-                await self._delivery_writer.submit(work)
-        self._written |= marks
-        for target, keys in done.items():
-            self._lanes[target].settled(keys, slow[target], early[target], marks[target])
+    async def redrive(self, places: Sequence[Place], now: float, to: str | None = None) -> int:
+        """See `Store.redrive`."""
+        return await self._operating.redrive(places, now, to)
 
-    def _early(self, settlements: Sequence[Settlement], marks: dict[str, int]) -> dict[str, set[Key]]:
-        """Retries that were delivered above their target's watermark."""
-        early: dict[str, set[Key]] = {target: set() for target in self._lanes}
-        for settlement in settlements:
-            target, key = settlement.delivery.target, key_of(settlement.delivery)
-            retried = settlement.state is State.DELIVERED and key in self._lanes[target].again
-            if retried and key[0] > marks[target]:
-                early[target].add(key)
-        return early
-
-    def _passed(self, marks: dict[str, int]) -> list[tuple[str, int, str]]:
-        return [
-            (target, *key)
-            for target, lane in self._lanes.items()
-            for key in lane.early
-            if key[0] <= marks[target]
-        ]
-
-    def _outcomes(
-        self, settlements: Sequence[Settlement], early: dict[str, set[Key]], now: float
-    ) -> Iterator[Statement]:
-        kept: list[tuple[str, int, str, str, float, bytes]] = []
-        gone: list[tuple[str, int, str]] = []
-        for settlement in settlements:
-            delivery = settlement.delivery
-            target, key = delivery.target, key_of(delivery)
-            if settlement.state is not State.DELIVERED or key in early[target]:
-                at = now if settlement.due is None else settlement.due
-                history = rows.encode_attempts(settlement.tried().attempts)
-                kept.append((target, *key, settlement.state.value, at, history))
-            elif key in self._lanes[target].again:
-                gone.append((target, *key))
-        yield DELIVERIES["set_exception"], kept
-        yield DELIVERIES["delete_exception"], gone
-
-    def _laggards(self, slow: dict[str, set[Key]]) -> Iterator[tuple[str, int, str, str, float, bytes]]:
-        """First tries that have been under way for long become exceptions, and hold no watermark back."""
-        for target, keys in slow.items():
-            for key in keys:
-                since = self._lanes[target].claimed[key]
-                yield (target, *key, State.RETRYING.value, since, rows.encode_attempts(()))
-
-    def _moved(self, marks: dict[str, int]) -> list[tuple[str, int]]:
-        return [(target, at) for target, at in marks.items() if self._written.get(target) != at]
+    async def cancel(self, places: Sequence[Place]) -> int:
+        """See `Store.cancel`."""
+        return await self._operating.cancel(places, self._clock.now())
 
     # -- looking ------------------------------------------------------------------------------------------
 
+    async def standing(
+        self,
+        states: Collection[State],
+        target: str | None = None,
+        after: Place | None = None,
+        most: int = 1_000,
+    ) -> Sequence[Standing]:
+        """See `Store.standing`."""
+        return await self._listing.standing(states, target, after or Place(-1, ""), most)
+
+    async def of_event(self, sequence: int) -> Sequence[Standing]:
+        """See `Store.of_event`."""
+        return await self._listing.of_event(sequence)
+
+    async def get(self, sequence: int) -> Stored | None:
+        """See `Store.get`."""
+        found = await self._page(sequence, min(sequence, self._lanes.head))
+        return found[0] if found else None
+
     async def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
         """See `Store.scan`."""
-        last = self._head if last is None else min(last, self._head)
-        while first <= last and (found := await self._reader.records(first, last)):
+        last = self._lanes.head if last is None else min(last, self._lanes.head)
+        while first <= last and (found := await self._page(first, last)):
             for stored in found:
                 yield stored
             first = found[-1].sequence + 1
 
-    async def dead(self, target: str | None = None) -> Sequence[DeadLetter]:
-        """See `Store.dead`."""
-        return await self._reader.dead(target)
+    async def _page(self, first: int, last: int) -> list[Stored]:
+        """The next records from `first` on."""
+        archive = self._desk.archive
+
+        def question() -> list[Stored]:
+            found: list[Stored] = []
+            size = 0
+            for arrival in archive.arrivals(first, last):
+                found.append(archive.stored(arrival))
+                size += len(found[-1].record.event.data or b"")
+                if len(found) == PAGE or size >= PAGE_BYTES:
+                    break
+            return found
+
+        return await self._desk.ask(question)
+
+    async def first_at(self, when: float) -> int:
+        """See `Store.first_at`."""
+        after = self._lanes.head + 1
+        found = await self._desk.ask(lambda: self._desk.archive.first_at(when))
+        return after if found is None else found
 
     async def tally(self) -> dict[str, Tally]:
         """See `Store.tally`."""
         tallies = {target: Tally(pending=lane.pending) for target, lane in self._lanes.items()}
-        for target, state, count in await self._reader.tally():
+        counts = await self._desk.ask(lambda: self._desk.deliveries.execute(DELIVERIES["tally"]).fetchall())
+        for target, state, count in counts:
             tally = tallies.get(target, Tally())
             tallies[target] = msgspec.structs.replace(tally, **{state: count})
         return {target: tally for target, tally in tallies.items() if tally != Tally()}
+
+    # -- the archive --------------------------------------------------------------------------------------
+
+    async def trim(self, before: float, most: int) -> int:  # noqa: ARG002 -- one segment is never trimmed
+        """See `Store.trim`."""
+        return 0
+
+    async def extent(self) -> Extent:
+        """See `Store.extent`."""
+        archive = self._desk.archive
+
+        def question() -> Extent:
+            size = sum(path.stat().st_size for path in self._folder.rglob("*.sqlite*"))
+            first = archive.first()
+            if first is None:
+                return Extent(bytes=size)
+            return Extent(first=first[0], last=archive.head(), since=first[1], bytes=size)
+
+        return await self._desk.ask(question)
+
+    async def fingerprints(self, since: float, most: int) -> Sequence[tuple[int, float, bytes]]:
+        """See `Store.fingerprints`."""
+        return await self._desk.ask(lambda: self._desk.archive.fingerprints(since, most))
+
+    # -- configurations -----------------------------------------------------------------------------------
 
     async def remember(self, version: str, text: str) -> None:
         """See `Store.remember`."""
@@ -332,4 +268,7 @@ class SqliteStore:
 
     async def recall(self, version: str) -> str | None:
         """See `Store.recall`."""
-        return await self._reader.recall(version)
+        row = await self._desk.ask(
+            lambda: self._desk.deliveries.execute(DELIVERIES["recall"], (version,)).fetchone()
+        )
+        return None if row is None else str(row[0])

@@ -153,7 +153,7 @@ async def test_after_the_last_attempt_it_is_a_dead_letter_with_its_history() -> 
             await house.watcher.wait_for(attempt)
             await anyio.wait_all_tasks_blocked()
             house.clock.advance(60.0)
-    (letter,) = await house.store.dead()
+    (letter,) = await house.store.standing([State.DEAD])
     assert [attempt.error for attempt in letter.delivery.attempts] == [
         "connection refused",
         "connection refused",
@@ -169,7 +169,7 @@ async def test_a_rejection_is_final() -> None:
         await house.store.append([record(1, "a")])
         (settlement,) = await house.watcher.wait_for(1)
     assert settlement.state is State.DEAD
-    (letter,) = await house.store.dead()
+    (letter,) = await house.store.standing([State.DEAD])
     assert letter.delivery.attempts[0].status == 422
 
 

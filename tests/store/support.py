@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from router.events import Event
-from router.store.base import Attempt, Delivery, Record, Route, Settlement, State, Store
+from router.store.base import Attempt, Delivery, Record, Route, Settlement, Standing, State, Store
 from router.store.sqlite import SqliteStore
 
 EPOCH = 1_700_000_000.0
@@ -95,6 +95,10 @@ async def drain(store: Store, target: str) -> list[Delivery]:
         found.sort(key=lambda delivery: delivery.sequence == probe)
     await store.settle([delivered(found.pop())])
     return found
+
+
+async def dead_letters(store: Store, target: str | None = None) -> Sequence[Standing]:
+    return await store.standing([State.DEAD], target)
 
 
 async def sequences_of(store: Store) -> list[int]:

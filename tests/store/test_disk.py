@@ -17,6 +17,7 @@ from tests.store.support import (
     FakeClock,
     attempt,
     claim,
+    dead_letters,
     delivered,
     drain,
     keys,
@@ -102,7 +103,7 @@ async def test_a_refused_settle_changes_nothing_and_can_be_settled_again(
     with pytest.raises(StoreError, match="cannot write: database or disk is full"):
         await store.settle([delivered(first), failed])
     assert await store.tally() == pending
-    assert await store.dead() == []
+    assert await dead_letters(store) == []
     make_space(disk)
     await store.settle([delivered(third)])  # must not take the watermark past those above
     again = SqliteStore(crashed(disk, tmp_path), clock)
@@ -111,7 +112,7 @@ async def test_a_refused_settle_changes_nothing_and_can_be_settled_again(
     assert {*keys([first, second, fourth])} <= {*came}
     short = Settlement(delivery=second, state=State.DEAD, attempt=attempt())
     await store.settle([delivered(first), short, delivered(fourth)])
-    assert [letter.delivery.sequence for letter in await store.dead()] == [second.sequence]
+    assert [letter.delivery.sequence for letter in await dead_letters(store)] == [second.sequence]
     assert (await store.tally())["a"].pending == pending["a"].pending - 4
 
 

@@ -16,7 +16,11 @@ import tests.store.child
 from router.clock import SystemClock
 from router.store.lock import FolderInUseError, FolderLock
 from router.store.sqlite import SqliteStore
-from tests.store.support import drain, record
+from tests.store.support import (
+    dead_letters,
+    drain,
+    record,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -68,7 +72,7 @@ async def test_what_was_acknowledged_is_there(folder: Path) -> None:
     assert len(appended) == len(set(appended))
     assert set(appended) <= kept.keys()
     assert set(Counter(kept.values()).values()) == {3}  # no request in part
-    assert dead <= {letter.delivery.sequence for letter in await store.dead("a")}
+    assert dead <= {letter.delivery.sequence for letter in await dead_letters(store, "a")}
     await store.due(SystemClock().now())
     rest = [delivery.sequence for delivery in await drain(store, "a")]
     assert len(rest) == len(set(rest))

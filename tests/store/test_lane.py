@@ -62,7 +62,7 @@ class TestWatermark:
 
     def test_retries_do_not_hold_it(self) -> None:
         lane = Lane()
-        lane.again.add((5, ""))
+        lane.again[5, ""] = 0.0
         assert lane.watermark(9, besides=set()) == 9
 
 
@@ -89,19 +89,19 @@ class TestSettled:
         lane = lane_of(1, 2)
         lane.take(2, now=0)
         lane.settled({(1, "")}, slow=set(), early=set(), mark=1)
-        assert (lane.pending, lane.under_way()) == (1, frozenset({(2, "")}))
+        assert (lane.pending, lane.under_way()) == (1, {(2, ""): 0})
 
     def test_a_slow_one_stays_under_way_as_an_exception(self) -> None:
         lane = lane_of(1)
         lane.take(1, now=0)
         lane.settled(set(), slow={(1, "")}, early=set(), mark=9)
-        assert (lane.pending, lane.claimed, lane.under_way()) == (0, {}, frozenset({(1, "")}))
+        assert (lane.pending, lane.claimed, lane.under_way()) == (0, {}, {(1, ""): 0})
         lane.settled({(1, "")}, slow=set(), early=set(), mark=9)
-        assert (lane.pending, lane.under_way()) == (0, frozenset())
+        assert (lane.pending, lane.under_way()) == (0, {})
 
     def test_early_ones_are_kept_until_the_watermark_passes_them(self) -> None:
         lane = Lane()
-        lane.again.update({(5, ""), (8, "")})
+        lane.again.update({(5, ""): 0.0, (8, ""): 0.0})
         lane.settled({(5, ""), (8, "")}, slow=set(), early={(5, ""), (8, "")}, mark=4)
         assert lane.early == {(5, ""), (8, "")}
         lane.settled(set(), slow=set(), early=set(), mark=5)

@@ -40,7 +40,7 @@ def test_a_store_of_another_layout_is_refused(name: str, tmp_path: Path) -> None
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-    with pytest.raises(ConfigurationError, match=r"was made by another version of this router \(layout 2\)"):
+    with pytest.raises(ConfigurationError, match=r"was made by another version of this router \(layout 3\)"):
         find(tmp_path, BIRTH)
 
 
@@ -58,8 +58,8 @@ def test_several_segments_are_refused_rather_than_read_in_part(tmp_path: Path) -
 async def test_memory_is_bounded_by_bytes_too_and_nothing_is_lost_by_it(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.store.sqlite.BYTES_IN_MEMORY", 1_000)
-    monkeypatch.setattr("router.store.reader.CHUNK_BYTES", 500)
+    monkeypatch.setattr("router.store.claims.BYTES_IN_MEMORY", 1_000)
+    monkeypatch.setattr("router.store.claims.CHUNK_BYTES", 500)
     store = SqliteStore(tmp_path, clock)
     large = [record("a", data=b'"%0300d"' % number) for number in range(40)]
     sequences = await store.append(large)

@@ -17,12 +17,20 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from router.store import reader, sqlite
+from router.store import claims
 from router.store.base import Delivery, Record, Route, Settlement, State, Store
 from router.store.memory import MemoryStore
-from router.store.sqlite import LAGGARD, SqliteStore
+from router.store.settling import LAGGARD
+from router.store.sqlite import SqliteStore
 from tests.store.model import Model, Place, place_of
-from tests.store.support import FakeClock, attempt, claim, drain, record
+from tests.store.support import (
+    FakeClock,
+    attempt,
+    claim,
+    dead_letters,
+    drain,
+    record,
+)
 
 T = TypeVar("T")
 
@@ -119,7 +127,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.stack.close()
 
     async def _everything_is_accounted_for(self) -> None:
-        letters = await self.store.dead()
+        letters = await dead_letters(self.store)
         assert {place_of(letter.delivery) for letter in letters} == self.model.places(State.DEAD)
         later = self.clock.now() + 1e6
         assert await self.store.due(later) is None
@@ -139,8 +147,8 @@ class SqliteMachine(StoreMachine):
         self.folders: list[Path] = []
         super().__init__()
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(sqlite, "IN_MEMORY", 3)
-        patch.setattr(reader, "CHUNK", 2)
+        patch.setattr(claims, "IN_MEMORY", 3)
+        patch.setattr(claims, "CHUNK", 2)
 
     def open(self) -> Store:
         if not self.folders:

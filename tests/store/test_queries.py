@@ -50,7 +50,16 @@ def test_every_statement_is_valid(database: sqlite3.Connection, statement: str) 
 
 @pytest.mark.parametrize("database", ["deliveries.sql"], indirect=True)
 @pytest.mark.parametrize(
-    "name", ["due_of_target", "exceptions_between", "exceptions_after", "due", "dead", "early"]
+    "name",
+    [
+        "due_of_target",
+        "exceptions_between",
+        "exceptions_after",
+        "due",
+        "standing",
+        "early",
+        "exceptions_of_event",
+    ],
 )
 def test_the_backlog_of_one_target_is_no_work_for_another(database: sqlite3.Connection, name: str) -> None:
     """Each looks rows up by their target: `(target=?`; none walks through all rows."""

@@ -22,6 +22,7 @@ from tests.store.support import (
     claim_one,
     crashed,
     dead,
+    dead_letters,
     delivered,
     drain,
     keys,
@@ -40,12 +41,12 @@ class TestRestart:
         await store.remember("v1", "text")
         first, second, third, *_ = await claim(store, "a", 4)
         await store.settle([delivered(first), retrying(second, EPOCH + 9), dead(third)])
-        letters, records = await store.dead(), [stored async for stored in store.scan()]
+        letters, records = await dead_letters(store), [stored async for stored in store.scan()]
         await store.close()
         clock.advance(1)
         store = opened(folder)
         assert [stored async for stored in store.scan()] == records
-        assert await store.dead() == letters
+        assert await dead_letters(store) == letters
         assert await store.recall("v1") == "text"
         assert await store.due(EPOCH + 8) == EPOCH + 9
         await store.due(EPOCH + 9)
@@ -188,7 +189,7 @@ class TestBrokenFolders:
         await store.close()
         [events] = (folder / "events").glob("*.sqlite")
         with contextlib.closing(sqlite3.connect(events)) as database, database:
-            database.execute("UPDATE events SET record = x'c1'")
+            database.execute("UPDATE records SET record = x'c1'")
         store = opened(folder)
         with pytest.raises(StoreError, match="cannot read"):
             await claim(store, "a")
@@ -202,11 +203,11 @@ class TestBrokenFolders:
         await store.close()
         shutil.rmtree(folder / "events")
         with pytest.raises(StoreError, match=f"event {sequence}, but not the event"):
-            await opened(folder).dead()
+            await dead_letters(opened(folder))
 
     async def test_a_closed_store_says_so(self, store: SqliteStore) -> None:
         await store.close()
         with pytest.raises(StoreError, match="closed"):
             await store.append([record("a")])
         with pytest.raises(StoreError, match="cannot read"):
-            await store.dead()
+            await dead_letters(store)

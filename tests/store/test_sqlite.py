@@ -11,7 +11,9 @@ import anyio.to_thread
 import pytest
 
 from router.store.base import Delivery, Route, State, Tally
-from router.store.sqlite import IN_MEMORY, LAGGARD, SqliteStore
+from router.store.claims import IN_MEMORY
+from router.store.settling import LAGGARD
+from router.store.sqlite import SqliteStore
 from tests.store.support import (
     EPOCH,
     PATIENCE,
@@ -21,6 +23,7 @@ from tests.store.support import (
     claim_one,
     crashed,
     dead,
+    dead_letters,
     delivered,
     drain,
     keys,
@@ -202,7 +205,7 @@ class TestWaking:
             taken.extend(await claim(store, "a", 5))
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(store.dead)  # takes its time
+            tasks.start_soon(dead_letters, store)  # takes its time
             await anyio.wait_all_tasks_blocked()
             tasks.start_soon(look)  # waits for its turn
             await anyio.wait_all_tasks_blocked()

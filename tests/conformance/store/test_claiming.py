@@ -12,6 +12,7 @@ from tests.store.support import (
     FakeClock,
     claim,
     claim_one,
+    dead_letters,
     delivered,
     drain,
     keys,
@@ -152,7 +153,7 @@ class TestClaiming:
                 await anyio.wait_all_tasks_blocked()
                 scope.cancel()
         assert await store.tally() == {}
-        assert await store.dead("nobody") == []
+        assert await dead_letters(store, "nobody") == []
 
 
 class TestLeaving:

@@ -14,6 +14,7 @@ from tests.store.support import (
     claim,
     claim_one,
     dead,
+    dead_letters,
     delivered,
     drain,
     keys,
@@ -30,7 +31,7 @@ class TestSettling:
         await store.settle([delivered(await claim_one(store, "a"))])
         await store.due(EPOCH + 1e6)
         assert await drain(store, "a") == []
-        assert await store.dead() == []
+        assert await dead_letters(store) == []
 
     async def test_nothing_settled_is_nothing_changed(self, store: Store) -> None:
         await store.append([record("a")])
@@ -150,10 +151,10 @@ class TestSettling:
 
 
 class TestDeadLetters:
-    async def test_they_are_kept_with_their_history_oldest_first(
+    async def test_they_are_kept_with_their_history_the_oldest_event_first(
         self, store: Store, clock: FakeClock
     ) -> None:
-        later, sooner = await store.append([record("a"), record("b")])
+        one, two = await store.append([record("a"), record("b")])
         late = await claim_one(store, "a")
         await store.settle([dead(await claim_one(store, "b"))])
         clock.advance(5)
@@ -161,29 +162,29 @@ class TestDeadLetters:
         await store.due(clock.now())
         clock.advance(5)
         await store.settle([dead(await claim_one(store, "a"))])
-        first, second = await store.dead()
-        assert (first.delivery.sequence, first.since) == (sooner, EPOCH)
-        assert (second.delivery.sequence, second.since) == (later, EPOCH + 10)
-        assert [len(letter.delivery.attempts) for letter in (first, second)] == [1, 2]
+        first, second = await dead_letters(store)
+        assert (first.delivery.sequence, first.at) == (one, EPOCH + 10)
+        assert (second.delivery.sequence, second.at) == (two, EPOCH)
+        assert [len(letter.delivery.attempts) for letter in (first, second)] == [2, 1]
 
     async def test_one_targets_alone(self, store: Store) -> None:
         await store.append([record("a", "b")])
         await store.settle([dead(await claim_one(store, "a")), dead(await claim_one(store, "b"))])
-        assert [letter.delivery.target for letter in await store.dead("b")] == ["b"]
-        assert await store.dead("c") == []
+        assert [letter.delivery.target for letter in await dead_letters(store, "b")] == ["b"]
+        assert await dead_letters(store, "c") == []
 
     async def test_the_dead_stay_dead(self, store: Store) -> None:
         await store.append([record("a")])
         await store.settle([dead(await claim_one(store, "a"))])
         await store.due(EPOCH + 1e9)
         assert await drain(store, "a") == []
-        assert len(await store.dead("a")) == 1
+        assert len(await dead_letters(store, "a")) == 1
 
     async def test_dead_without_a_try_has_no_history(self, store: Store) -> None:
         await store.append([record("a")])
         delivery = await claim_one(store, "a")
         await store.settle([Settlement(delivery=delivery, state=State.DEAD)])
-        [letter] = await store.dead()
+        [letter] = await dead_letters(store)
         assert letter.delivery == delivery
 
     async def test_an_attempt_comes_back_whole(self, store: Store) -> None:
@@ -191,7 +192,7 @@ class TestDeadLetters:
         tried = Attempt(at=EPOCH + 0.125, seconds=1.5, status=503, error="503 Unavailable", answer="τ\x00")
         delivery = await claim_one(store, "a")
         await store.settle([Settlement(delivery=delivery, state=State.DEAD, attempt=tried)])
-        [letter] = await store.dead()
+        [letter] = await dead_letters(store)
         assert letter.delivery.attempts == (tried,)
 
 

@@ -1,0 +1,160 @@
+"""Hands out deliveries: from memory where it can, from disk at the start, on overflow, and for retries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from router.clock import Clock
+from router.store import rows
+from router.store.base import Delivery, Record, delivery_of
+from router.store.lane import Key, Lane, Lanes, key_of
+from router.store.queries import DELIVERIES
+from router.store.reader import Reader
+
+IN_MEMORY = 2_000
+"""How many first tries a lane holds in memory before it leaves the rest on disk."""
+
+BYTES_IN_MEMORY = 16_000_000
+"""How many bytes of payload, likewise."""
+
+CHUNK = 500
+"""How many first tries are read at a time."""
+
+CHUNK_BYTES = 8_000_000
+"""How long their records may be together, but for the last."""
+
+LOOK = 20_000
+"""How many arrivals are looked through at a time for those of one target."""
+
+
+class Claims:
+    """See `router.store.base.Store.claim` and `due`."""
+
+    def __init__(self, lanes: Lanes, reader: Reader, clock: Clock) -> None:
+        self._lanes = lanes
+        self._reader = reader
+        self._clock = clock
+
+    def hand_over(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
+        """Let lanes have what was just committed, straight from memory."""
+        for sequence, record in zip(sequences, records, strict=True):
+            self._lanes.head = sequence
+            full = {route.target for route in record.routes if _is_full(self._lanes[route.target])}
+            for route in record.routes:
+                lane = self._lanes[route.target]
+                lane.pending += 1
+                if lane.unread is None and route.target in full:
+                    lane.unread = sequence
+                if lane.unread is None:
+                    lane.put(delivery_of(sequence, route, record))
+                lane.notify()
+
+    async def claim(self, target: str, most: int) -> Sequence[Delivery]:
+        """See `Store.claim`. Retries come before first tries: they are older."""
+        lane = self._lanes[target]
+        try:
+            return await self._claim(target, lane, most)
+        except BaseException:
+            lane.pass_on()  # the word may have come to this one, who goes away without having looked
+            raise
+
+    async def _claim(self, target: str, lane: Lane, most: int) -> Sequence[Delivery]:
+        while True:
+            seen = lane.news
+            while lane.due is not None:
+                if taken := await self._take_due(target, lane, most):
+                    if lane.due is not None:
+                        lane.pass_on()
+                    return taken
+            if not lane.ready and lane.unread is not None:
+                await self._read_ahead(target, lane)
+            if taken := lane.take(most, self._clock.now()):
+                return taken
+            if lane.unread is None:
+                await lane.newer(seen)
+
+    # -- first tries that stand on disk -------------------------------------------------------------------
+
+    async def _read_ahead(self, target: str, lane: Lane) -> None:
+        """Bring the next first tries of a lane into memory from disk."""
+        async with lane.turn:
+            start, head = lane.unread, self._lanes.head
+            if lane.ready or start is None:
+                return  # another worker of this target has just read
+            found, reached = await self._reader.ask(lambda: self._first_tries(target, start, head))
+            for delivery in found:
+                lane.put(delivery)
+            lane.unread = None if reached >= self._lanes.head else reached + 1
+            lane.notify()
+
+    def _first_tries(self, target: str, start: int, last: int) -> tuple[list[Delivery], int]:
+        """A chunk of a target's untried deliveries from `start` on, and up to which sequence it looked."""
+        found: list[Delivery] = []
+        size = 0
+        archive = self._reader.archive
+        for looked, arrival in enumerate(archive.arrivals(start, last), start=1):
+            routes = [route for route in rows.decode_routes(arrival.routes) if route.target == target]
+            routes = [one for one in routes if not self._told(target, arrival.sequence, one.variant)]
+            if routes:
+                record = archive.record(arrival)
+                found.extend(delivery_of(arrival.sequence, route, record) for route in routes)
+                size += len(record.event.data or b"")
+            if len(found) >= CHUNK or size >= CHUNK_BYTES or looked >= LOOK:
+                return found, arrival.sequence
+        return found, last
+
+    def _told(self, target: str, sequence: int, variant: str) -> bool:
+        return self._reader.exception(target, sequence, variant) is not None
+
+    # -- retries ------------------------------------------------------------------------------------------
+
+    async def _take_due(self, target: str, lane: Lane, most: int) -> list[Delivery]:
+        """Claim retries that are due."""
+        async with lane.turn:
+            until, lane.due = lane.due, None
+            if until is None:
+                return []
+            more = True
+            under_way = lane.under_way()
+            try:
+                found = await self._reader.ask(lambda: self._retries(target, until, most, under_way))
+                more = len(found) == most
+            finally:
+                if more and lane.due is None:  # where `due` has spoken meanwhile, its word is newer
+                    lane.due = until
+            under_way = lane.under_way()
+            waiting = [delivery for delivery in found if key_of(delivery) not in under_way]
+            lane.take_again(waiting, self._clock.now())
+            return waiting
+
+    def _retries(self, target: str, until: float, most: int, besides: dict[Key, float]) -> list[Delivery]:
+        """Up to `most` retries of a target due at `until`, longest overdue first, but for `besides`."""
+        limit = most + len(besides)
+        found = self._reader.deliveries.execute(
+            DELIVERIES["due_of_target"], (until, target, limit)
+        ).fetchall()
+        waiting = [row for row in found if (row[0], row[1]) not in besides][:most]
+        return [self._reader.delivery(target, *row) for row in waiting]
+
+    async def due(self, now: float) -> float | None:
+        """See `Store.due`."""
+        targets, upcoming = await self._reader.ask(lambda: self._due(now))
+        for target in targets:
+            self.wake(target, now)
+        return upcoming
+
+    def _due(self, now: float) -> tuple[list[str], float | None]:
+        """The targets that have retries due, and the time of the next retry after `now`."""
+        found = self._reader.deliveries.execute(DELIVERIES["due"], (now,)).fetchall()
+        targets = [target for target, overdue, _ in found if overdue is not None]
+        return targets, min((upcoming for *_, upcoming in found if upcoming is not None), default=None)
+
+    def wake(self, target: str, now: float) -> None:
+        """Let a target's retries due at `now` be claimed."""
+        lane = self._lanes[target]
+        lane.due = now
+        lane.notify()
+
+
+def _is_full(lane: Lane) -> bool:
+    return len(lane.ready) >= IN_MEMORY or lane.bytes >= BYTES_IN_MEMORY
