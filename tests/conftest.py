@@ -7,8 +7,15 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.receiver import Receiver
+
+settings.register_profile("default", max_examples=100, deadline=None)
+settings.register_profile(
+    "thorough", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+"""Hypothesis profiles: `pytest` takes the first, `pytest --hypothesis-profile=thorough` the second."""
 
 
 @pytest.fixture(scope="session")
