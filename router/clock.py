@@ -7,16 +7,30 @@ from typing import Protocol
 
 import anyio
 
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""The clock that nobody sets; where the system has it, the one that goes on while the machine sleeps."""
+
 
 class Clock(Protocol):
     """What the router knows of time."""
 
     def now(self) -> float:
-        """Seconds since the epoch (UTC)."""
+        """Seconds since the epoch (UTC), as somebody has set the machine's clock."""
         ...
 
     async def sleep_until(self, when: float) -> None:
-        """Return once `now()` has reached `when` (seconds since the epoch)."""
+        """Return once as much time has passed as it is now to `when` (seconds since the epoch).
+
+        Setting the machine's clock meanwhile makes that no longer and no shorter.
+        """
+        ...
+
+
+class SteadyClock(Clock, Protocol):
+    """A clock that also knows how time passes."""
+
+    def steady(self) -> float:
+        """Seconds since some moment. No setting of the machine's clock changes how they pass."""
         ...
 
 
@@ -27,10 +41,15 @@ class SystemClock:
         """Seconds since the epoch (UTC)."""
         return time.time()
 
-    async def sleep_until(self, when: float) -> None:
-        """Return once `now()` has reached `when`.
+    def steady(self) -> float:
+        """Seconds since the machine was started."""
+        return time.clock_gettime(_STEADY)
 
-        Sleeps at most a minute at a time: a wall clock may be set forward meanwhile.
+    async def sleep_until(self, when: float) -> None:
+        """See `Clock.sleep_until`.
+
+        Sleeps at most a minute at a time: a machine that was put to sleep meanwhile wakes late otherwise.
         """
-        while (left := when - self.now()) > 0:  # noqa: ASYNC110 -- it is time itself that is waited for
+        until = self.steady() + when - self.now()
+        while (left := until - self.steady()) > 0:  # noqa: ASYNC110 -- it is time itself that is waited for
             await anyio.sleep(min(left, 60.0))

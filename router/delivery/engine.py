@@ -1,32 +1,27 @@
-"""Takes committed events to their targets: long-lived workers for each, and no target waits for another."""
+"""Takes committed events to their targets: a crew for each, and no target waits for another."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import anyio
-import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
-from router.clock import Clock
+from router.clock import SteadyClock
+from router.delivery.attempt import Attempts, Render, UnrenderableError
+from router.delivery.breaker import Breaker
+from router.delivery.crew import Crew, Tools, Way
 from router.delivery.health import Health
-from router.delivery.retry import Chance, GiveUp, Policy, decide
+from router.delivery.retry import Chance
 from router.delivery.settler import Settler
-from router.store.base import Attempt, Delivery, Settlement, State, Store, StoreError
-from router.targets.base import (
-    ANSWER_BYTES,
-    Body,
-    Delivered,
-    Message,
-    Outcome,
-    Rejected,
-    RetryLater,
-    Target,
-)
+from router.delivery.timeline import Timeline
+from router.store.base import Settlement, Store, StoreError
+from router.telemetry.quota import MINUTE
+
+__all__ = ["Breaker", "Engine", "Observer", "Render", "UnrenderableError", "Way"]
 
 PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
@@ -37,29 +32,12 @@ TICK = 0.01
 log = structlog.stdlib.get_logger(__name__)
 
 
-class UnrenderableError(Exception):
-    """A delivery's body cannot be made, now or ever."""
-
-
-Render = Callable[[Delivery], Awaitable[Body | None]]
-"""Makes a delivery's body; None for the event as it is. Raises UnrenderableError."""
-
-
 class Observer(Protocol):
     """Who is told what became of deliveries."""
 
     def settled(self, settlements: Sequence[Settlement]) -> None:
         """These are on disk."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A target with the user's settings for it."""
-
-    target: Target
-    policy: Policy
-    concurrency: int
 
 
 class Engine:
@@ -75,20 +53,21 @@ class Engine:
         store: Store,
         ways: Mapping[str, Way],
         render: Render,
-        clock: Clock,
+        clock: SteadyClock,
         chance: Chance,
         observer: Observer,
     ) -> None:
         self._store = store
-        self._ways = ways
-        self._render = render
-        self._clock = clock
-        self._chance = chance
         self._observer = observer
-        self._settler = Settler(store, clock, self._written)
-        self._health = Health(clock)
+        self._time = Timeline(clock)
+        self._settler = Settler(store, self._time, self._written)
+        self._health = Health(self._time)
+        attempts = Attempts(render, self._time, chance)
+        self._tools = Tools(store, self._time, attempts, self._settler, self._health)
+        self._crews = {name: Crew(name, way, self._tools) for name, way in ways.items()}
+        self._working: TaskGroup | None = None
         self._stopping = anyio.Event()
-        self._idle: set[anyio.CancelScope] = set()
+        self._reloading = anyio.Lock()
         self._alarm = math.inf
         self._nap = anyio.CancelScope()
 
@@ -99,42 +78,70 @@ class Engine:
         """
         done = anyio.Event()
         async with anyio.create_task_group() as keeping:
-            keeping.start_soon(self._settler.run, done)
-            async with anyio.create_task_group() as working:
-                working.start_soon(self._wake_retries)
-                for name, way in self._ways.items():
-                    for _ in range(way.concurrency):
-                        working.start_soon(self._work, name, way)
-                working.start_soon(self._end, working, grace)
-            done.set()
+            keeping.start_soon(self._keep_told)
+            async with anyio.create_task_group() as writing:
+                writing.start_soon(self._settler.run, done)
+                async with anyio.create_task_group() as self._working:
+                    self._working.start_soon(self._wake_retries)
+                    for crew in self._crews.values():
+                        self._working.start_soon(crew.run)
+                    self._working.start_soon(self._end, self._working, grace)
+                self._working = None
+                done.set()
+            keeping.cancel_scope.cancel()
 
     def stop(self) -> None:
         """Claim nothing more."""
         self._stopping.set()
-        for scope in self._idle:
-            scope.cancel()
+        for crew in self._crews.values():
+            crew.stop()
+
+    async def reload(self, ways: Mapping[str, Way]) -> None:
+        """Let these targets take the place of those there are; return when nobody uses those any more.
+
+        The change itself is done at once. A target that is as it was goes on as if nothing had happened; what
+        is under way to any other ends there, and what waits for it goes to the new one of its name. What
+        waits for a name that is gone stays in the store.
+        """
+        async with self._reloading:
+            leaving = [crew for name, crew in self._crews.items() if ways.get(name) != crew.way]
+            for crew in leaving:
+                crew.stop()
+            staying = {name: crew for name, crew in self._crews.items() if crew not in leaving}
+            self._crews = {name: staying.get(name) or self._hire(name, way) for name, way in ways.items()}
+            if self._working is not None:
+                for crew in leaving:
+                    await crew.ended.wait()
+
+    def conditions(self) -> dict[str, Breaker]:
+        """How each target fares."""
+        return {name: crew.breaker for name, crew in self._crews.items()}
+
+    def now(self) -> float:
+        """The time by which retries are due, seconds since the epoch: the wall clock's, but never set."""
+        return self._time.now()
+
+    def look(self) -> None:
+        """Somebody else has made deliveries due: do not wait for the time that was known."""
+        self._nap.cancel()
+
+    def _hire(self, name: str, way: Way) -> Crew:
+        crew = Crew(name, way, self._tools)
+        if self._stopping.is_set():
+            crew.stop()
+        if self._working is not None:
+            self._working.start_soon(crew.run)
+        return crew
 
     async def _end(self, working: TaskGroup, grace: float) -> None:
         await self._stopping.wait()
         self._nap.cancel()
         working.cancel_scope.deadline = anyio.current_time() + grace
 
-    # -- first tries and retries ----------------------------------------------------------------------------
-
-    async def _work(self, name: str, way: Way) -> None:
-        while not self._stopping.is_set():
-            deliveries: Sequence[Delivery] = ()
-            with anyio.CancelScope() as scope:
-                self._idle.add(scope)
-                try:
-                    deliveries = await self._store.claim(name, way.target.batch)
-                except StoreError as error:
-                    log.error("delivery.unreadable", target=name, error=error.message)
-                    await self._clock.sleep_until(self._clock.now() + PAUSE)
-                finally:
-                    self._idle.discard(scope)
-            if deliveries:
-                await self._settler.add(await self._attempt(name, way, deliveries))
+    async def _keep_told(self) -> None:
+        while True:
+            await self._time.sleep_until(self._time.now() + MINUTE)
+            self._health.tell_rest()
 
     async def _wake_retries(self) -> None:
         """Tell the store the time, whenever a retry is due."""
@@ -142,15 +149,15 @@ class Engine:
             with anyio.CancelScope() as self._nap:
                 self._alarm = math.inf  # what is settled while the store looks may be due first
                 try:
-                    upcoming = await self._store.due(self._clock.now())
+                    upcoming = await self._store.due(self._time.now())
                 except StoreError as error:
                     log.error("delivery.unreadable", error=error.message)
-                    upcoming = self._clock.now() + PAUSE
+                    upcoming = self._time.now() + PAUSE
                 self._alarm = math.inf if upcoming is None else upcoming
                 if upcoming is None:
                     await anyio.sleep_forever()
                 else:
-                    await self._clock.sleep_until(max(upcoming, self._clock.now() + TICK))
+                    await self._time.sleep_until(max(upcoming, self._time.now() + TICK))
 
     def _written(self, settlements: Sequence[Settlement]) -> None:
         """A retry may be due before the one that is being waited for."""
@@ -159,89 +166,3 @@ class Engine:
             self._nap.cancel()
         self._health.look(settlements)
         self._observer.settled(settlements)
-
-    # -- one attempt ----------------------------------------------------------------------------------------
-
-    async def _attempt(self, name: str, way: Way, deliveries: Sequence[Delivery]) -> list[Settlement]:
-        """Try once. Whatever goes wrong in here costs no delivery and no worker."""
-        began = self._clock.now()
-        settlements: list[Settlement] = []
-        messages: dict[int, Message] = {}
-        for index, delivery in enumerate(deliveries):
-            try:
-                messages[index] = _message(delivery, await self._render(delivery))
-            except UnrenderableError as error:
-                attempt = Attempt(at=began, seconds=0.0, error=str(error))
-                settlements.append(Settlement(delivery=delivery, state=State.DEAD, attempt=attempt))
-            except Exception:
-                log.exception("delivery.unrendered", target=name, delivery=delivery.id)
-                due = self._clock.now() + PAUSE
-                settlements.append(Settlement(delivery=delivery, state=State.RETRYING, due=due))
-        outcomes = await self._deliver(name, way, list(messages.values())) if messages else ()
-        now = self._clock.now()
-        settlements.extend(
-            self._settlement(way.policy, deliveries[index], outcome, began, now)
-            for index, outcome in zip(messages, outcomes, strict=True)
-        )
-        return settlements
-
-    @staticmethod
-    async def _deliver(name: str, way: Way, messages: Sequence[Message]) -> Sequence[Outcome]:
-        try:
-            return _checked(await way.target.deliver(messages), len(messages))
-        except Exception as error:
-            log.exception("delivery.target_failed", target=name, deliveries=len(messages))
-            return [RetryLater(f"the target's code failed: {type(error).__name__}: {error}")] * len(messages)
-
-    def _settlement(
-        self, policy: Policy, delivery: Delivery, outcome: Outcome, began: float, now: float
-    ) -> Settlement:
-        answer = outcome.answer[:ANSWER_BYTES].decode(errors="replace")
-        attempt = Attempt(at=began, seconds=now - began, status=outcome.status, answer=answer)
-        match outcome:
-            case Delivered():
-                return Settlement(delivery=delivery, state=State.DELIVERED, attempt=attempt)
-            case Rejected(reason=reason):
-                return _failed(delivery, State.DEAD, attempt, reason)
-            case RetryLater(reason=reason, after=after):
-                decision = decide(
-                    policy,
-                    attempt=len(delivery.attempts) + 1,
-                    began=delivery.attempts[0].at if delivery.attempts else began,
-                    now=now,
-                    after=after,
-                    chance=self._chance,
-                )
-                if isinstance(decision, GiveUp):
-                    return _failed(delivery, State.DEAD, attempt, f"{reason}; {decision.reason}")
-                return _failed(delivery, State.RETRYING, attempt, reason, decision.when)
-
-
-def _failed(
-    delivery: Delivery, state: State, attempt: Attempt, reason: str, due: float | None = None
-) -> Settlement:
-    failed = msgspec.structs.replace(attempt, error=reason)
-    return Settlement(delivery=delivery, state=state, attempt=failed, due=due)
-
-
-def _message(delivery: Delivery, body: Body | None) -> Message:
-    return Message(
-        id=delivery.id,
-        sequence=delivery.sequence,
-        event=delivery.event,
-        body=body,
-        rules=delivery.rules,
-        attempt=len(delivery.attempts) + 1,
-    )
-
-
-def _checked(outcomes: Sequence[Outcome], wanted: int) -> Sequence[Outcome]:
-    """A target's answer, if it is one. Plugins are other people's code.
-
-    Raises:
-        TypeError: it is not.
-    """
-    found = list(outcomes)
-    if len(found) != wanted or not all(isinstance(one, Outcome) for one in found):
-        raise TypeError(f"an outcome for each of {wanted} messages was due, not {found!r:.200}")
-    return found

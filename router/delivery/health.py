@@ -9,6 +9,7 @@ import structlog
 
 from router.clock import Clock
 from router.store.base import Delivery, Settlement, State
+from router.telemetry.quota import Quota
 
 REMINDER = 300.0
 """Seconds after which a target that still fails for the same reason is told of again."""
@@ -38,13 +39,15 @@ class Health:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failing: dict[str, _Trouble] = {}
+        self._dead: Quota[str] = Quota(clock)
 
     def look(self, settlements: Sequence[Settlement]) -> None:
         """Take note of what became of deliveries."""
         for settlement in settlements:
             match settlement.state:
                 case State.DEAD:
-                    _tell_dead(settlement)
+                    if self._dead.admits(settlement.delivery.target):
+                        _tell_dead(settlement)
                 case State.RETRYING:
                     self._failed(settlement)
                 case State.DELIVERED if settlement.delivery.target in self._failing:
@@ -52,22 +55,41 @@ class Health:
                 case _:
                     pass
 
+    def misdirected(self, target: str, error: str) -> None:
+        """Nothing gets through to a target until somebody mends it; `error` says what and how."""
+        trouble = self._trouble(target)
+        if self._is_news(trouble, error):
+            log.error("target.broken", target=target, error=error, failures=trouble.failures + 1)
+
+    def tell_rest(self) -> None:
+        """Say how many dead letters the log was not told of one by one. The store has each of them."""
+        for target, count in self._dead.ended().items():
+            log.error("delivery.dead_left_out", target=target, count=count)
+
     def _failed(self, settlement: Settlement) -> None:
-        target, now = settlement.delivery.target, self._clock.now()
-        error = None if settlement.attempt is None else settlement.attempt.error
-        trouble = self._failing.setdefault(target, _Trouble(None, now, now))
+        trouble = self._trouble(settlement.delivery.target)
         trouble.failures += 1
+        error = None if settlement.attempt is None else settlement.attempt.error
+        if self._is_news(trouble, error):
+            log.warning(
+                "target.failing",
+                target=settlement.delivery.target,
+                error=error,
+                failures=trouble.failures,
+                seconds=round(trouble.told - trouble.since),
+                delivery=settlement.delivery.id,
+            )
+
+    def _trouble(self, target: str) -> _Trouble:
+        now = self._clock.now()
+        return self._failing.setdefault(target, _Trouble(None, now, now))
+
+    def _is_news(self, trouble: _Trouble, error: str | None) -> bool:
+        now = self._clock.now()
         if error == trouble.error and now < trouble.told + REMINDER:
-            return
+            return False
         trouble.error, trouble.told = error, now
-        log.warning(
-            "target.failing",
-            target=target,
-            error=error,
-            failures=trouble.failures,
-            seconds=round(now - trouble.since),
-            delivery=settlement.delivery.id,
-        )
+        return True
 
     def _recovered(self, delivery: Delivery) -> None:
         trouble = self._failing.pop(delivery.target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from router.events import Event
 
 ANSWER_BYTES = 1024
 """How much of a peer's answer is kept with an attempt."""
+
+REJECTING = frozenset({400, 413, 415, 422})
+"""HTTP statuses that say that the content is wrong (RFC 9110, section 15.5), if the user says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,26 @@ class Delivered:
     answer: bytes = b""
 
 
+class Cause(enum.Enum):
+    """What a failure says of the target's other deliveries.
+
+    Attributes:
+        PASSING: nothing; it may pass by itself.
+        THROTTLED: the target wants less to do: `after` counts for all of them.
+        MISDIRECTED: none of them gets through until somebody mends the target's address or credentials.
+    """
+
+    PASSING = enum.auto()
+    THROTTLED = enum.auto()
+    MISDIRECTED = enum.auto()
+
+
 @dataclass(frozen=True, slots=True)
 class RetryLater:
     """Not this time.
 
     Attributes:
-        reason: for the person who reads the dead letter.
+        reason: for the person who reads the dead letter; of a misdirected one, also what to do about it.
         after: seconds the target asked us to wait at least (Retry-After); None if it did not say.
     """
 
@@ -65,6 +83,7 @@ class RetryLater:
     status: int | None = None
     answer: bytes = b""
     after: float | None = None
+    cause: Cause = Cause.PASSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +125,13 @@ class Surroundings:
         name: the target's name.
         data: the deployment's data folder; files are jailed in it.
         loopback: whether the router itself listens on loopback only.
+        reject: the statuses that are final: the event is wrong, and no other attempt is made.
     """
 
     name: str
     data: Path
     loopback: bool
+    reject: frozenset[int] = REJECTING
 
 
 @runtime_checkable

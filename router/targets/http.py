@@ -16,7 +16,15 @@ from router.config.units import Duration
 from router.events import Event
 from router.events.http import encode_binary, encode_structured
 from router.targets.answers import outcome_of
-from router.targets.base import Message, Outcome, Rejected, RetryLater, Surroundings, Target
+from router.targets.base import (
+    REJECTING,
+    Message,
+    Outcome,
+    Rejected,
+    RetryLater,
+    Surroundings,
+    Target,
+)
 from router.targets.sender import Sender, SendError, open_sender
 
 Headers = dict[str, str]
@@ -81,12 +89,15 @@ class HttpTarget:
     batch = 1
     concurrency = 16
 
-    def __init__(self, settings: HttpSettings, sender: Sender, clock: Clock) -> None:
+    def __init__(
+        self, settings: HttpSettings, sender: Sender, clock: Clock, reject: frozenset[int] = REJECTING
+    ) -> None:
         self._settings = settings
         self._url = str(settings.url)
         self._headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
         self._sender = sender
         self._clock = clock
+        self._reject = reject
 
     async def deliver(self, messages: Sequence[Message]) -> list[Outcome]:
         """See `Target.deliver`."""
@@ -104,7 +115,7 @@ class HttpTarget:
             return RetryLater(error.message)
         except ValueError as error:
             return Rejected(f"this cannot be said in HTTP: {str(error)!a}")
-        return outcome_of(reply, self._clock.now())
+        return outcome_of(reply, self._clock.now(), self._reject)
 
     def _content(self, message: Message) -> tuple[Headers, bytes]:
         if message.body is not None:
@@ -134,7 +145,7 @@ class HttpKind:
         self._clock = clock or SystemClock()
 
     @asynccontextmanager
-    async def open(self, settings: HttpSettings, surroundings: Surroundings) -> AsyncIterator[Target]:  # noqa: ARG002
+    async def open(self, settings: HttpSettings, surroundings: Surroundings) -> AsyncIterator[Target]:
         """See `Kind.open`."""
         async with open_sender(f"rule-router/{__version__}") as sender:
-            yield HttpTarget(settings, sender, self._clock)
+            yield HttpTarget(settings, sender, self._clock, surroundings.reject)

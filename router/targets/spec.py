@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,7 +16,8 @@ from router.config.report import Report
 from router.config.shapes import Shape, described, validate
 from router.config.units import Duration, Whole
 from router.config.yaml import Document
-from router.targets.base import Exclusive
+from router.targets.base import REJECTING, Exclusive
+from router.targets.rates import Rate
 from router.targets.registry import KindError, Registry
 
 _USUAL_PAUSES = {"first": "1s, where nothing is said", "most": "10m, where nothing is said"}
@@ -30,12 +31,14 @@ class Retry(Shape):
         attempts: give up after so many, the first one included.
         first: the longest pause before the second attempt, in seconds; it doubles from there.
         most: the longest pause of all, in seconds.
+        reject: HTTP statuses that say that the event is wrong: a dead letter at once.
     """
 
     within: Annotated[Duration, Field(alias="for", gt=0)] = 86400.0
     attempts: Annotated[Whole, Field(ge=1)] = 185
     first: Annotated[Duration, Field(gt=0)] = 1.0
     most: Annotated[Duration, Field(gt=0)] = 600.0
+    reject: list[Annotated[Whole, Field(ge=300, le=599)]] = sorted(REJECTING)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -51,10 +54,12 @@ class Handling(Shape):
     """What every target may have beside its kind.
 
     Attributes:
+        rate: how many deliveries may begin in a second; None for as many as can.
         concurrency: how many deliveries may be under way at once; None leaves it to the kind.
     """
 
     retry: Retry = Retry()
+    rate: Rate | None = None
     concurrency: Annotated[Whole, Field(ge=1)] | None = None
 
 
@@ -66,6 +71,7 @@ class TargetSpec:
         kind: the word it was written with, such as `http`.
         settings: an instance of that kind's settings model.
         retry: when to try again, and when to give up.
+        rate: how many deliveries may begin in a second; None for as many as can.
         concurrency: how many deliveries may be under way at once; None leaves it to the kind.
     """
 
@@ -73,6 +79,7 @@ class TargetSpec:
     kind: str
     settings: BaseModel
     retry: Retry
+    rate: float | None
     concurrency: int | None
 
 
@@ -141,7 +148,7 @@ def _read(
     settings = _settings(kind, value[kind], entry, registry, report)
     if handling is None or settings is None or not sound:
         return None
-    return TargetSpec(entry.name, kind, settings, handling.retry, handling.concurrency)
+    return TargetSpec(entry.name, kind, settings, handling.retry, handling.rate, handling.concurrency)
 
 
 def _has_name(entry: Entry, report: Report) -> bool:
@@ -175,15 +182,17 @@ def _unknown(entry: Entry, word: str, registry: Registry, report: Report) -> Non
     known = [*registry, *Handling.model_fields]
     if any(key in registry for key in entry.value):
         what = f"unknown key {word!r}"
-        hint = (
-            did_you_mean(word, known)
-            or f"beside its kind, a target has {' and '.join(Handling.model_fields)}"
-        )
+        hint = did_you_mean(word, known) or f"beside its kind, a target has {_listed(Handling.model_fields)}"
     else:
         what = f"there is no kind of target called {word!r}"
         hint = did_you_mean(word, known) or f"the kinds here are {', '.join(registry)}"
     where = ".".join(map(str, entry.path))
     report.add(entry.document, (*entry.path, word), "unknown-key", f"{where}: {what}", hint, key=True)
+
+
+def _listed(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}"
 
 
 def _settings(kind: str, value: Any, entry: Entry, registry: Registry, report: Report) -> BaseModel | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,75 +10,16 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from router.delivery.engine import Engine, Render, UnrenderableError, Way
-from router.delivery.retry import Policy
-from router.store.base import Delivery, Settlement, State, Store, StoreError, Tally
+from router.delivery.engine import UnrenderableError
+from router.store.base import Delivery, Settlement, State, StoreError, Tally
 from router.store.memory import MemoryStore
 from router.store.sqlite import SqliteStore
-from router.targets.base import Body, Delivered, Message, Outcome, Rejected, RetryLater, Target
-from tests.support import HandClock, ScriptedTarget, record
+from router.targets.base import Body, Delivered, Message, Outcome, Rejected, RetryLater
+from tests.delivery.clock import JumpingClock
+from tests.delivery.house import House
+from tests.support import ScriptedTarget, record
 
 pytestmark = pytest.mark.anyio
-
-POLICY = Policy(attempts=3, within=1_000.0, first=8.0, most=60.0)
-
-
-class Watcher:
-    """An observer that can be waited for."""
-
-    def __init__(self) -> None:
-        self.settlements: list[Settlement] = []
-        self._more = anyio.Event()
-
-    def settled(self, settlements: Sequence[Settlement]) -> None:
-        self.settlements.extend(settlements)
-        self._more.set()
-        self._more = anyio.Event()
-
-    async def wait_for(self, count: int) -> list[Settlement]:
-        with anyio.fail_after(10):
-            while len(self.settlements) < count:
-                await self._more.wait()
-        return self.settlements
-
-
-async def as_it_is(_: Delivery) -> Body | None:
-    return None
-
-
-class House:
-    """An engine and what it works with."""
-
-    def __init__(
-        self,
-        targets: Mapping[str, Target],
-        policy: Policy = POLICY,
-        store: Store | None = None,
-        clock: HandClock | None = None,
-    ) -> None:
-        self.clock = clock or HandClock()
-        self.store = store or MemoryStore(self.clock)
-        self.watcher = Watcher()
-        self.render: Render = as_it_is
-        self.engine = Engine(
-            store=self.store,
-            ways={name: Way(target, policy, target.concurrency) for name, target in targets.items()},
-            render=self._render,
-            clock=self.clock,
-            chance=lambda: 0.5,
-            observer=self.watcher,
-        )
-
-    async def _render(self, delivery: Delivery) -> Body | None:
-        return await self.render(delivery)
-
-    @asynccontextmanager
-    async def running(self, grace: float = 5.0) -> AsyncIterator[House]:
-        with anyio.fail_after(20):
-            async with anyio.create_task_group() as group:
-                group.start_soon(self.engine.run, grace)
-                yield self
-                self.engine.stop()
 
 
 async def test_what_is_appended_is_delivered() -> None:
@@ -293,7 +233,7 @@ async def test_a_store_that_cannot_write_loses_no_outcome() -> None:
                 raise StoreError("the store cannot write: database or disk is full")
             await super().settle(settlements)
 
-    clock = HandClock()
+    clock = JumpingClock()
     store = Full(clock)
     target = ScriptedTarget()
     house = House({"a": target}, store=store)
@@ -315,7 +255,7 @@ async def test_the_store_learns_of_an_attempt_that_takes_long_while_none_ends(tm
             await anyio.sleep_forever()
             raise AssertionError
 
-    clock = HandClock()
+    clock = JumpingClock()
     store = SqliteStore(tmp_path, clock)
     target = Hanging()
     async with House({"a": target}, store=store, clock=clock).running(grace=0.01):
@@ -374,7 +314,7 @@ async def test_a_store_that_never_writes_again_does_not_keep_the_router_from_end
             if settlements:
                 raise StoreError("the store cannot write: database or disk is full")
 
-    clock = HandClock()
+    clock = JumpingClock()
     target = ScriptedTarget()
     house = House({"a": target}, store=Dead(clock), clock=clock)
     async with house.running():  # which fails if it does not end

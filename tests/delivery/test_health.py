@@ -6,6 +6,7 @@ import structlog
 
 from router.delivery.health import REMINDER, Health
 from router.store.base import Attempt, Settlement, State, delivery_of
+from router.telemetry.quota import LINES, MINUTE
 from tests.support import HandClock, record
 
 RECORD = record(1, "a")
@@ -57,25 +58,59 @@ def test_a_target_that_goes_on_failing_is_told_of_again_after_a_while() -> None:
     ]
 
 
-def test_every_dead_letter_is_told_with_what_somebody_needs_to_find_it() -> None:
+def test_a_target_that_somebody_must_mend_is_told_as_an_error_and_once() -> None:
+    clock = HandClock()
+    health = Health(clock)
+    error = "answered 401 Unauthorized: it does not take the router's credentials; renew them"
     with structlog.testing.capture_logs() as said:
-        Health(HandClock()).look([settled(State.DEAD, "422 no")] * 2)
-    assert (
-        said
-        == [
-            {
-                "event": "delivery.dead",
-                "log_level": "error",
-                "target": "a",
-                "error": "422 no",
-                "answer": "no such field",
-                "rules": ("rule",),
-                "type": "test.event",
-                "source": "/tests",
-                "id": "1",
-                "attempts": 1,
-                "delivery": "7-a",
-            }
-        ]
-        * 2
-    )
+        for _ in range(1000):
+            health.misdirected("a", error)
+            health.look([settled(State.RETRYING, error)])
+        clock.advance(REMINDER)
+        health.misdirected("a", error)
+        health.look([settled(State.RETRYING, error), settled(State.DELIVERED)])
+    assert said == [
+        {"event": "target.broken", "log_level": "error", "target": "a", "error": error, "failures": 1},
+        {"event": "target.broken", "log_level": "error", "target": "a", "error": error, "failures": 1001},
+        {"event": "target.recovered", "log_level": "info", "target": "a", "failures": 1001, "seconds": 300},
+    ]
+
+
+def test_a_dead_letter_is_told_with_what_somebody_needs_to_find_it() -> None:
+    with structlog.testing.capture_logs() as said:
+        Health(HandClock()).look([settled(State.DEAD, "422 no")])
+    assert said == [
+        {
+            "event": "delivery.dead",
+            "log_level": "error",
+            "target": "a",
+            "error": "422 no",
+            "answer": "no such field",
+            "rules": ("rule",),
+            "type": "test.event",
+            "source": "/tests",
+            "id": "1",
+            "attempts": 1,
+            "delivery": "7-a",
+        }
+    ]
+
+
+def test_a_hundred_thousand_dead_letters_are_a_few_lines_and_a_count() -> None:
+    clock = HandClock()
+    health = Health(clock)
+    with structlog.testing.capture_logs() as said:
+        health.look([settled(State.DEAD, "422 no")] * 100_000)
+        health.tell_rest()
+        clock.advance(MINUTE)
+        health.tell_rest()
+        health.tell_rest()
+        health.look([settled(State.DEAD, "422 no")])
+    lines = [line["event"] for line in said]
+    assert lines == ["delivery.dead"] * LINES + ["delivery.dead_left_out", "delivery.dead"]
+    assert said[LINES] == {
+        "event": "delivery.dead_left_out",
+        "log_level": "error",
+        "target": "a",
+        "count": 100_000 - LINES,
+    }

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.targets.answers import MOST_AFTER, REJECTING, outcome_of, retry_after
-from router.targets.base import ANSWER_BYTES, Delivered, Rejected, RetryLater
+from router.targets.answers import MOST_AFTER, REMEDIES, outcome_of, retry_after
+from router.targets.base import ANSWER_BYTES, REJECTING, Cause, Delivered, Rejected, RetryLater
 from router.targets.sender import Reply
 
 NOW = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC).timestamp()
@@ -42,8 +42,7 @@ def test_every_other_status_is_tried_again(status: int) -> None:
     [
         (101, "answered 101 Switching Protocols"),
         (304, "answered 304 Not Modified"),
-        (401, "answered 401 Unauthorized"),
-        (404, "answered 404 Not Found"),
+        (409, "answered 409 Conflict"),
         (429, "answered 429 Too Many Requests"),
         (500, "answered 500 Internal Server Error"),
         (503, "answered 503 Service Unavailable"),
@@ -53,6 +52,36 @@ def test_every_other_status_is_tried_again(status: int) -> None:
 )
 def test_the_reason_names_the_status(status: int, reason: str) -> None:
     assert outcome_of(Reply(status, {}, b""), NOW) == RetryLater(reason, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (401, "answered 401 Unauthorized: it does not take the router's credentials; renew them"),
+        (403, "answered 403 Forbidden: it does not let the router in; mend credentials or permissions"),
+        (404, "answered 404 Not Found: there is nothing at this address; put the right one into `url`"),
+        (405, "answered 405 Method Not Allowed: the address takes another `method`; put in the right one"),
+        (410, "answered 410 Gone: this address is gone; put the new one into `url`, or drop the target"),
+    ],
+)  # fmt: skip
+def test_what_blames_the_target_says_what_to_do(status: int, reason: str) -> None:
+    assert outcome_of(Reply(status, {}, b"no"), NOW) == RetryLater(
+        reason, status, b"no", None, Cause.MISDIRECTED
+    )
+
+
+@given(st.integers(100, 999), st.none() | st.just("7"))
+def test_who_is_to_blame(status: int, field: str | None) -> None:
+    outcome = outcome_of(Reply(status, {} if field is None else {"retry-after": field}, b""), NOW)
+    if isinstance(outcome, RetryLater):
+        assert (outcome.cause is Cause.MISDIRECTED) == (status in REMEDIES)
+        assert (outcome.cause is Cause.THROTTLED) == (status == 429 and field is not None)
+
+
+@given(st.integers(300, 599), st.frozensets(st.integers(300, 599)))
+def test_the_user_says_which_statuses_are_final(status: int, reject: frozenset[int]) -> None:
+    outcome = outcome_of(Reply(status, {"retry-after": "7"}, b""), NOW, reject)
+    assert isinstance(outcome, Rejected) == (status in reject)
 
 
 def test_a_redirect_says_where_it_pointed() -> None:

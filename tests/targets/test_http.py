@@ -14,7 +14,16 @@ from pydantic import ValidationError
 
 from router import __version__
 from router.events import Event
-from router.targets.base import Body, Delivered, Message, Outcome, Rejected, RetryLater, Surroundings
+from router.targets.base import (
+    Body,
+    Cause,
+    Delivered,
+    Message,
+    Outcome,
+    Rejected,
+    RetryLater,
+    Surroundings,
+)
 from router.targets.http import HttpKind, HttpSettings
 from tests.receiver import DROP, Answer, Receiver, Request
 from tests.targets.clock import StandingClock
@@ -209,7 +218,17 @@ class TestOutcomes:
 
     async def test_told_to_wait_for_seconds(self, receiver: Receiver) -> None:
         receiver.script(Answer(status=429, headers={"Retry-After": "30"}, body=b"slowly"))
-        assert await deliver(receiver) == RetryLater("answered 429 Too Many Requests", 429, b"slowly", 30.0)
+        reason = "answered 429 Too Many Requests"
+        assert await deliver(receiver) == RetryLater(reason, 429, b"slowly", 30.0, Cause.THROTTLED)
+
+    async def test_told_what_is_final(self, receiver: Receiver) -> None:
+        receiver.script(Answer(status=404), Answer(status=400))
+        kind = HttpKind(StandingClock(NOW))
+        settings = HttpSettings.model_validate({"url": receiver.url})
+        surroundings = Surroundings("chat", Path("data"), loopback=True, reject=frozenset({404}))
+        async with kind.open(settings, surroundings) as target:
+            outcomes = [await target.deliver([MESSAGE]) for _ in range(2)]
+        assert [[type(outcome) for outcome in found] for found in outcomes] == [[Rejected], [RetryLater]]
 
     async def test_told_to_wait_until_a_date(self, receiver: Receiver) -> None:
         date = format_datetime(datetime.fromtimestamp(NOW + 90, UTC), usegmt=True)

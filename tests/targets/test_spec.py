@@ -41,18 +41,27 @@ def test_a_kind_alone_is_enough() -> None:
 def test_the_usual_retry_policy() -> None:
     retry = target("{log: {}}").retry
     assert (retry.within, retry.attempts, retry.first, retry.most) == (86_400, 185, 1, 600)
+    assert retry.reject == [400, 413, 415, 422]
     assert retry == Retry()
+
+
+def test_what_is_final_may_be_said() -> None:
+    assert target("{log: {}, retry: {reject: [404, '${STATUS}']}}", {"STATUS": "410"}).retry.reject == [
+        404,
+        410,
+    ]
+    assert target("{log: {}, retry: {reject: []}}").retry.reject == []
 
 
 def test_everything_may_be_said() -> None:
     spec = target(
         "{http: {url: 'http://[::1]/', timeout: 2s}, retry: {for: 1h, attempts: 3, first: 10ms, most: 1m}, "
-        "concurrency: 4}"
+        "rate: 90/m, concurrency: 4}"
     )
     assert isinstance(spec.settings, HttpSettings)
     assert spec.settings.timeout == 2
     assert (spec.retry.within, spec.retry.attempts, spec.retry.first, spec.retry.most) == (3600, 3, 0.01, 60)
-    assert spec.concurrency == 4
+    assert (spec.rate, spec.concurrency) == (1.5, 4)
 
 
 def test_the_environment_comes_in_everywhere() -> None:
@@ -76,11 +85,23 @@ def test_the_environment_comes_in_everywhere() -> None:
         ("it: {log: {}, retry: 5}", "2:24: error: targets.it.retry: wants a mapping, found a number"),
         ("it: {log: {}, retry: {first: 2m, most: 1m}}",
          "2:24: error: targets.it.retry: first (2m) is longer than most (1m)"),
+        ("it: {log: {}, retry: {reject: 404}}",
+         "2:33: error: targets.it.retry.reject: wants a list, found a number"),
+        ("it: {log: {}, retry: {reject: [200]}}",
+         "2:34: error: targets.it.retry.reject.0: must be at least 300"),
+        ("it: {log: {}, retry: {reject: [400, gone]}}",
+         "2:39: error: targets.it.retry.reject.1: wants a whole number, found a text"),
+        ("it: {log: {}, rate: 50}",
+         "2:23: error: targets.it.rate: wants a rate such as 50/s, 100/m or 1000/h"),
+        ("it: {log: {}, rate: 50/d}",
+         "2:23: error: targets.it.rate: '50/d' is no rate: write 50/s, 100/m or 1000/h"),
+        ("it: {log: {}, rate: 0/s}",
+         "2:23: error: targets.it.rate: '0/s' would let nothing through; leave it out, or write more"),
         ("it: {log: {}, concurrency: 0}", "2:30: error: targets.it.concurrency: must be at least 1"),
         ("it: {log: {}, concurrency: 1.5}",
          "2:30: error: targets.it.concurrency: wants a whole number, found a number"),
         ("it: {log: {}, order_by: data.x}", ("2:17: error: targets.it: unknown key 'order_by'; "
-         "beside its kind, a target has retry and concurrency")),
+         "beside its kind, a target has retry, rate and concurrency")),
         ("it: {log: {}, file: {path: a}}",
          "2:17: error: the target 'it' has several kinds: log and file; make two targets of it"),
         ("it: {retry: {for: 1h}}",

@@ -1,0 +1,153 @@
+"""One target's workers: they wait until it may be tried, claim, try, and hand in what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+import structlog
+
+from router.clock import Clock
+from router.delivery.attempt import Attempts
+from router.delivery.breaker import Breaker, Mode, after, probing
+from router.delivery.health import Health
+from router.delivery.limits import Bucket
+from router.delivery.retry import Policy
+from router.delivery.settler import Settler
+from router.store.base import Delivery, Store, StoreError
+from router.targets.base import Cause, RetryLater, Target
+
+PAUSE = 1.0
+"""Seconds before a store that cannot be read is asked again."""
+
+TICK = 0.001
+"""Seconds that a worker waits for its target's rate at least."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A target with the user's settings for it.
+
+    Attributes:
+        rate: deliveries that may begin in a second; None for as many as can.
+    """
+
+    target: Target
+    policy: Policy
+    concurrency: int
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the crews of all targets share."""
+
+    store: Store
+    time: Clock
+    attempts: Attempts
+    settler: Settler
+    health: Health
+
+
+class Crew:
+    """Works for one target until it is stopped.
+
+    The workers claim in turn: one waits for the breaker, the rate and the store, the others for their turn.
+
+    Attributes:
+        breaker: whether the target is tried at present.
+        ended: set when no worker is left.
+    """
+
+    def __init__(self, name: str, way: Way, tools: Tools) -> None:
+        self.way = way
+        self.breaker = Breaker(since=tools.time.now())
+        self.ended = anyio.Event()
+        self._name = name
+        self._tools = tools
+        self._bucket = None if way.rate is None else Bucket(way.rate)
+        self._turn = anyio.Lock(fast_acquire=True)
+        self._waiting = anyio.CancelScope()
+        self._probe: Sequence[Delivery] | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Work until `stop`; return when what is under way has ended."""
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(self.way.concurrency):
+                    group.start_soon(self._work)
+        finally:
+            self.ended.set()
+
+    def stop(self) -> None:
+        """Claim nothing more."""
+        self._stopping = True
+        self._waiting.cancel()
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            if deliveries := await self._next():
+                await self._try(deliveries)
+
+    # -- claiming -------------------------------------------------------------------------------------------
+
+    async def _next(self) -> Sequence[Delivery]:
+        """The next deliveries to try; none where the word has changed meanwhile."""
+        async with self._turn:
+            if self._stopping:
+                return ()
+            deliveries: Sequence[Delivery] = ()
+            with anyio.CancelScope() as self._waiting:
+                try:
+                    deliveries = await self._claim(await self._admitted())
+                except StoreError as error:
+                    log.error("delivery.unreadable", target=self._name, error=error.message)
+                    await self._tools.time.sleep_until(self._tools.time.now() + PAUSE)
+            if deliveries and self.breaker.mode is Mode.HALF_OPEN:
+                self._probe = deliveries
+            return deliveries
+
+    async def _admitted(self) -> int:
+        """Wait until the target may be tried; with how many deliveries."""
+        time = self._tools.time
+        while True:
+            now = time.now()
+            self.breaker = probing(self.breaker, now)
+            if self.breaker.until is not None:
+                await time.sleep_until(self.breaker.until)
+            elif (half := self.breaker.mode is Mode.HALF_OPEN) and self._probe is not None:
+                await anyio.sleep_forever()  # until the probe has ended
+            else:
+                most = 1 if half else self.way.target.batch
+                if self._bucket is None or (most := self._bucket.take(most, now)):
+                    return most
+                await time.sleep_until(now + max(self._bucket.wait(), TICK))
+
+    async def _claim(self, most: int) -> Sequence[Delivery]:
+        taken: Sequence[Delivery] = ()
+        try:
+            taken = await self._tools.store.claim(self._name, most)
+        finally:
+            if self._bucket is not None:
+                self._bucket.give_back(most - len(taken))
+        return taken
+
+    # -- trying ---------------------------------------------------------------------------------------------
+
+    async def _try(self, deliveries: Sequence[Delivery]) -> None:
+        tried = await self._tools.attempts.make(self.way.target, self.way.policy, deliveries)
+        before = self.breaker
+        self.breaker = after(before, tried.outcomes, self._tools.time.now(), self.way.policy)
+        if deliveries is self._probe:
+            self._probe = None
+            self._waiting.cancel()
+        elif (before.mode, before.until) != (self.breaker.mode, self.breaker.until):
+            self._waiting.cancel()  # whoever waits, waits for something else now
+        for outcome in tried.outcomes:
+            if isinstance(outcome, RetryLater) and outcome.cause is Cause.MISDIRECTED:
+                self._tools.health.misdirected(self._name, outcome.reason)
+        await self._tools.settler.add(tried.settlements)
