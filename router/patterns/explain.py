@@ -68,14 +68,25 @@ class Explanation:
 
     @property
     def failing(self) -> tuple[Verdict, ...]:
-        """What keeps the event from matching: the verdicts that fail in the branch with fewest of them."""
-        failing = [tuple(verdict for verdict in branch if not verdict.matched) for branch in self.branches]
-        return min(failing, key=len)
+        """What keeps the event from matching: the verdicts that fail in the branch that is nearest to it.
+
+        That is the one with fewest of them; of several the one where most holds beside them; of those the
+        one with near misses, or at least with values: `State: failed` means the alternative about `State`.
+        """
+        nearest = min(self.branches, key=_distance)
+        return tuple(verdict for verdict in nearest if not verdict.matched)
 
     def __str__(self) -> str:
         """Some lines for a person."""
         parts = ["\n".join(map(str, branch)) for branch in self.branches]
         return "\nor\n".join(parts)
+
+
+def _distance(branch: tuple[Verdict, ...]) -> tuple[int, int, int]:
+    """How far a branch is from matching."""
+    failing = [verdict for verdict in branch if not verdict.matched]
+    missed = sum(2 if not verdict.found else verdict.near is None for verdict in failing)
+    return len(failing), len(failing) - len(branch), missed
 
 
 def explain(pattern: Pattern, event: str | bytes | Mapping[str, Any] | Event) -> Explanation:

@@ -129,6 +129,24 @@ def test_alternatives() -> None:
     assert explain(pattern, {"s": "x", "a": 1}).failing == ()
 
 
+@pytest.mark.parametrize(
+    ("event", "path"),
+    [
+        ({"b": "x"}, "b"),  # what is there before what is not
+        ({"a": "x", "c": "y"}, "c"),  # what nearly matches before what is only there
+        ({"a": "Y", "c": "x"}, "a"),
+        ({"k": 1, "d": 0}, "d"),  # an alternative of which something holds before one of which nothing does
+        ({"k": 1, "a": "Y"}, "d"),
+        ({"k": 2, "d": 0, "b": "x"}, "b"),  # and one leaf before two
+        ({}, "a"),
+    ],
+    ids=json.dumps,
+)
+def test_of_alternatives_the_nearest_is_told(event: dict[str, Any], path: str) -> None:
+    pattern = parse({"$or": [{"a": ["y"]}, {"b": ["y"]}, {"c": ["Y"]}, {"d": [1], "k": [1]}]})
+    assert [verdict.path for verdict in explain(pattern, event).failing] == [path]
+
+
 def test_a_cloud_event_and_a_rule() -> None:
     rule = parse_rule({"type": "imm:Task:*", "data": {"Suggestion": ["block", "review"]}})
     event = Event(id="1", source="s", type="imm:Task:Image", data=b'{"Suggestion": "pass"}')
