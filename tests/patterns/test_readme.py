@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
 from router.events import Event, EventError
 from router.patterns import Pattern, PatternError, jsontext, match, parse, parse_rule, structure
-from router.patterns.operators import RULE_OPERATORS
+from router.patterns.operators import EXCLUDING, OPERATORS, RULE_OPERATORS
 from router.patterns.parse import LONGEST
 
 PAGE = (Path(__file__).parents[2] / "router" / "patterns" / "README.md").read_text(encoding="utf-8")
@@ -83,6 +84,52 @@ def test_every_operator_has_an_example_that_matches_one_that_does_not_and_a_sect
     assert f'"{operator}"' in section[1] or f"{operator}:" in section[1]
     assert "\nmatch " in section[1]
     assert "\nno match " in section[1]
+
+
+def operators_in(value: Any) -> Iterator[str]:
+    """The operators of a pattern; what stands in one with its name, as in `prefix/equals-ignore-case`."""
+    if isinstance(value, list):
+        for one in value:
+            yield from operators_in(one)
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            if key in (*RULE_OPERATORS, "$or"):
+                yield key
+                if isinstance(below, dict):
+                    yield from (f"{key}/{name}" for name in operators_in(below))
+            yield from operators_in(below)
+
+
+COMBINED = [f"{affix}/equals-ignore-case" for affix in ("prefix", "suffix")] + [
+    f"anything-but/{name}" for name in EXCLUDING
+]
+
+
+@pytest.mark.parametrize(
+    ("form", "operator"),
+    [(form, name) for form in ("json", "yaml") for name in (*OPERATORS, *COMBINED, "$or")]
+    + [("yaml", "contains")],
+)
+def test_every_operator_is_shown_in_both_forms(form: str, operator: str) -> None:
+    """With an event that matches and one that does not."""
+    shown = [
+        example.lines
+        for example in EXAMPLES
+        if example.form == form and operator in operators_in(yaml.safe_load(example.pattern))
+    ]
+    assert any(
+        {"match", "no match"} <= {line[: line.index("{")].strip() for line in lines if "{" in line}
+        for lines in shown
+    )
+
+
+def test_a_refusal_reads_as_the_page_says() -> None:
+    pattern = '{"a": []}'
+    with pytest.raises(PatternError) as refused:
+        parse(pattern)
+    reason, place = refused.value.message.split("\n ")
+    page = " ".join(PAGE.split())
+    assert f"`{reason}`, then `{place}`" in page
 
 
 def test_the_limits_are_those_of_the_code() -> None:
