@@ -10,6 +10,7 @@ import structlog
 
 from router.clock import Clock
 from router.delivery.retry import Chance, GiveUp, Policy, decide
+from router.delivery.states import Happening, after
 from router.store.base import Attempt, Delivery, Settlement, State
 from router.targets.base import (
     ANSWER_BYTES,
@@ -85,12 +86,12 @@ class Attempts:
             try:
                 messages[index] = _message(delivery, await self._render(delivery))
             except UnrenderableError as error:
-                attempt = Attempt(at=now, seconds=0.0, error=str(error))
-                settlements.append(Settlement(delivery=delivery, state=State.DEAD, attempt=attempt))
+                attempt = Attempt(at=now, seconds=0.0)
+                settlements.append(_settled(delivery, Happening.REJECTED, attempt, str(error)))
             except Exception:
                 log.exception("delivery.unrendered", target=delivery.target, delivery=delivery.id)
                 due = self._time.now() + PAUSE
-                settlements.append(Settlement(delivery=delivery, state=State.RETRYING, due=due))
+                settlements.append(_settled(delivery, Happening.FAILED, due=due))
         return messages, settlements
 
     def _settlement(
@@ -100,28 +101,35 @@ class Attempts:
         attempt = Attempt(at=began, seconds=now - began, status=outcome.status, answer=answer)
         match outcome:
             case Delivered():
-                return Settlement(delivery=delivery, state=State.DELIVERED, attempt=attempt)
+                return _settled(delivery, Happening.DELIVERED, attempt)
             case Rejected(reason=reason):
-                return _failed(delivery, State.DEAD, attempt, reason)
+                return _settled(delivery, Happening.REJECTED, attempt, reason)
             case RetryLater(reason=reason, after=after):
+                tries = delivery.tries
                 decision = decide(
                     policy,
-                    attempt=len(delivery.attempts) + 1,
-                    began=delivery.attempts[0].at if delivery.attempts else began,
+                    attempt=len(tries) + 1,
+                    began=tries[0].at if tries else began,
                     now=now,
                     after=after,
                     chance=self._chance,
                 )
                 if isinstance(decision, GiveUp):
-                    return _failed(delivery, State.DEAD, attempt, f"{reason}; {decision.reason}")
-                return _failed(delivery, State.RETRYING, attempt, reason, decision.when)
+                    return _settled(delivery, Happening.EXHAUSTED, attempt, f"{reason}; {decision.reason}")
+                return _settled(delivery, Happening.FAILED, attempt, reason, decision.when)
 
 
-def _failed(
-    delivery: Delivery, state: State, attempt: Attempt, reason: str, due: float | None = None
+def _settled(
+    delivery: Delivery,
+    happening: Happening,
+    attempt: Attempt | None = None,
+    error: str | None = None,
+    due: float | None = None,
 ) -> Settlement:
-    failed = msgspec.structs.replace(attempt, error=reason)
-    return Settlement(delivery=delivery, state=state, attempt=failed, due=due)
+    if error is not None and attempt is not None:
+        attempt = msgspec.structs.replace(attempt, error=error)
+    state = after(State.IN_FLIGHT, happening)
+    return Settlement(delivery=delivery, state=state, attempt=attempt, due=due)
 
 
 def _message(delivery: Delivery, body: Body | None) -> Message:
@@ -131,7 +139,7 @@ def _message(delivery: Delivery, body: Body | None) -> Message:
         event=delivery.event,
         body=body,
         rules=delivery.rules,
-        attempt=len(delivery.attempts) + 1,
+        attempt=len(delivery.tries) + 1,
     )
 
 

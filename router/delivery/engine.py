@@ -18,13 +18,16 @@ from router.delivery.health import Health
 from router.delivery.retry import Chance
 from router.delivery.settler import Settler
 from router.delivery.timeline import Timeline
-from router.store.base import Settlement, Store, StoreError
+from router.store.base import Settlement, State, Store, StoreError
 from router.telemetry.quota import MINUTE
 
 __all__ = ["Breaker", "Engine", "Observer", "Render", "UnrenderableError", "Way"]
 
 PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
+
+SAMPLE = 1_000
+"""How many deliveries that wait are asked at the start for the time of their last attempt."""
 
 TICK = 0.01
 """Seconds between two looks for due retries at least, so that many are woken together."""
@@ -77,6 +80,7 @@ class Engine:
         An attempt that is cut short is made again at the next start: its delivery stays unsettled.
         """
         done = anyio.Event()
+        await self._catch_up()
         async with anyio.create_task_group() as keeping:
             keeping.start_soon(self._keep_told)
             async with anyio.create_task_group() as writing:
@@ -142,6 +146,16 @@ class Engine:
         while True:
             await self._time.sleep_until(self._time.now() + MINUTE)
             self._health.tell_rest()
+
+    async def _catch_up(self) -> None:
+        """Begin where an earlier life was, if the clock has been set back since: what it left is due then."""
+        try:
+            left = await self._store.standing([State.RETRYING], most=SAMPLE)
+        except StoreError as error:
+            log.error("delivery.unreadable", error=error.message)
+            return
+        been = [one.delivery.attempts[-1].at if one.delivery.attempts else one.at for one in left]
+        self._time.not_before(max((at for at in been if at is not None), default=0.0))
 
     async def _wake_retries(self) -> None:
         """Tell the store the time, whenever a retry is due."""

@@ -12,7 +12,9 @@ from router.delivery.breaker import Breaker, Mode
 from router.delivery.engine import Way
 from router.delivery.retry import Policy
 from router.store.base import Delivery, State
+from router.store.memory import MemoryStore
 from router.targets.base import Body, Cause, Delivered, Message, Outcome, Rejected, RetryLater
+from tests.delivery.clock import JumpingClock
 from tests.delivery.house import POLICY, House
 from tests.support import ScriptedTarget, record
 
@@ -346,3 +348,21 @@ class TestTheClockIsSet:
                 house.clock.advance(0.01)
                 await settle_down()
         assert len(target.seen) == pytest.approx(12, abs=1)
+
+    async def test_what_an_earlier_life_left_does_not_wait_for_the_clock(self, jump: float) -> None:
+        clock = JumpingClock()
+        store = MemoryStore(clock)
+        target = Switch(RetryLater("busy"))
+        async with House({"a": target}, store=store, clock=clock).running() as house:
+            await store.append([record(1, "a")])
+            await house.watcher.wait_for(1)
+        clock.jump(jump)
+        target.outcome = Delivered()
+        async with House({"a": target}, store=store, clock=clock).running() as house:
+            await settle_down()
+            clock.advance(3.8)
+            await settle_down()
+            assert len(target.seen) == (2 if jump > 0 else 1)  # nobody knows for how long it was down
+            clock.advance(0.3)
+            await house.watcher.wait_for(1)
+        assert len(target.seen) == 2

@@ -103,6 +103,27 @@ async def test_after_the_last_attempt_it_is_a_dead_letter_with_its_history() -> 
     assert await house.store.tally() == {"a": Tally(dead=1)}
 
 
+async def test_after_a_redrive_the_policy_counts_anew_and_the_history_goes_on() -> None:
+    target = ScriptedTarget(lambda _: RetryLater("refused"))
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(1, "a")])
+        for attempt in (1, 2, 3):
+            await house.watcher.wait_for(attempt)
+            await anyio.wait_all_tasks_blocked()
+            house.clock.advance(600.0)
+        (letter,) = await house.store.standing([State.DEAD])
+        house.clock.advance(86_400.0)
+        assert await house.store.redrive([letter.delivery.place], house.engine.now()) == 1
+        for attempt in (4, 5, 6):
+            await house.watcher.wait_for(attempt)
+            await anyio.wait_all_tasks_blocked()
+            house.clock.advance(60.0)
+    (letter,) = await house.store.standing([State.DEAD])
+    assert [attempt.redrive for attempt in letter.delivery.attempts] == [False] * 3 + [True] + [False] * 3
+    assert [message.attempt for message in target.seen] == [1, 2, 3, 1, 2, 3]
+    assert {message.id for message in target.seen} == {letter.delivery.id}
+
+
 async def test_a_rejection_is_final() -> None:
     target = ScriptedTarget(lambda _: Rejected("422: no such field", status=422))
     async with House({"a": target}).running() as house:
