@@ -1,0 +1,311 @@
+"""What is told: structs that are one JSON text in every place, with times as RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from router.events import json_format
+from router.operations.moments import moment
+from router.store.base import Attempt, Delivery, Standing, State, Stored
+
+
+class EventSummary(Struct, frozen=True, kw_only=True):
+    """One event of a list.
+
+    Attributes:
+        received: when it was accepted.
+        targets: where its rules sent it.
+        rules: those that matched.
+    """
+
+    sequence: int
+    received: datetime
+    id: str
+    source: str
+    type: str
+    subject: str | None
+    targets: tuple[str, ...]
+    rules: tuple[str, ...]
+
+
+class EventPage(Struct, frozen=True, kw_only=True):
+    """One page of events.
+
+    Attributes:
+        next: ask for the next page `after` this; None where this is the last one. A page may be shorter
+            than asked for, and even be empty, without being the last: one request looks at so much.
+    """
+
+    events: tuple[EventSummary, ...]
+    next: int | None
+
+
+class AttemptTold(Struct, frozen=True, kw_only=True):
+    """One try to deliver; the fields of `router.store.base.Attempt`."""
+
+    at: datetime
+    seconds: float
+    status: int | None
+    error: str | None
+    answer: str
+    redrive: bool
+
+
+class DeliverySummary(Struct, frozen=True, kw_only=True):
+    """One delivery of a list.
+
+    Attributes:
+        at: in flight since then, to be tried again then, dead since then; None in other states.
+        received: when its event was accepted.
+        attempts: how many were made.
+        last: the last of them.
+    """
+
+    id: str
+    sequence: int
+    target: str
+    variant: str
+    rules: tuple[str, ...]
+    state: State
+    at: datetime | None
+    received: datetime
+    event_id: str
+    event_source: str
+    event_type: str
+    attempts: int
+    last: AttemptTold | None
+
+
+class DeliveryTold(DeliverySummary, frozen=True, kw_only=True):
+    """One delivery with everything that is known of it.
+
+    Attributes:
+        version: the configuration that makes its body.
+        history: every attempt, oldest first, and an operator's redrives among them.
+    """
+
+    version: str
+    history: tuple[AttemptTold, ...]
+
+
+class DeliveryPage(Struct, frozen=True, kw_only=True):
+    """One page of deliveries; `next` as in `EventPage`."""
+
+    deliveries: tuple[DeliverySummary, ...]
+    next: str | None
+
+
+class EventTold(EventSummary, frozen=True, kw_only=True):
+    """One event with everything that is known of it.
+
+    Attributes:
+        read_by: the name of the router's source that read it.
+        version: the configuration that routed it.
+        notes: what that source was lenient about.
+        event: the CloudEvent in its JSON format, with the payload as its sender wrote it.
+        deliveries: all of them, also those that were made.
+    """
+
+    read_by: str
+    version: str
+    notes: tuple[str, ...]
+    event: msgspec.Raw
+    deliveries: tuple[DeliveryTold, ...]
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """What a change came to.
+
+    Attributes:
+        count: how many deliveries were changed, or with `dry` would be.
+        targets: the same by target.
+        next: where there are more than one request changes: go on `after` this.
+    """
+
+    count: int
+    targets: dict[str, int]
+    next: str | None
+
+
+class ReplayState(enum.StrEnum):
+    """Where a replay stands. The last three are the end."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self in {ReplayState.DONE, ReplayState.STOPPED, ReplayState.FAILED}
+
+
+class ReplayTold(Struct, frozen=True, kw_only=True):
+    """A replay and how far it is.
+
+    Attributes:
+        since, until, rule, target, rate: as it was asked for.
+        reason: what it waits for, or why it ended before its time; "" where there is nothing to say.
+        looked: how many archived events it has looked at.
+        replayed: how many of them went through the rules to a target again.
+        deliveries: how many deliveries came of that.
+        reached: everything accepted before this is done; the `since` of a replay that goes on from here.
+    """
+
+    name: str
+    state: ReplayState
+    since: datetime
+    until: datetime
+    rule: str | None
+    target: str | None
+    rate: float | None
+    began: datetime
+    ended: datetime | None
+    reason: str
+    looked: int
+    replayed: int
+    deliveries: int
+    reached: datetime
+
+
+class ReplayList(Struct, frozen=True, kw_only=True):
+    """The replays since the router's start; `next` is the name of the last one, as in `EventPage`."""
+
+    replays: tuple[ReplayTold, ...]
+    next: str | None
+
+
+class ConditionTold(Struct, frozen=True, kw_only=True):
+    """How a target fares, as its circuit breaker sees it.
+
+    Attributes:
+        state: closed (it works), open (nothing is sent), half-open (one delivery is tried).
+        since: when it came to be so.
+        reason: why; "" where it works.
+        probe: when it is tried again.
+    """
+
+    state: str
+    since: datetime | None
+    reason: str
+    probe: datetime | None
+
+
+class TargetStatus(Struct, frozen=True, kw_only=True):
+    """One target and its deliveries.
+
+    Attributes:
+        gone: no target has this name now: what waits for it waits until one has, or an operator decides.
+        condition: None where no router runs that could tell.
+    """
+
+    name: str
+    gone: bool
+    pending: int
+    retrying: int
+    dead: int
+    condition: ConditionTold | None
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """What a router is at.
+
+    Attributes:
+        running: whether a router runs on this store.
+        version: the configuration it routes by; None where none runs, and none was asked for.
+        ready: why it turns senders away; empty where it does not.
+        since: when the oldest event that is kept was accepted.
+    """
+
+    running: bool
+    version: str | None
+    rules: int
+    ready: tuple[str, ...]
+    first: int | None
+    last: int | None
+    since: datetime | None
+    bytes: int
+    targets: tuple[TargetStatus, ...]
+
+
+def summary_of(stored: Stored) -> EventSummary:
+    """A stored event as lists show it."""
+    return EventSummary(**_summary(stored))
+
+
+def _summary(stored: Stored) -> dict[str, Any]:
+    record, event = stored.record, stored.record.event
+    return {
+        "sequence": stored.sequence,
+        "received": moment(record.received),
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "targets": tuple(dict.fromkeys(route.target for route in record.routes)),
+        "rules": tuple(dict.fromkeys(rule for route in record.routes for rule in route.rules)),
+    }
+
+
+def event_told(stored: Stored, deliveries: tuple[DeliveryTold, ...]) -> EventTold:
+    """A stored event with everything that is known of it."""
+    record = stored.record
+    return EventTold(
+        **_summary(stored),
+        read_by=record.source,
+        version=record.version,
+        notes=record.notes,
+        event=msgspec.Raw(json_format.encode(record.event)),
+        deliveries=deliveries,
+    )
+
+
+def delivery_summary(standing: Standing) -> DeliverySummary:
+    """A delivery as lists show it."""
+    return DeliverySummary(**_delivery(standing))
+
+
+def delivery_told(standing: Standing) -> DeliveryTold:
+    """A delivery with everything that is known of it."""
+    delivery = standing.delivery
+    history = tuple(map(attempt_told, delivery.attempts))
+    return DeliveryTold(**_delivery(standing), version=delivery.version, history=history)
+
+
+def _delivery(standing: Standing) -> dict[str, Any]:
+    delivery: Delivery = standing.delivery
+    tried = [attempt for attempt in delivery.attempts if not attempt.redrive]
+    return {
+        "id": delivery.id,
+        "sequence": delivery.sequence,
+        "target": delivery.target,
+        "variant": delivery.variant,
+        "rules": delivery.rules,
+        "state": standing.state,
+        "at": None if standing.at is None else moment(standing.at),
+        "received": moment(delivery.received),
+        "event_id": delivery.event.id,
+        "event_source": delivery.event.source,
+        "event_type": delivery.event.type,
+        "attempts": len(tried),
+        "last": attempt_told(tried[-1]) if tried else None,
+    }
+
+
+def attempt_told(attempt: Attempt) -> AttemptTold:
+    """An attempt as it is shown."""
+    return AttemptTold(
+        at=moment(attempt.at),
+        seconds=attempt.seconds,
+        status=attempt.status,
+        error=attempt.error,
+        answer=attempt.answer,
+        redrive=attempt.redrive,
+    )

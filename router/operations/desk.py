@@ -1,0 +1,151 @@
+"""The desk where operators are served: `router.operations.base.Operations` over a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from router.clock import Clock
+from router.delivery.breaker import Breaker
+from router.operations import deliveries, events, status
+from router.operations.answers import (
+    Changed,
+    DeliveryPage,
+    DeliveryTold,
+    EventPage,
+    EventTold,
+    ReplayList,
+    ReplayTold,
+    Status,
+)
+from router.operations.errors import AskedWrongError
+from router.operations.questions import DeliveryQuery, Drop, EventQuery, Redrive, ReplayQuery
+from router.operations.replay import Replays
+from router.rules.model import Deployment
+from router.store.base import Record, Store
+
+OFFLINE = 10_000
+"""Events that one replay stores while no router runs: they are all first in line at the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What a running router knows beside its store.
+
+    Attributes:
+        conditions: how each target fares.
+        complaints: why senders are turned away; empty if they are not.
+        accepted: to be told what was stored.
+        now: the time by which retries are due, seconds since the epoch.
+    """
+
+    conditions: Callable[[], Mapping[str, Breaker]]
+    complaints: Callable[[], Sequence[str]]
+    accepted: Callable[[Sequence[int], Sequence[Record]], None]
+    now: Callable[[], float]
+
+
+class Desk:
+    """See `router.operations.base.Operations`. Serves as long as its context is open.
+
+    Args:
+        deployment: what the router routes by now; None where nobody knows.
+        live: None where no router runs.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, deployment: Callable[[], Deployment | None], live: Live | None
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self._deployment = deployment
+        self._live = live
+        self._replays = Replays(self)
+
+    async def __aenter__(self) -> Self:
+        await self._replays.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._replays.__aexit__()
+
+    def close(self) -> None:
+        """End what goes on here."""
+        self._replays.stop_all("the router ended")
+
+    # -- questions ----------------------------------------------------------------------------------------
+
+    async def status(self) -> Status:
+        """See `Operations.status`."""
+        live = self._live
+        conditions = None if live is None else live.conditions()
+        return await status.look(self.store, self._deployment(), conditions, self.complaints())
+
+    async def events(self, query: EventQuery) -> EventPage:
+        """See `Operations.events`."""
+        return await events.page(self.store, query)
+
+    async def event(self, sequence: int) -> EventTold:
+        """See `Operations.event`."""
+        return await events.show(self.store, sequence)
+
+    async def deliveries(self, query: DeliveryQuery) -> DeliveryPage:
+        """See `Operations.deliveries`."""
+        return await deliveries.page(self.store, query)
+
+    async def delivery(self, id_: str) -> DeliveryTold:
+        """See `Operations.delivery`."""
+        return await deliveries.show(self.store, id_)
+
+    # -- changes ------------------------------------------------------------------------------------------
+
+    async def redrive(self, change: Redrive) -> Changed:
+        """See `Operations.redrive`."""
+        deployment = self._deployment()
+        now = self.clock.now() if self._live is None else self._live.now()
+        targets = None if deployment is None else deployment.targets.keys()
+        return await deliveries.redrive(self.store, change, now, targets)
+
+    async def drop(self, change: Drop) -> Changed:
+        """See `Operations.drop`."""
+        return await deliveries.drop(self.store, change)
+
+    async def replay(self, query: ReplayQuery) -> ReplayTold:
+        """See `Operations.replay`."""
+        return await self._replays.begin(query)
+
+    async def replays(self) -> ReplayList:
+        """See `Operations.replays`."""
+        return ReplayList(replays=self._replays.told(), next=None)
+
+    async def replay_named(self, name: str) -> ReplayTold:
+        """See `Operations.replay_named`."""
+        return self._replays.named(name)
+
+    async def stop_replay(self, name: str) -> ReplayTold:
+        """See `Operations.stop_replay`."""
+        return self._replays.stop(name)
+
+    # -- what replays stand on: `router.operations.replay.Ground` -----------------------------------------
+
+    @property
+    def most(self) -> int | None:
+        """See `Ground.most`."""
+        return OFFLINE if self._live is None else None
+
+    def deployment(self) -> Deployment:
+        """See `Ground.deployment`."""
+        deployment = self._deployment()
+        if deployment is None:
+            raise AskedWrongError("a replay goes through today's rules; name the deployment's folder")
+        return deployment
+
+    def complaints(self) -> Sequence[str]:
+        """See `Ground.complaints`."""
+        return () if self._live is None else self._live.complaints()
+
+    def accepted(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
+        """See `Ground.accepted`."""
+        if self._live is not None:
+            self._live.accepted(sequences, records)
