@@ -58,13 +58,16 @@ class Lookup(Generic[C]):
         absent: what is found where the field has no value; None for nothing.
         string, number, literal: find what one string finds, one number as it was read, and one of true, false
             and null.
+        numeric: whether some test asks about numbers.
     """
 
     def __init__(self, tests: Iterable[tuple[Conditions, Item]], merge: Merge[Item, C]) -> None:
         tables: _Tables[Item] = _Tables()
         absent: list[Item] = []
+        self.numeric = False
         for conditions, item in tests:
             for condition in conditions:
+                self.numeric = self.numeric or _is_numeric(condition)
                 if isinstance(condition, Exists) and not condition.wanted:
                     absent.append(item)
                 else:
@@ -215,8 +218,11 @@ def _confirmed(
         return None
 
     def confirmed(value: Any) -> Sequence[C]:
+        buckets = find(value)
+        if not buckets:
+            return ()
         found: list[C] = []
-        for sure, doubtful in find(value):
+        for sure, doubtful in buckets:
             found += sure
             for condition, cell in doubtful:
                 if condition.matches(value if known is None else known(value)):
@@ -249,3 +255,13 @@ def openness(condition: Condition) -> float:
             return min(map(openness, conditions))
         case _:
             return 0
+
+
+def _is_numeric(condition: Condition) -> bool:
+    match condition:
+        case Equals() | Numeric():
+            return True
+        case All(several) | AnythingBut(several):
+            return any(map(_is_numeric, several))
+        case _:
+            return False

@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-_MOST = 10_000
+MOST = 10_000
 """Keys."""
-_LONGEST = 1_000
+LONGEST = 1_000
 """Bytes of a key."""
 _HEAVIEST = 100_000
 """What all values may weigh."""
@@ -34,14 +34,10 @@ class Memo(dict[K, V], Generic[K, V]):
 
     def __missing__(self, key: K) -> V:
         found = self.find(key)
-        if getsizeof(key) <= _LONGEST:
+        if getsizeof(key) <= LONGEST:
             self[key] = found
             self._room -= self._weight(found)
-            if self._room < 0 or len(self) > _MOST:
+            if self._room < 0 or len(self) > MOST:
                 self.clear()
                 self._room = _HEAVIEST
-                self.full()
         return found
-
-    def full(self) -> None:
-        """It was full, and starts anew."""

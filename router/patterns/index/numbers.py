@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -24,6 +24,10 @@ _Stretch = tuple[int, int, Item]
 """A range's slots, from the first to before the last, and what is posted under it."""
 
 _MOST_EXACT = 2**53
+_MOST_DIGITS = 15
+_LEAST = 1e-300
+"""A double that is no smaller gives back every number of up to so many digits that was rounded to it. So no
+two such numbers share a double, and each is equal to the shortest for its own, which has no more digits."""
 _ROOMY = 16
 """Up to so many entries for each range there may be in lists of the ranges over each slot."""
 
@@ -40,17 +44,13 @@ def value_of(number: bytes | int) -> float | None:
     """As `Number.value`, and sooner."""
     if isinstance(number, int):
         return float(number) if -_MOST_EXACT <= number <= _MOST_EXACT else number_of(number).value
-    value = shortest(number)
-    return number_of(number).value if value is None else value
-
-
-def shortest(number: bytes) -> float | None:
-    """The value of a number that is written in the shortest way a double can be, as most are; else None."""
     try:
         value: float = decode_double(number)
     except msgspec.MsgspecError:  # infinite
         return None
-    return value if encode_double(value) == number else None
+    if encode_double(value) == number or (len(number) <= _MOST_DIGITS and abs(value) > _LEAST):
+        return value
+    return number_of(number).value
 
 
 class Numbers(Generic[Item]):
@@ -132,17 +132,40 @@ class Slots(Generic[C]):
     cuts: list[float]
     spelled: Mapping[str, C]
 
-    def cell(self, number: bytes | int) -> C | None:
+    def __call__(self, number: bytes | int) -> Sequence[C]:
+        """What a number finds."""
+        cell = self._cell(number)
+        return () if cell is None else (cell,)
+
+    def getter(self, others: Callable[[Any], C | None]) -> Callable[[Any], C | None]:
+        """A function that gives what a number finds, None for nothing; for other values, what `others` gives.
+
+        It is written out for the numbers that are met most often, which it would take longer to pass on.
+        """
+        at, between, cuts, cell = self.at, self.between, self.cuts, self._cell
+
+        def get(value: Any) -> C | None:
+            kind = type(value)
+            if kind is bytes:
+                try:
+                    number = decode_double(value)
+                except msgspec.MsgspecError:
+                    return cell(value)
+                if encode_double(number) != value:
+                    return cell(value)
+                if number in at:
+                    return at[number]
+                return between[bisect_left(cuts, number)]
+            return cell(value) if kind is int else others(value)
+
+        return get
+
+    def _cell(self, number: bytes | int) -> C | None:
         """What a number finds; None for nothing."""
         value = value_of(number)
         if value is None:
             return self.spelled.get(number_of(number).text)
         return self.at[value] if value in self.at else self.between[bisect_left(self.cuts, value)]
-
-    def __call__(self, number: bytes | int) -> Sequence[C]:
-        """What a number finds."""
-        cell = self.cell(number)
-        return () if cell is None else (cell,)
 
 
 def _by_tree(

@@ -4,11 +4,11 @@ Decoding to objects would lose what matters here: of a key that stands twice onl
 remain, and of a number only its value, not its spelling. So no object keeps a value. Every field has a type
 of its own that msgspec knows nothing about, and msgspec asks for an instance whenever it meets the field:
 
-    Decoder(Root, dec_hook=operator.getitem, float_hook=str.encode)  # Leaf[value], for each value of a field
+    Decoder(Root, dec_hook=take, float_hook=str.encode)  # take(Leaf, value), for each value of a field
 
-What `Leaf[value]` does is the type's business; so it gets all values in their order. They are str, int, bool
-and None; numbers with a fraction or an exponent as their text in bytes; arrays as lists, objects as dicts.
-Objects are counted in the same way where it matters that there are several.
+So `take` gets all values in their order. They are str, int, bool and None; numbers with a fraction or an
+exponent as their text in bytes; arrays as lists, objects as dicts. Objects are counted in a like way where it
+matters that there are several.
 
 What msgspec refuses or cannot tell apart is left to the complete reading (`fields.read`): lone surrogates,
 integers of more than 4,300 digits, objects in arrays nested more than three deep, and all that is no event.
@@ -16,7 +16,6 @@ integers of more than 4,300 digits, objects in arrays nested more than three dee
 
 from __future__ import annotations
 
-import operator
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -27,7 +26,8 @@ from router.patterns.jsontext import DEEPEST
 
 Segments = tuple[str, ...]
 
-_getitem: Callable[[type, Any], Any] = operator.getitem  # type: ignore[assignment] # of `__class_getitem__`
+Take = Callable[[type, Any], object]
+"""Takes a value of the field with this type; gives an instance of the type."""
 
 _ARRAYS_IN_ARRAYS = 3
 _WIDEST = 1_000
@@ -78,7 +78,11 @@ class Reader:
     """
 
     def __init__(
-        self, paths: Mapping[Segments, int], leaves: Sequence[type], shared: Collection[Segments]
+        self,
+        paths: Mapping[Segments, int],
+        leaves: Sequence[type],
+        shared: Collection[Segments],
+        take: Take,
     ) -> None:
         """Get ready to read the fields at some paths, each with the number of its type in `leaves`.
 
@@ -87,6 +91,7 @@ class Reader:
         """
         self.objects: list[Any] = []
         self._leaves = leaves
+        self._take = take
         first, *others = [
             self._decoder(tree_of(layer), () if n else shared) for n, layer in enumerate(_layers(paths))
         ]
@@ -98,7 +103,7 @@ class Reader:
             root = self._struct(self._types(tree, (), shared), counted=False)
         except ValueError as problem:  # quotation marks, control characters, lone surrogates in a key
             raise UnreadableError from problem
-        return msgspec.json.Decoder(root, dec_hook=_getitem, float_hook=str.encode).decode
+        return msgspec.json.Decoder(root, dec_hook=self._take, float_hook=str.encode).decode
 
     def _types(self, tree: Tree, path: Segments, shared: Collection[Segments]) -> dict[Segments, Any]:
         """The types of all that is below an object, by their paths from there, nearest first."""

@@ -15,7 +15,7 @@ from router.patterns.conditions import (
     Suffix,
     Wildcard,
 )
-from router.patterns.index.finders import Finder, Merge, table, union
+from router.patterns.index.finders import Finder, Merge, constant, table, union
 
 Item = TypeVar("Item")
 C = TypeVar("C")
@@ -45,19 +45,19 @@ class Strings(Generic[Item]):
                 if len(longest) > max(len(first), len(last)):
                     self._post_part(longest, item)
                 elif len(first) < len(last):
-                    self._exact.ends[last].append(item)
+                    self._exact.post_end(last, item)
                 else:
-                    self._exact.starts[first].append(item)
+                    self._exact.post_start(first, item)
             case Prefix(text, ignore_case):
                 tables, key = self._ignoring_case(text) if ignore_case else (self._exact, text)
-                tables.starts[key or ""].append(item)
+                tables.post_start(key or "", item)
             case Suffix(text, ignore_case):
                 tables, key = self._ignoring_case(text) if ignore_case else (self._exact, text)
-                tables.ends[key or ""].append(item)
+                tables.post_end(key or "", item)
             case EqualsIgnoreCase(text):
                 tables, key = self._ignoring_case(text)
                 if key is None:
-                    tables.starts[""].append(item)
+                    tables.every.append(item)
                 else:
                     tables.whole[key].append(item)
 
@@ -78,7 +78,7 @@ class Strings(Generic[Item]):
         if part:
             self._parts.posted[part].append(item)
         else:
-            self._exact.starts[""].append(item)
+            self._exact.every.append(item)
 
 
 def is_exact(condition: Condition) -> bool:
@@ -95,47 +95,65 @@ def is_exact(condition: Condition) -> bool:
 
 
 class _Affixes(Generic[Item]):
-    """What is posted under whole strings, beginnings and ends."""
+    """What is posted under whole strings, beginnings and ends, and what every string finds."""
 
     def __init__(self) -> None:
+        self.every: list[Item] = []
         self.whole: dict[str, list[Item]] = defaultdict(list)
         self.starts: dict[str, list[Item]] = defaultdict(list)
         self.ends: dict[str, list[Item]] = defaultdict(list)
 
+    def post_start(self, text: str, item: Item) -> None:
+        (self.starts[text] if text else self.every).append(item)
+
+    def post_end(self, text: str, item: Item) -> None:
+        (self.ends[text] if text else self.every).append(item)
+
     def finder(self, merge: Merge[Item, C]) -> Finder[C] | None:
-        if not (self.starts or self.ends):
-            return table(self.whole, merge)
-        whole = {text: merge(items) for text, items in self.whole.items()}
-        starts, start_cells = _by_length(self.starts, merge, lambda text, length: text[:length])
-        ends, end_cells = _by_length(self.ends, merge, lambda text, length: text[len(text) - length :])
+        return union(
+            constant(self.every, merge),
+            table(self.whole, merge),
+            _affix_finder(self.starts, self.ends, merge),
+        )
 
-        def find(value: str) -> Sequence[C]:
-            found = [whole[value]] if value in whole else []
-            for length in starts:
-                cells = start_cells.get(value[:length])
-                if cells is None or length > len(value):
-                    break
-                found += cells
-            for length in ends:
-                cells = end_cells.get(value[-length:] if length else "")
-                if cells is None or length > len(value):
-                    break
-                found += cells
-            return found
 
-        return find
+def _affix_finder(
+    starts: Mapping[str, Sequence[Item]], ends: Mapping[str, Sequence[Item]], merge: Merge[Item, C]
+) -> Finder[C] | None:
+    """A finder by beginnings and ends, the shortest first, as long as there are longer ones."""
+    if not (starts or ends):
+        return None
+    of_starts = _by_length(starts, merge, lambda text, length: text[:length])
+    of_ends = _by_length(ends, merge, lambda text, length: text[-length:])
+
+    def find(value: str) -> Sequence[C]:
+        found: list[C] = []
+        for length, cells in of_starts:
+            here = cells(value[:length])
+            if here is None:
+                break
+            found += here
+        for length, cells in of_ends:
+            here = cells(value[-length:])
+            if here is None:
+                break
+            found += here
+        return found
+
+    return find
 
 
 def _by_length(
     posted: Mapping[str, Sequence[Item]], merge: Merge[Item, C], cut: Callable[[str, int], str]
-) -> tuple[list[int], dict[str, Sequence[C]]]:
-    """The lengths of some affixes, and the cells of each; none for what only longer ones share."""
+) -> list[tuple[int, Callable[[str], Sequence[C] | None]]]:
+    """For each length what gives the cells of an affix: none where only longer ones share it, else None."""
     lengths = sorted({*map(len, posted)})
-    cells: dict[str, Sequence[C]] = {
-        cut(affix, length): () for affix in posted for length in lengths if length < len(affix)
+    cells: dict[int, dict[str, Sequence[C]]] = {
+        length: {cut(affix, length): () for affix in posted if len(affix) > length} for length in lengths
     }
-    cells |= {affix: (merge(items),) for affix, items in posted.items()}
-    return lengths, cells
+    for affix, items in posted.items():
+        cells[len(affix)][affix] = (merge(items),)
+    return [(length, found.get) for length, found in cells.items()]
 
 
 class _Parts(Generic[Item]):

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from router.patterns.index.entries import Entries
+from router.patterns.index.found import Outcomes
 from router.patterns.index.recording import Segments
 from router.patterns.index.scan import Scans
 from router.patterns.index.tree import Node, Root
-
-_ENOUGH = 100
-_OFTEN = 0.25
-"""If more events than this share have to be read again, everything is read at once."""
 
 
 class Text:
     """How events as JSON text are read, or their payloads.
 
     Attributes:
-        first: scans for an event's first reading.
-        later: scans for its second, of the fields that are asked behind the root of the tree.
-        all: scans for everything at once.
-        simple: whether `first` is less than `all`. Then what it finds is all that need be known, unless it
-            finds nodes.
-        seen: events that were read while it was simple.
+        first: scans for the fields that are asked at the root of the tree. What they find is all that need be
+            known, unless there are nodes in it.
+        all: scans for everything.
+        briefly: whether `first` is to be used for the next event. It never is where an absence can be found.
         loose: the node of the branches that may match although a test of absence fails, which may look into
             other array elements than those that the other fields have chosen. None if there are none.
     """
 
-    def __init__(self, root: Root, entries: Entries, prefix: Segments) -> None:
+    def __init__(self, root: Root, entries: Entries, outcomes: Outcomes, prefix: Segments) -> None:
         """Get ready for texts that hold the paths which begin with a prefix."""
         cut = len(prefix)
         paths = {
@@ -37,16 +32,11 @@ class Text:
         absent = {field for field, _ in root.absences}
         behind = root.later | {test.field for way in loose for test in way.tests}
         self.loose = Node(loose) if loose else None
-        self.later = Scans(paths, shared, (None,) * len(root.lookups), behind)
-        self.all = Scans(paths, shared, root.lookups, behind | absent)
-        self.simple = not (loose or absent)
-        self.first = Scans(paths, (), root.lookups, ()) if self.simple else self.all
-        self.seen = 0
-        self._again = 0
+        self.first = Scans(paths, (), root.lookups, (), outcomes)
+        self.all = Scans(paths, shared, root.lookups, behind | absent, outcomes)
+        self._simple = not (loose or absent)
+        self.briefly = self._simple
 
-    def reads_again(self) -> None:
-        """Take note that an event has to be read a second time."""
-        self._again += 1
-        if self._again > _ENOUGH and self._again > _OFTEN * self.seen:
-            self.simple = False
-            self.first = self.all
+    def learn(self, *, enough: bool) -> None:
+        """Take note whether `first` was enough for an event, or would have been: the next may be alike."""
+        self.briefly = enough and self._simple
