@@ -60,7 +60,20 @@ DELETE FROM exceptions WHERE target = ? AND sequence = ? AND variant = ? AND ori
 SELECT sequence, variant FROM exceptions WHERE target = ? AND sequence BETWEEN ? AND ?
 
 -- name: exceptions_after
-SELECT count(*) FROM exceptions WHERE target = ? AND sequence > ? AND origin = ''
+SELECT sequence, variant FROM exceptions WHERE target = ? AND sequence > ? AND origin = ''
+ORDER BY sequence
+
+-- name: open_between
+SELECT DISTINCT sequence FROM exceptions
+WHERE target = ? AND state IN ('retrying', 'dead') AND sequence BETWEEN ? AND ?
+
+-- name: ended_below
+SELECT target, sequence, variant FROM exceptions
+WHERE target = ? AND state IN ('delivered', 'cancelled') AND sequence < ?
+
+-- name: forget_ended
+DELETE FROM exceptions
+WHERE target = ? AND sequence = ? AND variant = ? AND state IN ('delivered', 'cancelled')
 
 -- name: early
 SELECT found.target, sequence, variant

@@ -26,17 +26,45 @@ INSERT INTO records (sequence, record) VALUES (?, ?)
 -- name: insert_original
 INSERT INTO originals (sequence, body, content_type) VALUES (?, ?, ?)
 
--- name: first
-SELECT sequence, received FROM arrivals ORDER BY sequence LIMIT 1
+-- name: keep_arrival
+INSERT OR IGNORE INTO arrivals (sequence, received, fingerprint, routes) VALUES (?, ?, ?, ?)
+
+-- name: keep_record
+INSERT OR IGNORE INTO records (sequence, record) VALUES (?, ?)
+
+-- name: keep_original
+INSERT OR IGNORE INTO originals (sequence, body, content_type) VALUES (?, ?, ?)
+
+-- name: drop_arrival
+DELETE FROM arrivals WHERE sequence = ?
+
+-- name: drop_record
+DELETE FROM records WHERE sequence = ?
+
+-- name: drop_originals
+-- Each belongs to the records from its sequence on to that of the next one.
+DELETE FROM originals WHERE NOT EXISTS (
+    SELECT 1 FROM arrivals WHERE arrivals.sequence >= originals.sequence AND arrivals.sequence < ifnull(
+        (SELECT min(later.sequence) FROM originals AS later WHERE later.sequence > originals.sequence),
+        9223372036854775807
+    )
+)
+
+-- name: newest
+SELECT max(received) FROM arrivals
 
 -- name: head
 SELECT max(sequence) FROM arrivals
+
+-- name: began
+SELECT (SELECT received FROM arrivals ORDER BY sequence LIMIT 1)
 
 -- name: first_at
 SELECT min(sequence) FROM arrivals WHERE received >= ?
 
 -- name: arrivals
 SELECT sequence, received, fingerprint, routes FROM arrivals WHERE sequence BETWEEN ? AND ? ORDER BY sequence
+LIMIT ?
 
 -- name: fingerprints
 SELECT sequence, received, fingerprint FROM arrivals

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 import sqlite3
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,22 +19,75 @@ VERSION = 2
 OWNER_ONLY = 0o600
 """Payloads, and configurations with what is written out in them, are nobody else's business."""
 
+WAL_KEPT = 8_000_000
+"""How many bytes of a log stay allocated once it was emptied."""
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The databases of a store."""
 
-    events: Path
-    deliveries: Path
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """A database of what was accepted from a sequence on, until the next segment's.
+
+    Attributes:
+        first: no record in it has a lower sequence.
+    """
+
+    first: int
+    path: Path
+
+
+class Segments:
+    """The segments there are. Any thread may look, and change them.
+
+    Attributes:
+        folder: where they are.
+        kept: the database of records that outlive their segment.
+        all: the segments, oldest first; a new tuple whenever they change.
+
+    Raises:
+        ConfigurationError: there is a database that is none of this store's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kept = folder / "kept.sqlite"
+        self._change = threading.Lock()
+        paths = set(folder.glob("*.sqlite")) - {self.kept}
+        strange = sorted(path.name for path in paths if not path.stem.isdecimal())
+        if strange:
+            raise ConfigurationError(f"{folder} holds {', '.join(strange)}, which is no part of a store")
+        self.all = tuple(sorted(Segment(int(path.stem), path) for path in paths))
+
+    def path(self, first: int) -> Path:
+        """Where a segment is that begins with the sequence `first`."""
+        return self.folder / f"{first}.sqlite"
+
+    def add(self, segment: Segment) -> None:
+        """There is a new one."""
+        with self._change:
+            self.all = tuple(sorted({*self.all, segment}))
+
+    def remove(self, segment: Segment) -> None:
+        """There is one less."""
+        with self._change:
+            self.all = tuple(one for one in self.all if one != segment)
+
+
+def covering(segments: tuple[Segment, ...], first: int, last: int) -> tuple[Segment, ...]:
+    """Those that can hold a sequence from `first` to `last`, both included."""
+    begin = bisect.bisect_right(segments, first, key=lambda segment: segment.first)
+    end = bisect.bisect_right(segments, last, key=lambda segment: segment.first)
+    return segments[max(begin - 1, 0) : end]
 
 
 def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
-    """A connection to one of the store's databases, usable from any one thread at a time."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    """A connection to a database that is there, usable from any one thread at a time."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # never makes one: what is gone stays gone
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA busy_timeout = 5000")
         if writing:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT}")
             connection.execute("PRAGMA synchronous = FULL")
         else:
             connection.execute("PRAGMA query_only = ON")
@@ -42,48 +97,65 @@ def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     return connection
 
 
+def remove(path: Path) -> None:
+    """Remove a database: first itself, so that it is never found without its log."""
+    for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        one.unlink(missing_ok=True)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those around it, so that a power cut does not take back their names."""
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for one in made:
-        parent = os.open(one.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
+        sync(one.parent)
 
 
-def find(folder: Path, birth: int) -> Files:
-    """The databases in a store's folder, made where they are missing.
+def sync(folder: Path) -> None:
+    """Let a power cut take back no name in a folder."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
-    Args:
-        folder: `events/` is in it.
-        birth: the first sequence of a store that is made now.
+
+def find(folder: Path) -> tuple[Segments, Path]:
+    """What a store's folder holds: segments, and the database of deliveries, made where it is missing.
 
     Raises:
         ConfigurationError: this is no store that this router can run.
         OSError, sqlite3.Error: the disk, or a file on it, is not what it should be.
     """
-    segments = sorted((folder / "events").glob("*.sqlite"))
-    if len(segments) > 1:
-        names = ", ".join(segment.name for segment in segments)
-        raise ConfigurationError(
-            f"{folder / 'events'} holds several databases ({names}); this router knows one"
-        )
-    files = Files(
-        segments[0] if segments else folder / "events" / f"{birth}.sqlite", folder / "deliveries.sqlite"
-    )
-    _create(files.events, EVENTS["schema"])
-    _create(files.deliveries, DELIVERIES["schema"])
-    return files
+    segments = Segments(folder / "events")
+    for path in segments.folder.glob("*.sqlite-*"):  # of a segment that was just removed when the power went
+        if not path.with_name(path.name.rpartition("-")[0]).exists():
+            path.unlink()
+    create(segments.kept, f"PRAGMA auto_vacuum = INCREMENTAL; VACUUM; {EVENTS['schema']}")
+    for segment in segments.all[-1:]:
+        create(segment.path, EVENTS["schema"])
+    deliveries = folder / "deliveries.sqlite"
+    create(deliveries, DELIVERIES["schema"])
+    return segments, deliveries
 
 
-def _create(path: Path, schema: str) -> None:
+def create(path: Path, schema: str) -> None:
+    """Make a database where there is none, or only the beginning of one.
+
+    Raises:
+        ConfigurationError: it is one of another layout.
+        OSError, sqlite3.Error: the disk, or the file, is not what it should be.
+    """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))  # its WAL takes over the mode
     with contextlib.closing(connect(path, writing=True)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in {0, VERSION}:
-            raise ConfigurationError(f"{path} was made by another version of this router (layout {version})")
+        if version == VERSION:
+            return
+        if version != 0:
+            raise ConfigurationError(
+                f"{path} was made by another version of this router (layout {version}, this one knows "
+                f"{VERSION}); run that version, or move the folder away and begin anew"
+            )
         connection.executescript(schema)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+    sync(path.parent)

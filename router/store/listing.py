@@ -83,7 +83,7 @@ class Listing:
         if State.IN_FLIGHT in states:
             sources.append(self._flying(place, at) for place, at in sorted(flying.items()))
         for state in {State.RETRYING, State.DEAD} & set(states):
-            names = [target] if target is not None else self._exceptional()
+            names = [target] if target is not None else self._reader.targets()
             sources.extend(self._rows(name, state, after) for name in names)
         if State.PENDING in states:
             sources.extend(_ready(view) for view in views.values())
@@ -94,9 +94,6 @@ class Listing:
             if one.place > last and not elsewhere:
                 last = one.place
                 yield self._read(one)
-
-    def _exceptional(self) -> list[str]:
-        return [name for (name,) in self._reader.deliveries.execute(DELIVERIES["exceptional_targets"])]
 
     def _flying(self, place: Place, at: float) -> _Found:
         row = self._reader.exception(place.target, place.sequence, place.variant)

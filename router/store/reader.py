@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -13,7 +14,7 @@ import msgspec
 from router.store import rows
 from router.store.archive import Archive
 from router.store.base import Delivery, StoreError, delivery_of
-from router.store.layout import Files, connect
+from router.store.layout import Segments, connect
 from router.store.queries import DELIVERIES
 
 T = TypeVar("T")
@@ -29,9 +30,9 @@ class Reader:
         deliveries: what became of it.
     """
 
-    def __init__(self, files: Files) -> None:
-        self.archive = Archive(files)
-        self.deliveries = connect(files.deliveries, writing=False)
+    def __init__(self, segments: Segments, deliveries: Path) -> None:
+        self.archive = Archive(segments)
+        self.deliveries = connect(deliveries, writing=False)
         # A limiter of its own: whoever else keeps the shared threads busy does not keep deliveries waiting.
         self._turn = anyio.CapacityLimiter(1)
 
@@ -50,10 +51,19 @@ class Reader:
         Raises:
             StoreError: the disk does not answer.
         """
+
+        def answer() -> T:
+            self.archive.look_around()
+            return question()
+
         try:
-            return await anyio.to_thread.run_sync(question, limiter=self._turn)
+            return await anyio.to_thread.run_sync(answer, limiter=self._turn)
         except (sqlite3.Error, msgspec.DecodeError) as error:
             raise StoreError(f"the store cannot read: {error}") from error
+
+    def targets(self) -> list[str]:
+        """The targets that have exceptions."""
+        return [target for (target,) in self.deliveries.execute(DELIVERIES["exceptional_targets"])]
 
     def exception(self, target: str, sequence: int, variant: str) -> tuple[str, float, bytes, str] | None:
         """State, time, history and origin of an exception."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 
 from router.events import Event
@@ -68,7 +70,7 @@ def record_of(row: Row, arrival: Arrival, original: Original | None = None) -> R
         source=row.source,
         received=arrival.received,
         version=row.version,
-        routes=_decode_routes(arrival.routes),
+        routes=decode_routes(arrival.routes),
         notes=row.notes,
         original=original,
         fingerprint=arrival.fingerprint,
@@ -80,6 +82,7 @@ def encode_routes(routes: tuple[Route, ...]) -> bytes:
     return _encode(routes)
 
 
+@functools.lru_cache(4_096)  # most events go where the last ones went
 def decode_routes(data: bytes) -> tuple[Route, ...]:
     """The inverse of `encode_routes`."""
     return _decode_routes(data)

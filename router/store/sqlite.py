@@ -34,13 +34,16 @@ from router.store.base import (
 )
 from router.store.claims import Claims
 from router.store.lane import Lanes
-from router.store.layout import connect, find, make_folder
+from router.store.layout import Segment, create, find, make_folder
+from router.store.ledger import LIMITS, Beginning, Database, Journal, Limits
 from router.store.listing import Listing
 from router.store.lock import FolderLock
 from router.store.operating import Operating
 from router.store.queries import DELIVERIES, EVENTS
 from router.store.reader import Reader
+from router.store.recovery import recover
 from router.store.settling import Settling
+from router.store.trimming import Trimming, weight
 from router.store.writer import GroupWriter, Statement
 
 PAGE = 200
@@ -53,12 +56,16 @@ PAGE_BYTES = 8_000_000
 class SqliteStore:
     """See `router.store.base.Store`. Make one inside a running event loop.
 
+    Args:
+        limits: when the next segment begins.
+
     Raises:
         router.errors.ConfigurationError: the folder belongs to another process, or holds no store.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, limits: Limits = LIMITS) -> None:
         self._folder = folder
+        self._limits = limits
         self._clock = clock
         with contextlib.ExitStack() as undo:
             try:
@@ -72,54 +79,42 @@ class SqliteStore:
         make_folder(folder / "events")
         self._lock = FolderLock(folder)
         undo.callback(self._lock.release)
-        files = find(folder, birth)
-        reader = Reader(files)
-        undo.callback(reader.abandon)
-        self._desk = Reader(files)  # for whoever asks: deliveries do not wait for that
-        undo.callback(self._desk.abandon)
-        self._reader = reader
-        marks = dict(reader.deliveries.execute(DELIVERIES["watermarks"]))
-        self._next = max(birth, reader.archive.head() + 1, *(mark + 1 for mark in marks.values()))
+        segments, deliveries = find(folder)
+        self._readers = [Reader(segments, deliveries) for _ in range(3)]  # none waits for what another reads
+        for reader in self._readers:
+            undo.callback(reader.abandon)
+        claims, self._desk, keeper = self._readers
+        marks = dict(claims.deliveries.execute(DELIVERIES["watermarks"]))
+        begun = [segment.first for segment in segments.all]
+        known = [claims.archive.head() + 1, *begun, *(mark + 1 for mark in marks.values())]
+        self._next = max(birth, *known)
+        if not segments.all:
+            segments.add(Segment(self._next, segments.path(self._next)))
+            create(segments.path(self._next), EVENTS["schema"])
         self._lanes = Lanes(self._next - 1)
-        self._recover(marks)
-        self._event_writer = GroupWriter(connect(files.events, writing=True), "store-events")
+        recover(self._lanes, claims, marks)
+        self._event_writer = GroupWriter(Journal(segments, self._limits), "store-events")
         undo.callback(self._event_writer.close)
-        self._delivery_writer = GroupWriter(connect(files.deliveries, writing=True), "store-deliveries")
-        self._claims = Claims(self._lanes, reader, self._clock)
+        self._delivery_writer = GroupWriter(Database(deliveries), "store-deliveries")
+        self._claims = Claims(self._lanes, claims, self._clock)
         self._settling = Settling(self._lanes, self._delivery_writer, self._clock, marks)
         self._operating = Operating(self._lanes, self._desk, self._delivery_writer, self._claims)
         self._listing = Listing(self._lanes, self._desk)
-
-    def _recover(self, marks: dict[str, int]) -> None:
-        """Find what was not finished: one pass over the routes above the lowest watermark."""
-        floor = marks.get("", 0)
-        for target in marks.keys() - {""}:
-            self._lanes[
-                target
-            ]  # one that is finished too: its watermark moves on, and the next pass is short
-        for arrival in self._reader.archive.arrivals(min(marks.values(), default=0) + 1, self._lanes.head):
-            for route in rows.decode_routes(arrival.routes):
-                if arrival.sequence > marks.get(route.target, floor):
-                    lane = self._lanes[route.target]
-                    lane.pending += 1
-                    lane.unread = arrival.sequence if lane.unread is None else lane.unread
-        for target, lane in self._lanes.items():
-            above = (target, marks.get(target, floor))
-            lane.pending -= self._reader.deliveries.execute(DELIVERIES["exceptions_after"], above).fetchone()[
-                0
-            ]
-            if lane.pending == 0:
-                lane.unread = None
-        for target, sequence, variant in self._reader.deliveries.execute(DELIVERIES["early"]):
-            self._lanes[target].early.add((sequence, variant))
+        self._trimming = Trimming(
+            segments=segments,
+            lanes=self._lanes,
+            readers=[keeper, claims, self._desk],
+            deliveries=self._delivery_writer,
+            clock=self._clock,
+        )
 
     async def close(self) -> None:
         """Commit what is under way and let the folder go. To be cancelled does not keep it from that."""
         with anyio.CancelScope(shield=True):
             with contextlib.suppress(StoreError):  # the watermarks as they are now make the next start quick
                 await self._settling.settle((), patience=0)
-            await self._reader.close()
-            await self._desk.close()
+            for reader in self._readers:
+                await reader.close()
             ending = anyio.CapacityLimiter(1)
             await anyio.to_thread.run_sync(self._event_writer.close, limiter=ending)
             await anyio.to_thread.run_sync(self._delivery_writer.close, limiter=ending)
@@ -129,6 +124,8 @@ class SqliteStore:
 
     async def append(self, records: Sequence[Record]) -> Sequence[int]:
         """See `Store.append`."""
+        if not records:
+            return ()
         first = self._next
         self._next += len(records)
         sequences = range(first, self._next)
@@ -152,7 +149,11 @@ class SqliteStore:
         ]
         if originals:
             statements.append((EVENTS["insert_original"], originals))
-        await self._event_writer.submit(statements, lambda: self._claims.hand_over(sequences, records))
+        await self._event_writer.submit(
+            statements,
+            lambda: self._claims.hand_over(sequences, records),
+            Beginning(first, records[0].received),
+        )
         return sequences
 
     # -- delivering ---------------------------------------------------------------------------------------
@@ -239,22 +240,23 @@ class SqliteStore:
 
     # -- the archive --------------------------------------------------------------------------------------
 
-    async def trim(self, before: float, most: int) -> int:  # noqa: ARG002 -- one segment is never trimmed
-        """See `Store.trim`."""
-        return 0
+    async def trim(self, before: float, most: int) -> int:
+        """See `Store.trim`. Its portions are segments."""
+        if await self._trimming.is_over(before):  # nobody sends any more: by itself it would never end
+            await self._event_writer.submit((), beginning=Beginning(self._next, self._clock.now()))
+        return await self._trimming.trim(before, most)
 
     async def extent(self) -> Extent:
         """See `Store.extent`."""
-        archive = self._desk.archive
+        return await self._desk.ask(self._extent)
 
-        def question() -> Extent:
-            size = sum(path.stat().st_size for path in self._folder.rglob("*.sqlite*"))
-            first = archive.first()
-            if first is None:
-                return Extent(bytes=size)
-            return Extent(first=first[0], last=archive.head(), since=first[1], bytes=size)
-
-        return await self._desk.ask(question)
+    def _extent(self) -> Extent:
+        events = sum(weight(path) for path in (self._folder / "events").glob("*.sqlite"))
+        size = events + weight(self._folder / "deliveries.sqlite")
+        first = self._desk.archive.first()
+        if first is None:
+            return Extent(bytes=size)
+        return Extent(first=first.sequence, last=self._desk.archive.head(), since=first.received, bytes=size)
 
     async def fingerprints(self, since: float, most: int) -> Sequence[tuple[int, float, bytes]]:
         """See `Store.fingerprints`."""

@@ -14,35 +14,41 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from router.store.base import StoreError
+from router.store.ledger import Beginning, Ledger
+
+IDLE = 1.0
+"""Seconds without work after which the ledger may rest."""
 
 Statement = tuple[str, Sequence[Sequence[Any]]]
 """A statement and the rows it runs with."""
 
 
 class Job:
-    """Statements to commit together, and who waits for them."""
+    """Statements to commit together, what they begin with, and who waits for them."""
 
-    __slots__ = ("committed", "future", "statements")
+    __slots__ = ("beginning", "committed", "future", "statements")
 
     def __init__(
         self,
         statements: Iterable[Statement],
         future: asyncio.Future[None],
-        committed: Callable[[], None] | None = None,
+        committed: Callable[[], None] | None,
+        beginning: Beginning | None,
     ) -> None:
+        self.beginning = beginning
         self.statements = statements
         self.future = future
         self.committed = committed
 
 
 class GroupWriter:
-    """Commits groups of jobs on one connection, in the order of their submission.
+    """Commits groups of jobs to a ledger, in the order of their submission.
 
     `committed` of a job runs on the event loop after its commit, before its future resolves.
     """
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
-        self._connection = connection
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._ledger = ledger
         self._loop = asyncio.get_running_loop()
         self._jobs: list[Job] = []
         self._changed = threading.Condition()
@@ -51,7 +57,10 @@ class GroupWriter:
         self._thread.start()
 
     async def submit(
-        self, statements: Iterable[Statement], committed: Callable[[], None] | None = None
+        self,
+        statements: Iterable[Statement],
+        committed: Callable[[], None] | None = None,
+        beginning: Beginning | None = None,
     ) -> None:
         """Wait until the statements are on disk.
 
@@ -60,7 +69,7 @@ class GroupWriter:
         Raises:
             StoreError: the group could not be committed; nothing of it is stored.
         """
-        job = Job(statements, self._loop.create_future(), committed)
+        job = Job(statements, self._loop.create_future(), committed, beginning)
         with self._changed:
             if self._closing:
                 raise StoreError("the store is closed")
@@ -74,22 +83,29 @@ class GroupWriter:
             self._closing = True
             self._changed.notify()
         self._thread.join()
-        self._connection.close()
+        self._ledger.close()
 
     def _run(self) -> None:
+        rested = True
         while True:
             with self._changed:
-                while not self._jobs and not self._closing:
-                    self._changed.wait()
+                while not self._jobs and not self._closing and self._changed.wait(None if rested else IDLE):
+                    pass
                 jobs, self._jobs = self._jobs, []
-            if not jobs:
+                ended = self._closing and not jobs
+            if ended:
                 return
-            problem = self._commit(jobs)
-            self._loop.call_soon_threadsafe(self._resolve, jobs, problem)
+            if jobs:
+                problem = self._commit(jobs)
+                self._loop.call_soon_threadsafe(self._resolve, jobs, problem)
+            else:
+                self._ledger.rest()
+            rested = not jobs
 
     def _commit(self, jobs: list[Job]) -> str | None:
-        connection = self._connection
+        connection = None
         try:
+            connection = self._ledger.turn_to(jobs[0].beginning)
             if connection.in_transaction:  # an earlier group's could not even be taken back
                 connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
@@ -98,8 +114,9 @@ class GroupWriter:
                     connection.executemany(statement, rows)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it is: a dead thread would hang all who wait
-            with contextlib.suppress(sqlite3.Error):
-                connection.rollback()
+            if connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.rollback()
             return f"the store cannot write: {error}"
         return None
 

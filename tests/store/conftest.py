@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from router.store.ledger import LIMITS, Limits
 from router.store.sqlite import SqliteStore
-from tests.store.support import FakeClock, Open
+from tests.store.support import FakeClock, Open, OpenLimited
 
 
 @pytest.fixture
@@ -23,16 +24,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def opened(clock: FakeClock) -> AsyncIterator[Open]:
+async def limited(clock: FakeClock) -> AsyncIterator[OpenLimited]:
     """Opens the store in a folder; it is closed when the test ends."""
     async with contextlib.AsyncExitStack() as stack:
 
-        def open_store(folder: Path) -> SqliteStore:
-            store = SqliteStore(folder, clock)
+        def open_store(folder: Path, limits: Limits) -> SqliteStore:
+            store = SqliteStore(folder, clock, limits)
             stack.push_async_callback(store.close)
             return store
 
         yield open_store
+
+
+@pytest.fixture
+def opened(limited: OpenLimited) -> Open:
+    """Likewise, with segments as large as they are."""
+    return lambda folder: limited(folder, LIMITS)
 
 
 @pytest.fixture

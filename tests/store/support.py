@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import anyio
 
 from router.events import Event
 from router.store.base import Attempt, Delivery, Record, Route, Settlement, Standing, State, Store
+from router.store.ledger import Limits
 from router.store.sqlite import SqliteStore
 
 EPOCH = 1_700_000_000.0
@@ -21,6 +24,9 @@ PATIENCE = 30.0
 
 Open = Callable[[Path], SqliteStore]
 """Opens the SQLite store of a folder, closed when the test ends."""
+
+OpenLimited = Callable[[Path, Limits], SqliteStore]
+"""Likewise, with segments of that size."""
 
 
 class FakeClock:
@@ -109,6 +115,21 @@ def keys(deliveries: Sequence[Delivery]) -> list[tuple[int, str]]:
     return [(delivery.sequence, delivery.variant) for delivery in deliveries]
 
 
+def files_of(folder: Path) -> list[Path]:
+    """All databases of a store, with their logs."""
+    return sorted(folder.rglob("*.sqlite*"))
+
+
+def segments_of(folder: Path) -> list[Path]:
+    """The databases of what was accepted, oldest first."""
+    return sorted((folder / "events").glob("[0-9]*.sqlite"), key=lambda path: int(path.stem))
+
+
 def crashed(folder: Path) -> Path:
     """The files as a crash leaves them now."""
-    return Path(shutil.copytree(folder, folder.with_name(f"{folder.name}-crashed")))
+    left = folder.with_name(f"{folder.name}-crashed")
+    with contextlib.ExitStack() as stack:
+        for path in folder.rglob("*.sqlite"):  # nobody else writes meanwhile, not even to empty a log
+            database = stack.enter_context(contextlib.closing(sqlite3.connect(path, isolation_level=None)))
+            database.execute("BEGIN IMMEDIATE")
+        return Path(shutil.copytree(folder, left))

@@ -28,6 +28,7 @@ from tests.store.support import (
     keys,
     record,
     retrying,
+    segments_of,
     sequences_of,
 )
 
@@ -174,7 +175,7 @@ class TestBrokenFolders:
         store = opened(folder)
         await store.append([record("a", name=str(number)) for number in range(500)])
         await store.close()
-        [events] = (folder / "events").glob("*.sqlite")
+        [events] = segments_of(folder)
         content = bytearray(events.read_bytes())
         content[4096:] = b"\xa5" * (len(content) - 4096)
         events.write_bytes(content)
@@ -187,13 +188,13 @@ class TestBrokenFolders:
         store = opened(folder)
         await store.append([record("a")])
         await store.close()
-        [events] = (folder / "events").glob("*.sqlite")
+        [events] = segments_of(folder)
         with contextlib.closing(sqlite3.connect(events)) as database, database:
             database.execute("UPDATE records SET record = x'c1'")
         store = opened(folder)
-        with pytest.raises(StoreError, match="cannot read"):
+        with pytest.raises(StoreError, match="cannot be read"):
             await claim(store, "a")
-        with pytest.raises(StoreError, match="cannot read"):
+        with pytest.raises(StoreError, match="cannot be read"):
             await sequences_of(store)
 
     async def test_a_delivery_whose_event_is_gone_is_told(self, opened: Open, folder: Path) -> None:

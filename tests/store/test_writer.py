@@ -11,7 +11,8 @@ import anyio.to_thread
 import pytest
 
 from router.store.base import StoreError
-from router.store.layout import connect
+from router.store.layout import create
+from router.store.ledger import Database
 from router.store.writer import GroupWriter, Statement
 from tests.store.support import PATIENCE
 
@@ -30,12 +31,17 @@ def commits() -> list[str]:
 
 @pytest.fixture
 async def writer(path: Path, commits: list[str]) -> AsyncIterator[GroupWriter]:
-    connection = connect(path, writing=True)
-    connection.execute("CREATE TABLE numbers (n PRIMARY KEY)")
+    ledger = numbers(path)
+    connection = ledger.turn_to(None)
     connection.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
-    writer = GroupWriter(connection, "test")
+    writer = GroupWriter(ledger, "test")
     yield writer
     await anyio.to_thread.run_sync(writer.close)
+
+
+def numbers(path: Path) -> Database:
+    create(path, "CREATE TABLE numbers (n PRIMARY KEY)")
+    return Database(path)
 
 
 def insert(*numbers: object) -> list[Statement]:
@@ -113,9 +119,7 @@ async def test_cancelling_the_wait_does_not_take_it_back(writer: GroupWriter, pa
 
 
 async def test_closing_commits_what_was_submitted_and_takes_no_more(path: Path) -> None:
-    connection = connect(path, writing=True)
-    connection.execute("CREATE TABLE numbers (n PRIMARY KEY)")
-    writer = GroupWriter(connection, "test")
+    writer = GroupWriter(numbers(path), "test")
     async with anyio.create_task_group() as tasks:
         for number in range(50):
             tasks.start_soon(writer.submit, insert(number))
@@ -127,9 +131,7 @@ async def test_closing_commits_what_was_submitted_and_takes_no_more(path: Path) 
 
 
 async def test_the_event_loop_is_free_while_the_disk_is_busy(path: Path) -> None:
-    connection = connect(path, writing=True)
-    connection.execute("CREATE TABLE numbers (n PRIMARY KEY)")
-    writer = GroupWriter(connection, "test")
+    writer = GroupWriter(numbers(path), "test")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     finished: list[int] = []

@@ -1,0 +1,260 @@
+"""Lets old records go: whole segments, after what is still needed of them was copied out.
+
+A crash at any moment loses nothing and doubles nothing: what is needed is committed to its new place before
+the old one goes, and while it stands in both, it counts once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import msgspec
+
+from router.clock import Clock
+from router.store import rows
+from router.store.archive import Archive
+from router.store.lane import Lanes
+from router.store.layout import Segment, Segments, connect, remove
+from router.store.queries import DELIVERIES, EVENTS
+from router.store.reader import Reader
+from router.store.rows import Arrival
+from router.store.writer import GroupWriter
+
+PORTION = 500
+"""How many records are copied or dropped in one transaction."""
+
+SWEEP = 600.0
+"""Seconds between two looks at what outlived its segment, whether it is still needed."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What memory knew to be unfinished, before the disk is asked.
+
+    In this order nothing slips through: what memory has finished, the disk knows of.
+
+    Attributes:
+        open: sequences of first tries in memory, and of all that is under way.
+        unread: from which sequence on a target's first tries stand only on disk.
+    """
+
+    open: frozenset[int]
+    unread: Mapping[str, int]
+
+
+class Trimming:
+    """See `router.store.base.Store.trim`.
+
+    Args:
+        readers: all that may have a segment open; the first is used to look.
+    """
+
+    def __init__(
+        self,
+        *,
+        segments: Segments,
+        lanes: Lanes,
+        readers: Sequence[Reader],
+        deliveries: GroupWriter,
+        clock: Clock,
+    ) -> None:
+        self._segments = segments
+        self._lanes = lanes
+        self._readers = readers
+        self._deliveries = deliveries
+        self._clock = clock
+        self._swept = -math.inf
+        self._turn = anyio.Lock()
+
+    async def trim(self, before: float, most: int) -> int:
+        """Let whole segments go; return how many records went.
+
+        Raises:
+            StoreError: the disk refuses; what was to stay is where it was.
+        """
+        async with self._turn:
+            count = 0
+            head = self._lanes.head
+            for segment in await self._ask(lambda archive: self._old(archive, before, most, head)):
+                count += await self._let_go(segment)
+            if abs(self._clock.now() - self._swept) >= SWEEP:
+                count += await self._sweep()
+                self._swept = self._clock.now()
+            return count
+
+    async def is_over(self, before: float) -> bool:
+        """Whether all records of the segment that grows were received before `before`."""
+        newest = await self._ask(lambda archive: archive.newest(self._segments.all[-1]))
+        return newest is not None and newest < before
+
+    async def _ask(self, question: Callable[[Archive], T]) -> T:
+        reader = self._readers[0]
+        return await reader.ask(lambda: question(reader.archive))
+
+    def _old(self, archive: Archive, before: float, most: int, head: int) -> list[Segment]:
+        """The segments that go: none that grows, and none of which the lanes do not know everything."""
+        gone: list[Segment] = []
+        segments = self._segments.all
+        size = weight(segments[-1].path)
+        for segment, following in zip(segments[-2::-1], segments[:0:-1], strict=True):
+            size += weight(segment.path)
+            newest = archive.newest(segment)
+            if (newest is None or newest < before or size > most) and following.first <= head + 1:
+                gone.append(segment)
+        return gone[::-1]
+
+    async def _let_go(self, segment: Segment) -> int:
+        memory = self._memory()
+        kept, count = await self._ask(lambda archive: self._copy(archive, segment, memory))
+        self._segments.remove(segment)
+        for reader in self._readers:
+            await reader.ask(lambda archive=reader.archive: archive.forget(segment))  # type: ignore[misc]
+        await self._ask(lambda _: remove(segment.path))
+        return count - kept
+
+    def _memory(self) -> _Memory:
+        sequences: set[int] = set()
+        for lane in self._lanes.values():
+            sequences.update(delivery.sequence for delivery in lane.ready)
+            sequences.update(key[0] for key in (*lane.claimed, *lane.again, *lane.withheld))
+        unread = {target: lane.unread for target, lane in self._lanes.items() if lane.unread is not None}
+        return _Memory(frozenset(sequences), unread)
+
+    # -- on the reader's thread ---------------------------------------------------------------------------
+
+    def _copy(self, archive: Archive, segment: Segment, memory: _Memory) -> tuple[int, int]:
+        """Copy what is needed of a segment to where it outlives it; return how many, and of how many."""
+        count = 0
+
+        def counted() -> Iterator[Arrival]:
+            nonlocal count
+            for arrival in archive.within(segment):
+                count += 1
+                yield arrival
+
+        kept = 0
+        needed = self._needed(counted(), memory)
+        with contextlib.closing(connect(self._segments.kept, writing=True)) as connection:
+            while portion := list(islice(needed, PORTION)):
+                kept += len(portion)
+                records = [(one.sequence, row) for one in portion if (row := archive.row(one.sequence))]
+                originals = [(at, archive.original(at, at)) for at in sorted(_originals(records))]
+                with _transaction(connection):
+                    connection.executemany(EVENTS["keep_arrival"], map(_columns, portion))
+                    connection.executemany(EVENTS["keep_record"], records)
+                    connection.executemany(
+                        EVENTS["keep_original"],
+                        [(at, one.body, one.content_type) for at, one in originals if one is not None],
+                    )
+        return kept, count
+
+    def _needed(self, arrivals: Iterable[Arrival], memory: _Memory) -> Iterator[Arrival]:
+        """Those that have an unfinished or dead delivery. In order."""
+        reader = self._readers[0]
+        targets = reader.targets()
+        waiting = iter(arrivals)
+        while portion := list(islice(waiting, PORTION)):
+            first, last = portion[0].sequence, portion[-1].sequence
+            told = {
+                sequence
+                for target in targets
+                for (sequence,) in reader.deliveries.execute(
+                    DELIVERIES["open_between"], (target, first, last)
+                )
+            }
+            for arrival in portion:
+                sequence = arrival.sequence
+                if sequence in told or sequence in memory.open or self._is_unread(arrival, memory):
+                    yield arrival
+
+    def _is_unread(self, arrival: Arrival, memory: _Memory) -> bool:
+        return any(
+            arrival.sequence >= memory.unread.get(route.target, arrival.sequence + 1)
+            and self._readers[0].exception(route.target, arrival.sequence, route.variant) is None
+            for route in (rows.decode_routes(arrival.routes) if memory.unread else ())
+        )
+
+    # -- what outlived its segment ------------------------------------------------------------------------
+
+    async def _sweep(self) -> int:
+        """Drop what nobody needs: records that outlived their segment, and what is told about those gone."""
+        memory = self._memory()
+        count = await self._ask(lambda archive: self._drop(archive, memory))
+        if orphans := await self._ask(self._orphans):
+            await self._deliveries.submit([(DELIVERIES["forget_ended"], orphans)])
+        return count
+
+    def _drop(self, archive: Archive, memory: _Memory) -> int:
+        count = 0
+        last = self._segments.all[0].first - 1
+        first = 0
+        with contextlib.closing(connect(self._segments.kept, writing=True)) as connection:
+            while portion := list(islice(archive.kept(first, last), PORTION)):
+                needed = {arrival.sequence for arrival in self._needed(portion, memory)}
+                gone = [(one.sequence,) for one in portion if one.sequence not in needed]
+                if gone:
+                    with _transaction(connection):
+                        connection.executemany(EVENTS["drop_arrival"], gone)
+                        connection.executemany(EVENTS["drop_record"], gone)
+                count += len(gone)
+                first = portion[-1].sequence + 1
+            if count:
+                with _transaction(connection):
+                    connection.execute(EVENTS["drop_originals"])
+                connection.execute("PRAGMA incremental_vacuum").fetchall()
+        return count
+
+    def _orphans(self, archive: Archive) -> list[tuple[str, int, str]]:
+        """What is told about deliveries of events that are gone."""
+        reader = self._readers[0]
+        first = self._segments.all[0].first
+        return [
+            row
+            for target in reader.targets()
+            for row in reader.deliveries.execute(DELIVERIES["ended_below"], (target, first))
+            if archive.arrival(row[1]) is None
+        ]
+
+
+def weight(path: Path) -> int:
+    """How many bytes a database has on disk, with its log."""
+    size = 0
+    for one in (path, path.with_name(f"{path.name}-wal")):
+        with contextlib.suppress(FileNotFoundError):
+            size += one.stat().st_size
+    return size
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _columns(arrival: Arrival) -> tuple[int, float, bytes, bytes]:
+    return (arrival.sequence, arrival.received, arrival.fingerprint, arrival.routes)
+
+
+def _originals(records: Iterable[tuple[int, bytes]]) -> set[int]:
+    """Under which sequences the requests are kept that these records came with."""
+    found = set()
+    for _, record in records:
+        with contextlib.suppress(msgspec.DecodeError):  # it is kept as it is
+            found.add(rows.decode_row(record).original)
+    return {sequence for sequence in found if sequence is not None}
