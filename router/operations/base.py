@@ -14,7 +14,7 @@ from router.operations.answers import (
     ReplayTold,
     Status,
 )
-from router.operations.questions import DeliveryQuery, Drop, EventQuery, Redrive, ReplayQuery
+from router.operations.questions import DeliveryQuery, Drop, EventQuery, ListQuery, Redrive, ReplayQuery
 
 
 class Operations(Protocol):
@@ -57,7 +57,7 @@ class Operations(Protocol):
         """Begin to send archived events through the rules again."""
         ...
 
-    async def replays(self) -> ReplayList:
+    async def replays(self, query: ListQuery) -> ReplayList:
         """The replays since the start, oldest first."""
         ...
 

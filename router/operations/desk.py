@@ -20,7 +20,7 @@ from router.operations.answers import (
     Status,
 )
 from router.operations.errors import AskedWrongError
-from router.operations.questions import DeliveryQuery, Drop, EventQuery, Redrive, ReplayQuery
+from router.operations.questions import DeliveryQuery, Drop, EventQuery, ListQuery, Redrive, ReplayQuery
 from router.operations.replay import Replays
 from router.rules.model import Deployment
 from router.store.base import Record, Store
@@ -115,9 +115,9 @@ class Desk:
         """See `Operations.replay`."""
         return await self._replays.begin(query)
 
-    async def replays(self) -> ReplayList:
+    async def replays(self, query: ListQuery) -> ReplayList:
         """See `Operations.replays`."""
-        return ReplayList(replays=self._replays.told(), next=None)
+        return self._replays.page(query)
 
     async def replay_named(self, name: str) -> ReplayTold:
         """See `Operations.replay_named`."""

@@ -25,6 +25,13 @@ To = Annotated[str | None, Meta(description="Deliver to this target instead.")]
 Cursor = Annotated[str | None, Meta(description="The `next` of the page before.")]
 
 
+class ListQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One page of a list that has no filters."""
+
+    after: Cursor = None
+    most: Most = USUAL_PAGE
+
+
 class Order(enum.StrEnum):
     """Which events come first."""
 

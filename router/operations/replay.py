@@ -17,11 +17,11 @@ from router.clock import Clock
 from router.config.names import check_name
 from router.config.problems import did_you_mean
 from router.errors import RouterError
-from router.operations.answers import ReplayState, ReplayTold
+from router.operations.answers import ReplayList, ReplayState, ReplayTold
 from router.operations.errors import AskedWrongError, NotNowError, NotThereError
 from router.operations.events import within
 from router.operations.moments import moment
-from router.operations.questions import ReplayQuery
+from router.operations.questions import ListQuery, ReplayQuery
 from router.operations.walking import window
 from router.rules.model import Deployment
 from router.store.base import Record, Route, Store, Stored, StoreError
@@ -128,9 +128,17 @@ class Replays:
         self._forget()
         return replay.told()
 
-    def told(self) -> tuple[ReplayTold, ...]:
-        """All of them, in the order in which they began."""
-        return tuple(replay.told() for replay in self._all.values())
+    def page(self, query: ListQuery) -> ReplayList:
+        """The next of them, in the order in which they began.
+
+        Raises:
+            NotThereError: there is none to go on after.
+        """
+        names = list(self._all)
+        begin = 0 if query.after is None else names.index(self._find(query.after).told().name) + 1
+        shown = names[begin : begin + query.most]
+        more = begin + query.most < len(names)
+        return ReplayList(replays=tuple(map(self.named, shown)), next=shown[-1] if more else None)
 
     def named(self, name: str) -> ReplayTold:
         """One of them.

@@ -15,7 +15,7 @@ from router.operations.answers import ReplayState, ReplayTold
 from router.operations.desk import Desk, Live
 from router.operations.errors import AskedWrongError, NotNowError, NotThereError
 from router.operations.moments import moment
-from router.operations.questions import ReplayQuery
+from router.operations.questions import ListQuery, ReplayQuery
 from router.operations.replay import AT_ONCE, GROUP, MOST_PENDING
 from router.rules.model import Deployment
 from router.store.base import Delivery, Record, Settlement, State, Store, Stored, StoreError, Tally
@@ -391,8 +391,17 @@ async def test_so_many_at_once_and_no_more(house: House) -> None:
         await desk.replay(ReplayQuery(since=at(NOW)))
     await desk.stop_replay("r0")
     await desk.replay(ReplayQuery(since=at(NOW), name="another"))
-    listed = [told.name for told in (await desk.replays()).replays]
+    listed: list[str] = []
+    after: str | None = None
+    while True:
+        got = await desk.replays(ListQuery(after=after, most=2))
+        listed += [told.name for told in got.replays]
+        if (after := got.next) is None:
+            break
     assert listed == ["r0", "r1", "r2", "r3", "another"]
+    assert (await desk.replays(ListQuery(after="another"))).replays == ()
+    with pytest.raises(NotThereError):
+        await desk.replays(ListQuery(after="nobody"))
 
 
 async def test_without_rules_there_is_no_replay(store: Store, clock: HandClock) -> None:
