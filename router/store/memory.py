@@ -109,7 +109,7 @@ class MemoryStore:
         """See `Store.redrive`."""
         again = Attempt(at=now, seconds=0.0, redrive=True)
         count = 0
-        for place in dict.fromkeys(places):
+        for place in sorted(dict.fromkeys(places), key=lambda place: place.target != to):
             standing = self._standing(place)
             if standing is None:
                 continue

@@ -103,6 +103,7 @@ class Operating:
             for found in still:
                 if found.state is State.DEAD:
                     decision.revive(found, now)
+                    decision.made.add(found.place)
                     decision.count += 1
             for found in waiting:
                 decision.cancel(found, now)

@@ -12,33 +12,32 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from router.store import claims
-from router.store.base import Delivery, Record, Route, Settlement, State, Store
+from router.store import archive, claims, trimming
+from router.store.base import Delivery, Place, Record, Route, Settlement, Standing, State, Store
+from router.store.ledger import Limits
 from router.store.memory import MemoryStore
 from router.store.settling import LAGGARD
 from router.store.sqlite import SqliteStore
-from tests.store.model import Model, Place, place_of
-from tests.store.support import (
-    FakeClock,
-    attempt,
-    claim,
-    dead_letters,
-    drain,
-    record,
-)
+from tests.conformance.store.model import Model
+from tests.store.support import FakeClock, attempt, claim, dead_letters, drain, record, sequences_of
 
 T = TypeVar("T")
 
-TARGETS = ("a", "b")
-ROUTES = st.sampled_from([Route(target, variant) for target in TARGETS for variant in ("", "x")])
+ROUTED = ("a", "b")
+TARGETS = (*ROUTED, "c")
+ROUTES = st.sampled_from([Route(target, variant) for target in ROUTED for variant in ("", "x")])
 RECORDS = st.builds(lambda routes: record(*routes), st.lists(ROUTES, min_size=1, unique=True))
-OUTCOMES = st.sampled_from([State.DELIVERED, State.DELIVERED, State.RETRYING, State.DEAD])
+OUTCOMES = st.sampled_from([State.DELIVERED, State.DELIVERED, State.RETRYING, State.DEAD, State.CANCELLED])
+OPEN = (State.PENDING, State.IN_FLIGHT, State.RETRYING, State.DEAD)
 SECONDS = st.sampled_from([0.0, 0.25, LAGGARD, 5.0])
+ENOUGH = 10**12
+"""More bytes than there are."""
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -63,7 +62,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(records=st.lists(RECORDS, min_size=1, max_size=6))
     def append(self, records: list[Record]) -> None:
+        records = [msgspec.structs.replace(one, received=self.clock.now()) for one in records]
         self.model.appended(self.run(self.store.append(records)), records)
+
+    # -- deliveries ---------------------------------------------------------------------------------------
 
     @precondition(lambda self: any(map(self.model.claimable, TARGETS)))
     @rule(data=st.data(), most=st.integers(1, 5), workers=st.integers(1, 3))
@@ -77,7 +79,7 @@ class StoreMachine(RuleBasedStateMachine):
         async def worker() -> None:
             taken = await claim(self.store, target, most)
             self.model.claimed(taken, self.clock.now())
-            self.held.update({place_of(delivery): delivery for delivery in taken})
+            self.held.update({delivery.place: delivery for delivery in taken})
 
         async with anyio.create_task_group() as tasks:
             for _ in range(workers):
@@ -115,6 +117,54 @@ class StoreMachine(RuleBasedStateMachine):
         upcoming = self.run(self.store.due(self.clock.now()))
         assert upcoming == self.model.next_due(self.clock.now())
 
+    # -- operators ----------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.model.certain())
+    @rule(data=st.data(), to=st.sampled_from([None, *TARGETS]))
+    def redrive(self, data: st.DataObject, to: str | None) -> None:
+        places = data.draw(st.lists(st.sampled_from(self.model.certain()), min_size=1, max_size=5))
+        count = self.run(self.store.redrive(places, self.clock.now(), to))
+        assert count == self.model.redriven(places, self.clock.now(), to)
+
+    @precondition(lambda self: self.model.certain())
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        places = data.draw(st.lists(st.sampled_from(self.model.certain()), min_size=1, max_size=3))
+        assert self.run(self.store.cancel(places)) == self.model.cancelled(places)
+
+    @rule(age=SECONDS, most=st.sampled_from([0, ENOUGH]))
+    def trim(self, age: float, most: int) -> None:
+        before = self.clock.now() - age
+        count = self.run(self.store.trim(before, most))
+        left = self.run(sequences_of(self.store))
+        assert left == sorted(set(left))
+        assert self.model.trimmed(left, before, most) == count
+
+    @rule(
+        states=st.sets(st.sampled_from(OPEN), min_size=1),
+        only=st.sampled_from([None, *TARGETS]),
+        most=st.integers(1, 4),
+    )
+    def look(self, states: set[State], only: str | None, most: int) -> None:
+        found: list[Standing] = []
+        while page := self.run(
+            self.store.standing(states, only, found[-1].delivery.place if found else None, most)
+        ):
+            assert len(page) <= most
+            found.extend(page)
+        self.model.check_standing(found, states, only)
+
+    @precondition(lambda self: self.model.records)
+    @rule(data=st.data())
+    def look_at_an_event(self, data: st.DataObject) -> None:
+        sequence = data.draw(st.sampled_from(sorted(self.model.records)))
+        self.model.check_event(self.run(self.store.of_event(sequence)), sequence)
+        stored = self.run(self.store.get(sequence))
+        assert stored is not None
+        assert stored.record == self.model.records[sequence]
+
+    # -- the end ------------------------------------------------------------------------------------------
+
     @invariant()
     def tally(self) -> None:
         self.model.check(self.run(self.store.tally()))
@@ -127,19 +177,20 @@ class StoreMachine(RuleBasedStateMachine):
             self.stack.close()
 
     async def _everything_is_accounted_for(self) -> None:
+        assert await sequences_of(self.store) == sorted(self.model.records)
         letters = await dead_letters(self.store)
-        assert {place_of(letter.delivery) for letter in letters} == self.model.places(State.DEAD)
+        assert {letter.delivery.place for letter in letters} == self.model.places(State.DEAD)
         later = self.clock.now() + 1e6
         assert await self.store.due(later) is None
         self.model.next_due(later)
         rest = [delivery for target in TARGETS for delivery in await drain(self.store, target)]
         self.model.claimed(rest, later)
-        came = {place_of(delivery) for delivery in rest} | self.held.keys()
+        came = {delivery.place for delivery in rest} | self.held.keys()
         assert self.model.places(State.PENDING, State.RETRYING) <= came
 
 
 class SqliteMachine(StoreMachine):
-    """With restarts and crashes, and so little memory that lanes overflow all the time."""
+    """With restarts and crashes, a segment for each append, and so little memory that lanes overflow."""
 
     patience = LAGGARD
 
@@ -149,6 +200,10 @@ class SqliteMachine(StoreMachine):
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(claims, "IN_MEMORY", 3)
         patch.setattr(claims, "CHUNK", 2)
+        patch.setattr(archive, "BATCH", 2)
+        patch.setattr(archive, "OPEN", 2)
+        patch.setattr(trimming, "PORTION", 2)
+        patch.setattr(trimming, "SWEEP", 0)
 
     def open(self) -> Store:
         if not self.folders:
@@ -156,7 +211,7 @@ class SqliteMachine(StoreMachine):
             self.folders.append(Path(self.stack.enter_context(tempfile.TemporaryDirectory(dir=memory))) / "0")
 
         async def opened() -> Store:
-            return SqliteStore(self.folders[-1], self.clock)
+            return SqliteStore(self.folders[-1], self.clock, Limits(bytes=1))
 
         return self.run(opened())
 
@@ -169,7 +224,7 @@ class SqliteMachine(StoreMachine):
 
     @rule()
     def crash(self) -> None:
-        """The next life finds the files as they are now; nobody has closed them."""
+        """The next life finds the files as they are now, as after SIGKILL: nobody has closed them."""
         left = self.folders[-1]
         found = left.with_name(str(len(self.folders)))
         shutil.copytree(left, found)
@@ -182,7 +237,7 @@ class SqliteMachine(StoreMachine):
 
 TestMemory = StoreMachine.TestCase
 TestSqlite = SqliteMachine.TestCase
-TestMemory.settings = settings(max_examples=50, deadline=None)
+TestMemory.settings = settings(max_examples=100, deadline=None)
 TestSqlite.settings = settings(
     max_examples=60,
     deadline=None,
