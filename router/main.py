@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +13,10 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
-from router.clock import Clock, SystemClock
-from router.delivery.engine import Engine, Way
-from router.delivery.retry import Policy
+from router.clock import Clock, SteadyClock, SystemClock
+from router.delivery.engine import Engine
+from router.duplicates.sieve import Sieve
+from router.duplicates.window import Window
 from router.errors import ConfigurationError
 from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
@@ -30,18 +28,14 @@ from router.sources.cloudevents import CloudEventsSource
 from router.sources.tencent import TencentSource
 from router.store.base import Store
 from router.store.sqlite import SqliteStore
-from router.targets.base import Surroundings
-from router.targets.registry import installed_kinds
-from router.targets.spec import TargetSpec
-from router.web.app import build
+from router.upkeep import Bounds, Upkeep
+from router.ways import Ways
+from router.web.app import Front, build
 from router.web.ingest import Ingest
-from router.web.server import REQUEST_GRACE, Server, listen, url_of
+from router.web.server import Server, listen, url_of
 
 GRACE = 10.0
 """Seconds that attempts under way may take to end when the router stops."""
-
-LAST_GRACE = 5.0
-"""Seconds after all other grace until the process ends, whatever still hangs."""
 
 SOURCES: Mapping[str, type[Source]] = {
     "cloudevents": CloudEventsSource,
@@ -68,7 +62,7 @@ class Parts:
     deployment: Deployment
     settings: Settings
     data: Path
-    clock: Clock = field(default_factory=SystemClock)
+    clock: SteadyClock = field(default_factory=SystemClock)
     observer: Observer = field(default_factory=Silent)
     insecure: bool = False
 
@@ -79,14 +73,36 @@ class Router:
     Attributes:
         url: where it listens.
         store: what it holds.
+        service: what it does with requests.
+        engine: what it does with deliveries.
     """
 
-    def __init__(self, url: str, store: Store, server: Server, engine: Engine) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        url: str,
+        store: Store,
+        service: Service,
+        engine: Engine,
+        upkeep: Upkeep,
+        ways: Ways,
+    ) -> None:
         self.url = url
         self.store = store
-        self._server = server
-        self._engine = engine
+        self.service = service
+        self.engine = engine
+        self._parts = parts
+        self._upkeep = upkeep
+        self._ways = ways
+        self._front = Front(self._application())
+        self._server = Server(self._front)
+        self._reloading = anyio.Lock()
         self._ended = anyio.Event()
+
+    @property
+    def deployment(self) -> Deployment:
+        """What it runs."""
+        return self._parts.deployment
 
     async def stop(self) -> None:
         """Take no new request; return when requests and attempts under way have ended."""
@@ -96,10 +112,55 @@ class Router:
     async def run(self, sockets: list[socket.socket]) -> None:
         """Run until `stop`."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._engine.run, GRACE)
+            group.start_soon(self._engine_and_upkeep)
             await self._server.serve(sockets)
-            self._engine.stop()
+            self.engine.stop()
         self._ended.set()
+
+    async def _engine_and_upkeep(self) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._upkeep.run)
+            await self.engine.run(GRACE)
+            group.cancel_scope.cancel()
+
+    async def reload(self, parts: Parts) -> bool:
+        """Run with other rules, targets, sources and bounds. Whatever waits goes on waiting for its target.
+
+        Returns:
+            Whether anything is different from before.
+
+        Raises:
+            ConfigurationError: they cannot be had; all is as it was before.
+            StoreError: likewise.
+        """
+        async with self._reloading:
+            before = self._parts
+            if _what_counts(parts) == _what_counts(before):
+                return False
+            await self.service.use(parts.deployment)
+            try:
+                await self._ways.exchange(parts.deployment.targets, self.engine.reload)
+            except ConfigurationError:
+                await self.service.use(before.deployment)
+                raise
+            self._parts = parts
+            self._upkeep.bounds = _bounds(parts.settings)
+            self._front.application = self._application()
+            fixed = ("host", "port", "dedupe")
+            stale = [
+                name for name in fixed if getattr(before.settings, name) != getattr(parts.settings, name)
+            ]
+            if stale:
+                log.warning("router.restart_needed", settings=stale, hint="these count from the next start")
+            return True
+
+    def _application(self) -> ASGIApp:
+        doors: dict[str, ASGIApp] = {}
+        for setting in self._parts.settings.sources:
+            source = SOURCES[setting.kind]()
+            door = Ingest(setting.name, source, self.service, self._parts.clock, self._parts.settings.body)
+            doors |= dict.fromkeys(setting.paths, door)
+        return build(doors, self.service.complaints, self._parts.clock)
 
 
 @asynccontextmanager
@@ -110,7 +171,7 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
         ConfigurationError: it cannot run like this: the address is taken, the folder in use, a target's
             settings ask for what cannot be had.
     """
-    settings = parts.settings
+    settings, clock = parts.settings, parts.clock
     loopback = is_loopback(settings.host)
     if not loopback and not parts.insecure:
         raise ExposedError(
@@ -119,96 +180,51 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
         )
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(listen(settings.host, settings.port))
-        store = SqliteStore(parts.data, parts.clock)
+        store = SqliteStore(parts.data, clock)
         stack.push_async_callback(store.close)
+        upkeep = Upkeep(store, clock, _bounds(settings))
         service = Service(
-            store=store, deployment=parts.deployment, clock=parts.clock, observer=parts.observer
+            store=store,
+            sieve=Sieve(store, await _window(store, settings.dedupe, clock), clock),
+            upkeep=upkeep,
+            deployment=parts.deployment,
+            clock=clock,
+            observer=parts.observer,
         )
-        await service.open()
-        ways = {}
-        for name, spec in parts.deployment.targets.items():
-            ways[name] = await _open(stack, spec, Surroundings(name, parts.data, loopback))
         engine = Engine(
             store=store,
-            ways=ways,
+            ways={},
             render=service.render,
-            clock=parts.clock,
+            clock=clock,
             chance=random.random,
             observer=parts.observer,
         )
-        router = Router(url_of(listening), store, Server(build(_doors(parts, service))), engine)
+        opening = await stack.enter_async_context(anyio.create_task_group())
+        ways = Ways(opening, parts.data, loopback=loopback)
+        stack.push_async_callback(ways.close)
+        await service.use(parts.deployment)
+        await ways.exchange(parts.deployment.targets, engine.reload)
+        router = Router(parts, url_of(listening), store, service, engine, upkeep, ways)
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(router.run, [listening])
         yield router
         await router.stop()
 
 
-async def serve(parts: Parts, last_words: Callable[[], None]) -> None:
-    """Run a router until SIGTERM or SIGINT, then drain.
-
-    A second signal ends the process at once; nothing that was accepted is lost by that.
-
-    Args:
-        parts: what to run.
-        last_words: writes what the log still holds back, for an end that cannot wait for anything else.
-    """
-    async with running(parts) as router:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            log.info(
-                "router.started",
-                url=router.url,
-                data=str(parts.data),
-                rules=len(parts.deployment.rules),
-                targets=len(parts.deployment.targets),
-                version=parts.deployment.version,
-            )
-            await _tell_backlog(router.store, parts.deployment)
-            async for number in signals:
-                log.info("router.stopping", signal=signal.Signals(number).name)
-                _end_in_any_case(last_words)
-                break
-        await router.stop()
-        waiting = await router.store.tally()
-    left = {target: tally.pending + tally.retrying for target, tally in waiting.items()}
-    log.info("router.stopped", waiting={target: count for target, count in left.items() if count})
+def _what_counts(parts: Parts) -> tuple[object, ...]:
+    """What a reload may change; targets beside the version, because secrets are not in its text."""
+    return parts.deployment.version, dict(parts.deployment.targets), parts.settings
 
 
-def _end_in_any_case(last_words: Callable[[], None]) -> None:
-    """A thread that hangs in a write, to a pipe nobody reads or a lost NFS, does not keep the process."""
-
-    def end() -> None:
-        log.error("router.cut_short", hint="something did not end in time; what was accepted is on disk")
-        last_words()
-        os._exit(0)
-
-    timer = threading.Timer(REQUEST_GRACE + GRACE + LAST_GRACE, end)
-    timer.daemon = True
-    timer.start()
+async def _window(store: Store, seconds: float, clock: Clock) -> Window | None:
+    """What an earlier life knew of its senders' tries."""
+    if not seconds:
+        return None
+    window = Window(seconds)
+    for sequence, received, fingerprint in await store.fingerprints(clock.now() - seconds, window.most):
+        window.add(fingerprint, sequence, received)
+    return window
 
 
-async def _tell_backlog(store: Store, deployment: Deployment) -> None:
-    """Say what an earlier life has left, and what of it nobody will fetch."""
-    for target, tally in (await store.tally()).items():
-        left = {"target": target, "waiting": tally.pending + tally.retrying, "dead": tally.dead}
-        if target not in deployment.targets:
-            hint = "no target has this name now; what waits goes out when one has it again"
-            log.warning("target.gone", **left, hint=hint)
-        elif left["waiting"]:
-            log.info("target.backlog", **left)
-
-
-async def _open(stack: AsyncExitStack, spec: TargetSpec, surroundings: Surroundings) -> Way:
-    kind = installed_kinds().kind(spec.kind)
-    target = await stack.enter_async_context(kind.open(spec.settings, surroundings))
-    retry = spec.retry
-    policy = Policy(attempts=retry.attempts, within=retry.within, first=retry.first, most=retry.most)
-    return Way(target, policy, spec.concurrency or target.concurrency)
-
-
-def _doors(parts: Parts, service: Service) -> dict[str, ASGIApp]:
-    doors: dict[str, ASGIApp] = {}
-    for setting in parts.settings.sources:
-        source = SOURCES[setting.kind]()
-        door = Ingest(setting.name, source, service, parts.clock, parts.settings.body)
-        doors |= dict.fromkeys(setting.paths, door)
-    return doors
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(settings.archive.within, settings.archive.most, settings.quota)

@@ -9,13 +9,20 @@ import structlog
 
 from router.clock import Clock
 from router.delivery.engine import UnrenderableError
+from router.duplicates.sieve import Appended, Sieve
 from router.errors import MessageError
-from router.events.received import Received
+from router.events.fingerprint import fingerprint
+from router.events.received import Reading, Received
 from router.rules.load import transforms_of
 from router.rules.model import Deployment
 from router.store.base import Delivery, Record, Settlement, Store, StoreError
 from router.targets.base import Body
+from router.telemetry.quota import Quota
 from router.transforms import Transform
+from router.upkeep import Upkeep
+
+_OVERHEAD = 300
+"""Bytes of an event beside its payload: attributes, routes, places in the database."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,20 +52,50 @@ class Silent:
 class Service:
     """What a running router does with requests and deliveries."""
 
-    def __init__(self, *, store: Store, deployment: Deployment, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sieve: Sieve,
+        upkeep: Upkeep,
+        deployment: Deployment,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
         self._store = store
+        self._sieve = sieve
+        self._upkeep = upkeep
         self._deployment = deployment
         self._clock = clock
         self._observer = observer
         self._transforms: dict[str, dict[str, Transform]] = {}
         self._turned_away = 0
+        self._failure = ""
+        self._quota: Quota[str] = Quota(clock)
 
-    async def open(self) -> None:
-        """Keep the text of the configuration, so that what it routed can be rendered by it for ever."""
-        await self._store.remember(self._deployment.version, self._deployment.text)
+    async def use(self, deployment: Deployment) -> None:
+        """Route by this configuration from now on, and keep its text: what it routed is rendered by it.
 
-    async def accept(self, source: str, received: Received) -> None:
+        Raises:
+            router.store.base.StoreError: the text cannot be kept; the configuration is as it was.
+        """
+        await self._store.remember(deployment.version, deployment.text)
+        self._deployment = deployment
+
+    def complaints(self) -> list[str]:
+        """Why senders are turned away now; empty where they are not."""
+        found = [self._failure] if self._turned_away else []
+        if (full := self._upkeep.complaint()) is not None:
+            found.append(full)
+        return found
+
+    async def accept(self, source: str, received: Received, *, patient: bool = True) -> None:
         """Route what a source has read, and return once all of it is on disk.
+
+        Args:
+            source: its name.
+            received: what it has read.
+            patient: whether the sender is known to send again what is turned away.
 
         Raises:
             router.store.base.StoreError: nothing of it was stored.
@@ -66,29 +103,51 @@ class Service:
         if not received.readings:
             return
         now = self._clock.now()
-        records = [
-            Record(
-                event=reading.event,
-                source=source,
-                received=now,
-                version=self._deployment.version,
-                routes=self._deployment.route(reading.event, _where_failed),
-                notes=reading.notes,
-                original=received.original,
-            )
-            for reading in received.readings
-        ]
+        records = [self._record(source, reading, received, now) for reading in received.readings]
+        self._upkeep.make_room(_size(received), patient=patient)
         try:
-            sequences = await self._store.append(records)
+            appended = await self._sieve.append(records)
         except StoreError as error:
             if not self._turned_away:  # said once: the log may well stand on the disk that is full
                 log.error("store.failing", error=error.message)
+            self._failure = f"the store cannot be written: {error.message}"
             self._turned_away += 1
             raise
+        self._recovered()
+        if appended.stored:
+            self._tell(appended)
+
+    def _record(self, source: str, reading: Reading, received: Received, now: float) -> Record:
+        event = reading.event
+        notes = list(reading.notes)
+
+        def failed(rule: str, why: str) -> None:
+            notes.append(f"could-not-ask:{rule}")
+            if self._quota.admits(rule):
+                log.warning("rule.failed", rule=rule, error=why, type=event.type, id=event.id)
+
+        deployment = self._deployment
+        return Record(
+            event=event,
+            source=source,
+            received=now,
+            version=deployment.version,
+            routes=deployment.route(event, failed),
+            notes=tuple(notes),
+            original=received.original,
+            fingerprint=fingerprint(event),
+        )
+
+    def _recovered(self) -> None:
         if self._turned_away:
             log.info("store.recovered", turned_away=self._turned_away)
             self._turned_away = 0
-        self._observer.accepted(sequences, records)
+
+    def _tell(self, appended: Appended) -> None:
+        try:
+            self._observer.accepted(appended.sequences, appended.stored)
+        except Exception:  # what is on disk is accepted, whatever a spectator thinks of it
+            log.exception("observer.failed")
 
     async def render(self, delivery: Delivery) -> Body | None:
         """The body that the configuration which routed this delivery asks for.
@@ -119,5 +178,7 @@ class Service:
         return transforms
 
 
-def _where_failed(rule: str, why: str) -> None:
-    log.warning("rule.where_failed", rule=rule, error=why)
+def _size(received: Received) -> int:
+    """Bytes that a request will take in the store, roughly."""
+    original = len(received.original.body) if received.original else 0
+    return original + sum(_OVERHEAD + len(reading.event.data or b"") for reading in received.readings)

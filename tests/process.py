@@ -94,6 +94,10 @@ class RouterProcess:
         """SIGTERM; does not wait for what comes of it."""
         self._process.send_signal(signal.SIGTERM)
 
+    def hang_up(self) -> None:
+        """SIGHUP: it is to read its configuration again."""
+        self._process.send_signal(signal.SIGHUP)
+
     def wait(self, timeout: float = 30.0) -> int:
         """Wait for its end; returns the exit status."""
         status = self._process.wait(timeout)
@@ -105,15 +109,16 @@ class RouterProcess:
         self._process.stderr.close()
         return status
 
-    def wait_for_log(self, event: str, timeout: float = 10.0) -> dict[str, Any]:
-        """Block until the log says `event`; return that line.
+    def wait_for_log(self, event: str, timeout: float = 10.0, count: int = 1) -> dict[str, Any]:
+        """Block until the log has said `event` so many times; return the last of these lines.
 
         Raises:
             AssertionError: it did not, in time or before its end; with what it said instead.
         """
 
         def said() -> dict[str, Any] | None:
-            return next((line for line in self.log if line.get("event") == event), None)
+            lines = [line for line in self.log if line.get("event") == event]
+            return lines[count - 1] if len(lines) >= count else None
 
         with self._changed:
             self._changed.wait_for(lambda: said() or self._ended, timeout)

@@ -6,9 +6,14 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
+from router.clock import Clock
+from router.duplicates.sieve import Sieve
 from router.events import Event
-from router.store.base import Record, Route
+from router.rules.model import Deployment
+from router.service import Service, Silent
+from router.store.base import Record, Route, Store
 from router.targets.base import Delivered, Message, Outcome
+from router.upkeep import Bounds, Upkeep
 
 
 class HandClock:
@@ -79,4 +84,16 @@ def record(number: int = 1, *targets: str, received: float = 1_800_000_000.0) ->
         received=received,
         version="v1",
         routes=tuple(Route(target, "", ("rule",)) for target in targets),
+    )
+
+
+def service_of(store: Store, deployment: Deployment, clock: Clock) -> Service:
+    """A service that takes whatever comes: no second try is held back, and nothing is full."""
+    return Service(
+        store=store,
+        sieve=Sieve(store, None, clock),
+        upkeep=Upkeep(store, clock, Bounds(within=3600, most=10**9, quota=2 * 10**9)),
+        deployment=deployment,
+        clock=clock,
+        observer=Silent(),
     )

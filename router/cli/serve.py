@@ -12,8 +12,8 @@ import anyio
 import click
 
 from router.cli.deployment import load
+from router.lifetime import serve as run
 from router.main import Parts
-from router.main import serve as run
 from router.telemetry import log
 from router.telemetry.pump import Pump
 
@@ -31,22 +31,28 @@ def serve(
 ) -> None:
     """Run the deployment in PATHS (folders or files; default: this folder) until SIGTERM.
 
+    A changed file, or SIGHUP, has it read its configuration again; a broken one leaves the old one running.
+
     What was answered with success is on disk, and is delivered, whatever happens to this process.
     """
     if isinstance(sys.stdout, TextIOWrapper):  # a `log` target's lines are JSON, whatever the locale says
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     pump = Pump(sys.stderr)
     log.configure("info", pump)
-    loaded = load(paths)
-    for problem in loaded.warnings:
-        click.echo(str(problem), err=True)
     said: dict[str, Any] = {
         name: value for name, value in (("host", host), ("port", port)) if value is not None
     }
-    parts = Parts(
-        deployment=loaded.deployment,
-        settings=replace(loaded.settings, **said),
-        data=(data or loaded.data).resolve(),
-        insecure=insecure,
-    )
-    anyio.run(run, parts, pump.close, backend_options={"use_uvloop": True})
+
+    def parts() -> Parts:
+        loaded = load(paths)
+        for problem in loaded.warnings:
+            click.echo(str(problem), err=True)
+        return Parts(
+            deployment=loaded.deployment,
+            settings=replace(loaded.settings, **said),
+            data=(data or loaded.data).resolve(),
+            insecure=insecure,
+        )
+
+    watched = paths or (Path(),)
+    anyio.run(run, parts(), pump.close, parts, watched, backend_options={"use_uvloop": True})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -17,8 +17,11 @@ TIMEOUT = 500
 """Milliseconds after which the watching thread looks whether it is still wanted."""
 
 
+Wanted = Callable[[Change, str], bool]
+
+
 async def watch(paths: Sequence[Path], notice: Callable[[], None]) -> None:
-    """Call `notice` each time files have changed, for ever.
+    """Call `notice` once the watching has begun, and each time files have changed, for ever.
 
     Of a folder, its own files and all below `rules/` and `targets/` are watched: `data/`, which may be beside
     them, changes all the time.
@@ -31,21 +34,34 @@ async def watch(paths: Sequence[Path], notice: Callable[[], None]) -> None:
         wide, deep = _places([path.resolve() for path in paths])
         async with anyio.create_task_group() as group:
             group.start_soon(_follow, deep, _is_configuration, notice)
-            async for found in awatch(
-                *wide, watch_filter=_matters, debounce=QUIET, rust_timeout=TIMEOUT, recursive=False
-            ):
-                notice()
+            async for found in _changes(wide, _matters, notice, recursive=False):
                 if any(Path(place).name in PARTS for _, place in found):
                     group.cancel_scope.cancel()  # a part came or went: other folders are to be watched
 
 
-async def _follow(
-    folders: Sequence[Path], wanted: Callable[[Change, str], bool], notice: Callable[[], None]
-) -> None:
-    if not folders:
-        return
-    async for _ in awatch(*folders, watch_filter=wanted, debounce=QUIET, rust_timeout=TIMEOUT):
-        notice()
+async def _follow(folders: Sequence[Path], wanted: Wanted, notice: Callable[[], None]) -> None:
+    if folders:
+        async for _ in _changes(folders, wanted, notice, recursive=True):
+            pass
+
+
+async def _changes(
+    folders: Sequence[Path], wanted: Wanted, notice: Callable[[], None], *, recursive: bool
+) -> AsyncIterator[set[tuple[Change, str]]]:
+    """Changes below folders; the first may be none: what changed before the watching began is not known."""
+    begun = False
+    async for found in awatch(
+        *folders,
+        watch_filter=wanted,
+        debounce=QUIET,
+        rust_timeout=TIMEOUT,
+        yield_on_timeout=True,
+        recursive=recursive,
+    ):
+        if found or not begun:
+            begun = True
+            notice()
+            yield found
 
 
 def _places(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -30,13 +30,14 @@ class Window:
     """Fingerprints of the last `seconds`, at most `most` of them (1 or more).
 
     Attributes:
+        most: as it was given.
         cut_short: how many entries had to go before their time, because there were too many.
     """
 
     def __init__(self, seconds: float, most: int = 1_000_000) -> None:
+        self.most = most
         self.cut_short = 0
         self._seconds = seconds
-        self._most = most
         self._salt = secrets.randbits(64) | 1  # so that no stranger can choose ids that crowd one place
         self._first = self._count = 0
         size = min(_SMALLEST, most)
@@ -59,11 +60,11 @@ class Window:
     def add(self, fingerprint: bytes, sequence: int, received: float) -> None:
         """Remember an event's fingerprint (16 bytes); `received` is in seconds since the epoch."""
         self._expire(received)
-        if self._count == self._most:
+        if self._count == self.most:
             self.cut_short += 1
             self._drop_first()
         if self._count == len(self._times):
-            self._resize(min(2 * self._count, self._most))
+            self._resize(min(2 * self._count, self.most))
         place = (self._first + self._count) % len(self._times)
         self._count += 1
         self._sequences[place], self._times[place] = sequence, received

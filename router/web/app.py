@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -19,19 +19,35 @@ from router.web.ingest import client_of
 from router.web.refusals import Refusals
 
 
-def build(doors: Mapping[str, ASGIApp], clock: Clock | None = None) -> ASGIApp:
+class Front:
+    """An application that can be exchanged between two requests."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application of this moment answer."""
+        await self.application(scope, receive, send)
+
+
+def build(
+    doors: Mapping[str, ASGIApp],
+    complaints: Callable[[], Sequence[str]] = list,
+    clock: Clock | None = None,
+) -> ASGIApp:
     """The application.
 
     Args:
         doors: what answers a POST, by path: a Starlette path template, and after a `?` the key that the
             query must carry for this door (`/v1/{bucket}/?result`).
+        complaints: why senders are turned away now; nothing where they are not.
         clock: for the log; the machine's own where nothing is said.
     """
     direct = {path: door for path, door in doors.items() if not set(path) & {"{", "?"}}
     app = Starlette(
         routes=[
             Route("/healthz", _alive, methods=["GET"]),
-            Route("/readyz", _alive, methods=["GET"]),
+            Route("/readyz", partial(_ready, complaints), methods=["GET"]),
             *(Route(path, _Keyed(keyed), methods=["POST"]) for path, keyed in _by_path(doors).items()),
         ],
         exception_handlers={
@@ -79,6 +95,13 @@ def _by_path(doors: Mapping[str, ASGIApp]) -> dict[str, dict[str, ASGIApp]]:
 
 async def _alive(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
+
+
+async def _ready(complaints: Callable[[], Sequence[str]], _: Request) -> JSONResponse:
+    found = list(complaints())
+    if found:
+        return JSONResponse({"status": "not ready", "reasons": found}, HTTPStatus.SERVICE_UNAVAILABLE)
+    return JSONResponse({"status": "ready"})
 
 
 async def _said(refusals: Refusals, request: Request, error: Exception) -> JSONResponse:

@@ -26,6 +26,7 @@ targets:
   structured: {http: {url: "%(url)s/structured"}}
   binary: {http: {url: "%(url)s/binary", format: binary}}
   data: {http: {url: "%(url)s/data", format: data}}
+settings: {dedupe: 0s}  # Tencent's XML and JSON samples are one event: the second would be held back
 """
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

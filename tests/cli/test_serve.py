@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -23,9 +24,7 @@ rules: [{name: all, match: {type: "*"}, targets: [console]}]
 targets: {console: {log: {}}}
 """
 
-EVENT = json.dumps(
-    {"specversion": "1.0", "id": "1", "source": "/tests", "type": "test.event", "data": [1]}
-).encode()
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
@@ -50,8 +49,15 @@ def router(
     )
 
 
+def event() -> bytes:
+    """An event that is like no other."""
+    number = str(next(NUMBERS))
+    about = {"specversion": "1.0", "id": number, "source": "/tests", "type": "test.event", "data": [1]}
+    return json.dumps(about).encode()
+
+
 def send(url: str) -> int:
-    return post(f"{url}/events", EVENT, "application/cloudevents+json").status
+    return post(f"{url}/events", event(), "application/cloudevents+json").status
 
 
 def test_what_is_sent_comes_out_on_standard_output(rules: Path, tmp_path: Path) -> None:
@@ -259,7 +265,7 @@ def test_a_full_disk_is_told_once_and_its_end_too(tmp_path: Path) -> None:
         assert send(running.url) == 202
         fill(disk)
         for _ in range(5):
-            reply = post(f"{running.url}/events", EVENT, "application/cloudevents+json")
+            reply = post(f"{running.url}/events", event(), "application/cloudevents+json")
             assert (reply.status, reply.headers["retry-after"]) == (429, "5")
         make_space(disk)
         assert send(running.url) == 202
@@ -278,10 +284,11 @@ def test_what_nobody_listens_to_is_in_the_log(rules: Path, tmp_path: Path) -> No
 
 
 def test_a_reader_that_stalls_does_not_hold_up_the_end_for_ever(rules: Path, tmp_path: Path) -> None:
-    large = json.dumps({"specversion": "1.0", "id": "1", "source": "/t", "type": "t", "data": "x" * 3_000})
+    large = {"specversion": "1.0", "source": "/t", "type": "t", "data": "x" * 3_000}
     with RouterProcess([rules], tmp_path / "data", heard=False) as running:
-        for _ in range(100):  # a pipe holds 64 KiB
-            assert post(f"{running.url}/events", large.encode(), "application/cloudevents+json").status == 202
+        for n in range(100):  # a pipe holds 64 KiB
+            event = json.dumps(large | {"id": str(n)}).encode()
+            assert post(f"{running.url}/events", event, "application/cloudevents+json").status == 202
         assert running.terminate(timeout=30) == 0
         running.wait_for_log("router.cut_short")
     with RouterProcess([rules], tmp_path / "data") as running:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,29 +28,20 @@ class Notices:
         self._came.set()
         self._came = anyio.Event()
 
-    async def another(self, make: Callable[[], object]) -> None:
-        """Do something again and again until it is noticed: nobody tells when the watching has begun."""
-        seen = self.count
+    async def reach(self, count: int) -> None:
+        """Wait until there were so many."""
         with anyio.fail_after(30):
-            while self.count == seen:
-                make()
-                with anyio.move_on_after(0.5):
-                    await self._came.wait()
-
-    async def quiet(self) -> None:
-        """Wait until what was made before is noticed."""
-        seen = -1
-        while seen != self.count:
-            seen = self.count
-            with anyio.move_on_after(1):
+            while self.count < count:
                 await self._came.wait()
 
 
 @asynccontextmanager
-async def watching(*paths: Path) -> AsyncIterator[Notices]:
+async def watching(place: Path, begun: int = 2) -> AsyncIterator[Notices]:
+    """Watch, once the watching has begun: of a folder's own files, and of what is below its parts."""
     notices = Notices()
     async with anyio.create_task_group() as group:
-        group.start_soon(watch, paths, notices)
+        group.start_soon(watch, [place], notices)
+        await notices.reach(begun)
         yield notices
         group.cancel_scope.cancel()
 
@@ -67,46 +58,40 @@ def deployment(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["rules/deep/a.yml", "rules/new.yaml", "router.yml"])
 async def test_a_file_that_is_written_is_noticed(deployment: Path, name: str) -> None:
     async with watching(deployment) as notices:
-        await notices.another(lambda: (deployment / name).write_text(RULES))
+        (deployment / name).write_text(RULES)
+        await notices.reach(3)
 
 
 async def test_a_file_that_is_put_in_anothers_place_is_noticed(deployment: Path) -> None:
     async with watching(deployment / "router.yml") as notices:
-
-        def save() -> None:
-            (deployment / "router.yml~").write_text("settings: {}\n")
-            (deployment / "router.yml~").replace(deployment / "router.yml")
-
-        await notices.another(save)
+        (deployment / "router.yml~").write_text("settings: {}\n")
+        (deployment / "router.yml~").replace(deployment / "router.yml")
+        await notices.reach(3)
 
 
 async def test_a_file_that_goes_is_noticed(deployment: Path) -> None:
     async with watching(deployment) as notices:
-        await notices.another((deployment / "router.yml").touch)
-        await notices.quiet()
-        seen = notices.count
         (deployment / "rules" / "deep" / "a.yml").unlink()
-        await notices.quiet()
-        assert notices.count > seen
+        await notices.reach(3)
 
 
 async def test_a_folder_that_comes_later_is_watched(deployment: Path) -> None:
-    async with watching(deployment) as notices:
-        await notices.another((deployment / "router.yml").touch)
+    (deployment / "rules" / "deep" / "a.yml").unlink()
+    (deployment / "rules" / "deep").rmdir()
+    (deployment / "rules").rmdir()
+    async with watching(deployment, begun=1) as notices:
         (deployment / "targets").mkdir()
-        await notices.quiet()
-        seen = notices.count
+        await notices.reach(4)  # it came, and both watches began anew
         (deployment / "targets" / "t.yml").write_text("targets: {}\n")
-        await notices.quiet()
-        assert notices.count > seen
+        await notices.reach(5)
 
 
 async def test_what_the_store_writes_is_not_noticed(deployment: Path) -> None:
     async with watching(deployment) as notices:
-        await notices.another((deployment / "router.yml").touch)
-        await notices.quiet()
-        seen = notices.count
         for name in ("data/x.yml", "data/events.sqlite", "rules/notes.txt", "notes.md"):
             (deployment / name).write_text("x")
-        await notices.quiet()
-        assert notices.count == seen
+        (deployment / "rules" / "deep" / "a.yml").unlink()
+        await notices.reach(3)
+        (deployment / "router.yml").unlink()
+        await notices.reach(4)
+        assert notices.count == 4

@@ -15,7 +15,6 @@ import uvloop
 from router.cli.deployment import load
 from router.main import SOURCES
 from router.rules.model import Deployment
-from router.service import Service, Silent
 from router.sources.base import Source
 from router.store.base import Record, Store
 from router.store.memory import MemoryStore
@@ -24,7 +23,7 @@ from router.web.body import Budget
 from router.web.ingest import Ingest
 from router.web.limits import Limits
 from router.web.server import Server, listen
-from tests.support import HandClock
+from tests.support import HandClock, service_of
 
 RULES = """
 rules: [{name: all, match: {type: "*"}, targets: [console]}]
@@ -125,7 +124,7 @@ class Running:
     def _doors(
         self, deployment: Deployment, sources: Mapping[str, Source], budget: Budget, body: int
     ) -> dict[str, Ingest]:
-        service = Service(store=self.store, deployment=deployment, clock=self._clock, observer=Silent())
+        service = service_of(self.store, deployment, self._clock)
         doors = {}
         for kind, make in SOURCES.items():
             source = sources.get(kind) or make()

@@ -12,12 +12,11 @@ from starlette.types import Message
 
 from router.cli.deployment import load
 from router.main import SOURCES
-from router.service import Service, Silent
 from router.store.base import Record, Store, StoreError
 from router.store.memory import MemoryStore
 from router.web.app import build
 from router.web.ingest import Ingest
-from tests.support import HandClock
+from tests.support import HandClock, service_of
 
 pytestmark = pytest.mark.anyio
 
@@ -48,9 +47,7 @@ class App:
         (folder / "router.yml").write_text(RULES)
         clock = HandClock()
         self.store = store or MemoryStore(clock)
-        service = Service(
-            store=self.store, deployment=load([folder]).deployment, clock=clock, observer=Silent()
-        )
+        service = service_of(self.store, load([folder]).deployment, clock)
         doors = {}
         for kind, source in SOURCES.items():
             made = source()

@@ -1,0 +1,121 @@
+"""Opens the targets of a configuration, and exchanges them for those of the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup, TaskStatus
+
+from router.delivery.engine import Way
+from router.delivery.retry import Policy
+from router.errors import ConfigurationError
+from router.targets.base import Surroundings
+from router.targets.registry import installed_kinds
+from router.targets.spec import TargetSpec
+
+Use = Callable[[Mapping[str, Way]], Awaitable[None]]
+"""Lets deliveries go these ways from now on; returns when all others are unused."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open target.
+
+    Attributes:
+        closing: set to have it closed.
+        closed: set when it is.
+    """
+
+    spec: TargetSpec
+    way: Way
+    closing: anyio.Event
+    closed: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Ways:
+    """Open targets by name. Each is opened and closed by a task of its own, so anybody may ask for it.
+
+    Args:
+        group: where these tasks run; `close` ends them.
+        data: the deployment's data folder.
+        loopback: whether the router itself listens on loopback only.
+    """
+
+    def __init__(self, group: TaskGroup, data: Path, *, loopback: bool) -> None:
+        self._group = group
+        self._data = data
+        self._loopback = loopback
+        self._open: dict[str, _Open] = {}
+
+    def all(self) -> dict[str, Way]:
+        """What is open."""
+        return {name: one.way for name, one in self._open.items()}
+
+    async def exchange(self, specs: Mapping[str, TargetSpec], use: Use) -> None:
+        """Open these targets, and close those that are not among them; what has not changed stays as it is.
+
+        A target that has changed is closed before it is opened again: two of them may want the same file.
+        Meanwhile its deliveries wait.
+
+        Raises:
+            ConfigurationError: one cannot be opened; all is as it was before.
+        """
+        before = {name: one.spec for name, one in self._open.items()}
+        try:
+            await self._become(specs, use)
+        except ConfigurationError:
+            await self._become(before, use)
+            raise
+
+    async def close(self) -> None:
+        """Close all of them. Nobody may use them any more."""
+        closing, self._open = list(self._open.values()), {}
+        for one in closing:
+            await _close(one)
+
+    async def _become(self, specs: Mapping[str, TargetSpec], use: Use) -> None:
+        staying = {name: one for name, one in self._open.items() if specs.get(name) == one.spec}
+        going = [one for name, one in self._open.items() if name not in staying]
+        if going:
+            await use({name: one.way for name, one in staying.items()})
+        self._open = staying
+        for one in going:
+            await _close(one)
+        for name, spec in specs.items():
+            if name not in self._open:
+                self._open[name] = await self._group.start(self._keep, name, spec)
+        await use(self.all())
+
+    async def _keep(self, name: str, spec: TargetSpec, *, task_status: TaskStatus[_Open]) -> None:
+        """Have a target open until it is closed."""
+        kind = installed_kinds().kind(spec.kind)
+        opened: _Open | None = None
+        try:
+            retry = spec.retry
+            surroundings = Surroundings(name, self._data, self._loopback, frozenset(retry.reject))
+            async with kind.open(spec.settings, surroundings) as target:
+                policy = Policy(
+                    attempts=retry.attempts, within=retry.within, first=retry.first, most=retry.most
+                )
+                way = Way(target, policy, spec.concurrency or target.concurrency, spec.rate)
+                opened = _Open(spec, way, anyio.Event())
+                task_status.started(opened)
+                await opened.closing.wait()
+        except Exception:
+            if opened is None:
+                raise
+            log.exception("target.unclosed", target=name)  # it has done its work: no reason to end the router
+        finally:
+            if opened is not None:
+                opened.closed.set()
+
+
+async def _close(one: _Open) -> None:
+    one.closing.set()
+    await one.closed.wait()
