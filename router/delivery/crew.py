@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from router.delivery.limits import Bucket
 from router.delivery.retry import Policy
 from router.delivery.settler import Settler
 from router.store.base import Delivery, Store, StoreError
-from router.targets.base import Cause, RetryLater, Target
+from router.targets.base import Cause, Lingering, RetryLater, Target
 
 PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
@@ -69,6 +70,7 @@ class Crew:
         self._name = name
         self._tools = tools
         self._bucket = None if way.rate is None else Bucket(way.rate)
+        self._linger = way.target.linger if isinstance(way.target, Lingering) else 0.0
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting = anyio.CancelScope()
         self._probe: Sequence[Delivery] | None = None
@@ -100,13 +102,14 @@ class Crew:
         async with self._turn:
             if self._stopping:
                 return ()
-            deliveries: Sequence[Delivery] = ()
+            deliveries: list[Delivery] = []
             with anyio.CancelScope() as self._waiting:
                 try:
-                    deliveries = await self._claim(await self._admitted())
+                    await self._claim(deliveries, await self._admitted())
                 except StoreError as error:
                     log.error("delivery.unreadable", target=self._name, error=error.message)
-                    await self._tools.time.sleep_until(self._tools.time.now() + PAUSE)
+                    if not deliveries:
+                        await self._tools.time.sleep_until(self._tools.time.now() + PAUSE)
             if deliveries and self.breaker.mode is Mode.HALF_OPEN:
                 self._probe = deliveries
             return deliveries
@@ -127,14 +130,29 @@ class Crew:
                     return most
                 await time.sleep_until(now + max(self._bucket.wait(), TICK))
 
-    async def _claim(self, most: int) -> Sequence[Delivery]:
-        taken: Sequence[Delivery] = ()
+    async def _claim(self, taken: list[Delivery], most: int) -> None:
+        """Take up to `most`. What is `taken` stays taken, whatever ends the wait for more."""
         try:
-            taken = await self._tools.store.claim(self._name, most)
+            taken += await self._tools.store.claim(self._name, most)
+            if self._linger and len(taken) < most:
+                await self._linger_for(taken, most)
         finally:
             if self._bucket is not None:
                 self._bucket.give_back(most - len(taken))
-        return taken
+
+    async def _linger_for(self, taken: list[Delivery], most: int) -> None:
+        """Wait for more, but not for long."""
+        until = self._tools.time.now() + self._linger
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._end_at, until, group.cancel_scope)
+            with contextlib.suppress(StoreError):  # the next claim will say so
+                while len(taken) < most:
+                    taken += await self._tools.store.claim(self._name, most - len(taken))
+            group.cancel_scope.cancel()
+
+    async def _end_at(self, when: float, scope: anyio.CancelScope) -> None:
+        await self._tools.time.sleep_until(when)
+        scope.cancel()
 
     # -- trying ---------------------------------------------------------------------------------------------
 

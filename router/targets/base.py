@@ -117,6 +117,17 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class Lingering(Protocol):
+    """A target for which it pays to wait until a batch is full.
+
+    Attributes:
+        linger: seconds that the first message of a batch waits for others at most.
+    """
+
+    linger: float
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a kind may know of the router that its target lives in.

@@ -1,20 +1,20 @@
-"""The `http` kind: one request for each message, to one address."""
+"""The `http` kind: requests to one address, one for each message or for a batch of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from router import __version__
 from router.clock import Clock, SystemClock
 from router.config.environment import Secret
 from router.config.units import Duration
 from router.events import Event
-from router.events.http import encode_binary, encode_structured
+from router.events.http import encode_batch, encode_binary, encode_structured
 from router.targets.answers import outcome_of
 from router.targets.base import (
     REJECTING,
@@ -25,6 +25,7 @@ from router.targets.base import (
     Surroundings,
     Target,
 )
+from router.targets.batches import LINES, Batch, key_of, lines_of
 from router.targets.sender import Sender, SendError, open_sender
 
 Headers = dict[str, str]
@@ -72,6 +73,8 @@ class HttpSettings(BaseModel):
             event as JSON, `binary` its payload with the attributes in headers, `data` the payload alone.
             A transformed body is sent as it is, whatever stands here.
         timeout: seconds for everything, from the connection to the answer's last byte.
+        batch: several events in one request; None for one request each. `structured` makes a CloudEvents
+            batch of them, `data` JSON lines.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -81,12 +84,22 @@ class HttpSettings(BaseModel):
     headers: Annotated[dict[str, Secret], AfterValidator(_vetted_headers)] = {}
     format: Literal["structured", "binary", "data"] = "structured"
     timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    batch: Batch | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.batch is not None and self.format == "binary":
+            raise ValueError("a request in the format binary carries one event; choose structured or data")
+        return self
 
 
 class HttpTarget:
-    """Sends messages to one address."""
+    """Sends messages to one address.
 
-    batch = 1
+    Attributes:
+        linger: see `router.targets.base.Lingering`.
+    """
+
     concurrency = 16
 
     def __init__(
@@ -98,17 +111,34 @@ class HttpTarget:
         self._sender = sender
         self._clock = clock
         self._reject = reject
+        self.batch = 1 if settings.batch is None else settings.batch.size
+        self.linger = 0.0 if settings.batch is None else settings.batch.linger
 
     async def deliver(self, messages: Sequence[Message]) -> list[Outcome]:
         """See `Target.deliver`."""
-        return [await self._deliver(message) for message in messages]
+        if self._settings.batch is None:
+            return [await self._send(message.id, *self._content(message)) for message in messages]
+        if self._settings.format == "data":
+            return await self._deliver_together(messages)
+        # No transformed body is a CloudEvent: each goes alone.
+        bodies = {id(one): await self._send(one.id, *self._content(one)) for one in messages if one.body}
+        events = [one for one in messages if not one.body]
+        rest = iter(await self._deliver_together(events) if events else ())
+        return [bodies[id(one)] if one.body else next(rest) for one in messages]
 
-    async def _deliver(self, message: Message) -> Outcome:
+    async def _deliver_together(self, messages: Sequence[Message]) -> list[Outcome]:
+        """In one request; where that is refused, in halves, until what is wrong with it stands alone."""
+        outcome = await self._send(key_of(messages), *self._batch(messages))
+        if len(messages) == 1 or not isinstance(outcome, Rejected):
+            return [outcome] * len(messages)
+        middle = len(messages) // 2
+        first = await self._deliver_together(messages[:middle])
+        return first + await self._deliver_together(messages[middle:])
+
+    async def _send(self, key: str, content_headers: Headers, content: bytes) -> Outcome:
         settings = self._settings
-        content_headers, content = self._content(message)
         # Idempotency-Key: draft-ietf-httpapi-idempotency-key-header; webhook-id: Standard Webhooks 1.0.0.
-        own = {"idempotency-key": message.id, "webhook-id": message.id}
-        headers = content_headers | own | self._headers
+        headers = content_headers | {"idempotency-key": key, "webhook-id": key} | self._headers
         try:
             reply = await self._sender.send(settings.method, self._url, headers, content, settings.timeout)
         except SendError as error:
@@ -127,6 +157,11 @@ class HttpTarget:
                 return encode_binary(message.event)
             case "data":
                 return _payload(message.event)
+
+    def _batch(self, messages: Sequence[Message]) -> tuple[Headers, bytes]:
+        if self._settings.format == "data":
+            return {"content-type": LINES}, lines_of(messages)
+        return encode_batch(message.event for message in messages)
 
 
 def _payload(event: Event) -> tuple[Headers, bytes]:

@@ -182,12 +182,27 @@ def _unknown(entry: Entry, word: str, registry: Registry, report: Report) -> Non
     known = [*registry, *Handling.model_fields]
     if any(key in registry for key in entry.value):
         what = f"unknown key {word!r}"
-        hint = did_you_mean(word, known) or f"beside its kind, a target has {_listed(Handling.model_fields)}"
+        hint = (
+            _belongs_under(entry, word, registry)
+            or did_you_mean(word, known)
+            or f"beside its kind, a target has {_listed(Handling.model_fields)}"
+        )
     else:
         what = f"there is no kind of target called {word!r}"
         hint = did_you_mean(word, known) or f"the kinds here are {', '.join(registry)}"
     where = ".".join(map(str, entry.path))
     report.add(entry.document, (*entry.path, word), "unknown-key", f"{where}: {what}", hint, key=True)
+
+
+def _belongs_under(entry: Entry, word: str, registry: Registry) -> str:
+    """A hint for a kind's own setting that stands beside the kind."""
+    for kind in entry.value:
+        try:
+            if kind in registry and word in registry.kind(kind).settings.model_fields:
+                return f"it belongs under {kind}"
+        except KindError:
+            continue  # told where the kind stands
+    return ""
 
 
 def _listed(words: Iterable[str]) -> str:

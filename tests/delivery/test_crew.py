@@ -11,7 +11,7 @@ import pytest
 from router.delivery.breaker import Breaker, Mode
 from router.delivery.engine import Way
 from router.delivery.retry import Policy
-from router.store.base import Delivery, State
+from router.store.base import Delivery, State, StoreError
 from router.store.memory import MemoryStore
 from router.targets.base import Body, Cause, Delivered, Message, Outcome, Rejected, RetryLater
 from tests.delivery.clock import JumpingClock
@@ -366,3 +366,79 @@ class TestTheClockIsSet:
             clock.advance(0.3)
             await house.watcher.wait_for(1)
         assert len(target.seen) == 2
+
+
+class Lingers(ScriptedTarget):
+    """Waits for a full batch; remembers how long each was."""
+
+    def __init__(self, linger: float, batch: int = 10) -> None:
+        super().__init__(batch=batch)
+        self.linger = linger
+        self.sizes: list[int] = []
+
+    async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        self.sizes.append(len(messages))
+        return await super().deliver(messages)
+
+
+class TestLinger:
+    async def test_a_batch_waits_for_others_and_not_for_long(self) -> None:
+        target = Lingers(0.5)
+        async with House({"a": target}).running() as house:
+            for number in range(3):
+                await house.store.append([record(number, "a")])
+                await settle_down()
+                house.clock.advance(0.1)
+            await settle_down()
+            assert target.sizes == []
+            house.clock.advance(0.21)
+            await house.watcher.wait_for(3)
+            assert target.sizes == [3]
+
+    async def test_a_full_batch_goes_at_once(self) -> None:
+        target = Lingers(0.5)
+        async with House({"a": target}).running() as house:
+            await house.store.append([record(number, "a") for number in range(7)])
+            await settle_down()
+            await house.store.append([record(number, "a") for number in range(7, 14)])
+            await settle_down()
+            assert target.sizes == [10]
+            house.clock.advance(0.5)
+            await house.watcher.wait_for(14)
+        assert target.sizes == [10, 4]
+
+    async def test_what_waits_for_others_when_the_engine_stops_goes_out(self) -> None:
+        target = Lingers(10.0)
+        async with House({"a": target}).running() as house:
+            await house.store.append([record(number, "a") for number in range(3)])
+            await settle_down()
+            house.engine.stop()
+            await house.watcher.wait_for(3)
+        assert target.sizes == [3]
+        assert await house.store.tally() == {}
+
+    async def test_a_store_that_fails_meanwhile_costs_nothing(self) -> None:
+        class Failing(MemoryStore):
+            claims = 0
+
+            async def claim(self, target: str, most: int) -> Sequence[Delivery]:
+                self.claims += 1
+                if self.claims == 2:
+                    raise StoreError("the store cannot read")
+                return await super().claim(target, most)
+
+        clock = JumpingClock()
+        target = Lingers(10.0)
+        async with House({"a": target}, store=Failing(clock), clock=clock).running() as house:
+            await house.store.append([record(number, "a") for number in range(3)])
+            await house.watcher.wait_for(3)
+        assert target.sizes == [3]
+
+    async def test_a_rate_counts_what_lingers(self) -> None:
+        target = Lingers(0.05)
+        async with House({"a": target}, rate=20.0).running() as house:
+            await house.store.append([record(number, "a") for number in range(30)])
+            for _ in range(100):
+                await settle_down()
+                house.clock.advance(0.01)
+            assert len(target.seen) == pytest.approx(22, abs=2)

@@ -102,6 +102,8 @@ def test_the_environment_comes_in_everywhere() -> None:
          "2:30: error: targets.it.concurrency: wants a whole number, found a number"),
         ("it: {log: {}, order_by: data.x}", ("2:17: error: targets.it: unknown key 'order_by'; "
          "beside its kind, a target has retry, rate and concurrency")),
+        ("it: {http: {url: 'http://x/'}, timeout: 5s}",
+         "2:34: error: targets.it: unknown key 'timeout'; it belongs under http"),
         ("it: {log: {}, file: {path: a}}",
          "2:17: error: the target 'it' has several kinds: log and file; make two targets of it"),
         ("it: {retry: {for: 1h}}",
