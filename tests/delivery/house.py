@@ -9,7 +9,7 @@ import anyio
 
 from router.delivery.engine import Engine, Render, Way
 from router.delivery.retry import Policy
-from router.store.base import Delivery, Settlement, Store
+from router.store.base import Delivery, Settlement, State, Store
 from router.store.memory import MemoryStore
 from router.targets.base import Body, Target
 from tests.delivery.clock import JumpingClock
@@ -34,6 +34,11 @@ class Watcher:
             while len(self.settlements) < count:
                 await self._more.wait()
         return self.settlements
+
+    async def wait_for_delivered(self, count: int) -> None:
+        with anyio.fail_after(30):
+            while sum(one.state is State.DELIVERED for one in self.settlements) < count:
+                await self._more.wait()
 
 
 async def as_it_is(_: Delivery) -> Body | None:

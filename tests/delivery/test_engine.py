@@ -173,7 +173,7 @@ async def test_a_body_that_cannot_be_made_is_a_dead_letter_and_the_rest_of_the_b
 async def test_one_target_never_waits_for_another() -> None:
     class Hanging(ScriptedTarget):
         async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
-            self.seen.extend(messages)
+            await super().deliver(messages)
             await anyio.sleep_forever()
             raise AssertionError
 
@@ -191,7 +191,7 @@ async def test_stopping_lets_attempts_under_way_end() -> None:
         go_on = anyio.Event()
 
         async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
-            self.seen.extend(messages)
+            await super().deliver(messages)
             await self.go_on.wait()
             return [Delivered()]
 
@@ -272,7 +272,7 @@ async def test_a_store_that_cannot_write_loses_no_outcome() -> None:
 async def test_the_store_learns_of_an_attempt_that_takes_long_while_none_ends(tmp_path: Path) -> None:
     class Hanging(ScriptedTarget):
         async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
-            self.seen.extend(messages)
+            await super().deliver(messages)
             await anyio.sleep_forever()
             raise AssertionError
 

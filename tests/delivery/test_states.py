@@ -42,8 +42,7 @@ class Held(ScriptedTarget):
         self.go_on = anyio.Event()
 
     async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
-        self.seen.extend(messages)
-        self._arrived.set()
+        await super().deliver(messages)
         await self.go_on.wait()
         return [self.outcome]
 
