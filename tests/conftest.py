@@ -7,13 +7,20 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.receiver import Receiver
 
-settings.register_profile("default", max_examples=100, deadline=None)
+PHASES = [
+    phase for phase in Phase if phase is not Phase.explain
+]  # it takes minutes, and tells little of texts
+settings.register_profile("default", max_examples=100, deadline=None, phases=PHASES)
 settings.register_profile(
-    "thorough", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "thorough",
+    max_examples=20_000,
+    deadline=None,
+    phases=PHASES,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 """Hypothesis profiles: `pytest` takes the first, `pytest --hypothesis-profile=thorough` the second."""
 

@@ -226,6 +226,19 @@ def with_or(before: list[tuple[str, str]], alternatives: list[str], after: list[
 
 
 no_fields: Strategy[list[tuple[str, str]]] = st.just([])
+FEW = [
+    *(*["[1]", "[2]"] * 4, '["a"]', "[1, 2]", '[{"exists": false}]', '[{"exists": true}]'),
+    *('[{"exists": false}, 1]', '[{"anything-but": 1}]', '[{"numeric": [">", 1]}]', '[{"prefix": "a"}, 1]'),
+]
+"""Conditions for several fields of one object: each is met by some of the few values there."""
+few = st.builds(lambda name, conditions: (name, conditions), some(quoted("abc")), some(FEW))
+array_patterns = st.builds(
+    lambda around, below, beside: an_object([written(around, an_object(below)), *beside]),
+    some([["a"], ["b"], ["a", "b"], ["a.a"]]),
+    st.lists(few, min_size=2, max_size=3),
+    st.one_of(no_fields, no_fields, st.lists(few, max_size=1)),
+)
+"""Fields that have to match in the same elements of arrays."""
 or_patterns = st.builds(
     with_or,
     no_fields | fields,
@@ -239,7 +252,9 @@ or_patterns = st.builds(
 )
 or_as_a_name = st.builds(written, some([["$or"], ["a", "$or"]]), lists_of_conditions)
 patterns = st.one_of(
-    *[plain_patterns] * 5,
+    *[plain_patterns] * 4,
+    array_patterns,
+    array_patterns,
     or_patterns,
     st.builds(lambda name, others: an_object([name, *others]), or_as_a_name, no_fields | fields),
 )
@@ -274,7 +289,22 @@ containers = st.recursive(
     max_leaves=8,
 )
 mixed = st.lists(scalars, min_size=2, max_size=6).map(an_array)
-values = st.one_of(scalars, mixed, mixed, containers)
+records = st.lists(
+    objects(
+        some([*["1", "2"] * 4, '"a"', "[1, 2]", '[{"b": 2}]', "null", "[]"]), some(quoted("abc")), least=1
+    ),
+    min_size=2,
+    max_size=4,
+).map(an_array)
+"""What `array_patterns` are about."""
+tables = records | st.lists(objects(records, some(quoted("ab")), least=1), min_size=1, max_size=3).map(
+    an_array
+)
+values = st.one_of(scalars, mixed, mixed, containers, tables)
+
+
+array_events = objects(tables, some(quoted("ab")), least=1)
+"""Events of nothing else."""
 
 
 def deep(value: str, levels: int, around: tuple[str, str]) -> str:

@@ -15,7 +15,11 @@ from hypothesis import strategies as st
 
 from router.events import Event
 from router.patterns import EventError, Index, Pattern, parse, parse_rule, read
+from router.patterns.operators import OPERATORS
 from tests.patterns.strategies import (
+    CONDITIONS,
+    array_events,
+    array_patterns,
     beside_each_other,
     cloud_events,
     events,
@@ -66,8 +70,19 @@ def named(several: list[Pattern]) -> Asked:
     return {f"r{number}": pattern for number, pattern in enumerate(several)}
 
 
-@given(beside_each_other(patterns, quick_patterns), st.lists(events, min_size=1, max_size=4))
+def test_no_operator_is_left_out() -> None:
+    assert {*OPERATORS} <= {*CONDITIONS}
+    for written in (text for texts in CONDITIONS.values() for text in texts):
+        parse(f'{{"a": [{written}]}}')  # none is refused
+
+
+@given(beside_each_other(patterns, quick_patterns | array_patterns), st.lists(events, min_size=1, max_size=4))
 def test_strict_patterns_and_events(written: list[str], seen: list[str]) -> None:
+    check(named([parse(text) for text in written]), [event.encode() for event in seen])
+
+
+@given(st.lists(array_patterns, min_size=1, max_size=6), st.lists(array_events, min_size=1, max_size=4))
+def test_fields_that_match_in_the_same_elements(written: list[str], seen: list[str]) -> None:
     check(named([parse(text) for text in written]), [event.encode() for event in seen])
 
 
