@@ -6,51 +6,31 @@ found with it. Most events go ways that others have gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 
 from router.patterns.index.tree import Hit, Node
 
 _MOST = 100_000
 """What everything that is remembered may weigh."""
-_STEP = 10
+_STEP = 5
 """The weight of a step from some hits to one more."""
 _MANY = 16
 """Of more hits than these, it is not remembered what they find together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What hits find together.
-
-    Attributes:
-        names: of the patterns to which the branches belong.
-        branches, nodes: as in `Hit`.
-    """
-
-    names: list[str]
-    branches: tuple[int, ...]
-    nodes: tuple[Node, ...]
 
 
 class Outcomes:
     """What hits find together, as far as it is remembered.
 
     Attributes:
-        start: no hits yet.
+        start: no hits.
+        names: gives the names of the patterns to which branches belong.
     """
 
-    def __init__(self, names: Callable[[Iterable[int]], list[str]]) -> None:
-        """Remember nothing yet; `names` gives the names of the patterns to which branches belong."""
-        self.start = Found({}, self)
-        self._names = names
+    def __init__(self, names: Callable[[Collection[int]], list[str]]) -> None:
+        """Remember nothing yet."""
+        self.names = names
+        self.start = Found((), self)
         self._room = _MOST
-
-    def of(self, hits: Iterable[Hit]) -> Outcome:
-        """What these find together."""
-        hit = Hit.together([*hits])
-        self.remember(len(hit.branches))
-        return Outcome(self._names(hit.branches), hit.branches, hit.nodes)
 
     def remember(self, weight: int) -> None:
         """Make room for something, if need be by forgetting everything."""
@@ -64,14 +44,16 @@ class Found(dict[Hit, "Found"]):
     """Some hits; by each further hit what is found with it.
 
     Attributes:
-        known: what they find together, if it is known.
+        names: of the patterns to which the branches belong; None as long as it is not settled.
+        branches, nodes: as in `Hit`, as soon as it is settled.
     """
 
-    __slots__ = ("_hits", "_outcomes", "known")
+    __slots__ = ("_hits", "_outcomes", "branches", "names", "nodes")
 
-    def __init__(self, hits: dict[Hit, None], outcomes: Outcomes) -> None:
-        super().__init__()
-        self.known: Outcome | None = None
+    def __init__(self, hits: Sequence[Hit], outcomes: Outcomes) -> None:
+        self.names: list[str] | None = None
+        self.branches: tuple[int, ...] = ()
+        self.nodes: tuple[Node, ...] = ()
         self._hits = hits
         self._outcomes = outcomes
 
@@ -79,26 +61,29 @@ class Found(dict[Hit, "Found"]):
         if hit in self._hits:
             self[hit] = self
             return self
-        hits = {**self._hits, hit: None}
-        if len(hits) > _MANY:
-            return _Many(hits, self._outcomes)
-        self[hit] = further = Found(hits, self._outcomes)
+        if len(self._hits) == _MANY:
+            return _Many([*self._hits, hit], self._outcomes)
+        self[hit] = further = Found((*self._hits, hit), self._outcomes)
         self._outcomes.remember(_STEP)
         return further
 
-    def outcome(self) -> Outcome:
-        """What they find together."""
-        known = self.known
-        if known is None:
-            known = self.known = self._outcomes.of(self._hits)
-        return known
+    def settle(self) -> list[str]:
+        """Find out what the hits find together; gives the names."""
+        if self.names is not None:
+            return self.names
+        hit = self._hits[0] if len(self._hits) == 1 else Hit.together(self._hits)
+        self.branches, self.nodes = hit.branches, hit.nodes
+        self.names = names = self._outcomes.names(hit.branches)
+        self._outcomes.remember(len(hit.branches))
+        return names
 
 
 class _Many(Found):
-    """The many hits of one event."""
+    """The many hits of one event, which are not remembered."""
 
     __slots__ = ()
+    _hits: list[Hit]
 
     def __missing__(self, hit: Hit) -> Found:
-        self._hits[hit] = None
+        self._hits.append(hit)
         return self

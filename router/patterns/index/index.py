@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
-from typing import Any
 
 from router.events import Event, canonical
 from router.events.model import SPEC_ATTRIBUTES, text_of
 from router.patterns.fields import Fields, read
 from router.patterns.index.entries import Entries
-from router.patterns.index.found import Outcome, Outcomes
+from router.patterns.index.found import Outcomes
+from router.patterns.index.keyed import by_keys
 from router.patterns.index.matcher import matcher
 from router.patterns.index.recording import REFUSALS, check
 from router.patterns.index.scan import Scan
@@ -32,10 +32,11 @@ class Index:
         self._paths = entries.paths
         self._entries = entries.all
         self._careful = any(entry.nested for entry in self._entries)
-        self._root = Root.of([entry.way for entry in self._entries if not entry.nested], len(self._paths))
+        self._keyed, others = by_keys(entry.way for entry in self._entries if not entry.nested)
+        self._root = Root.of(others, len(self._paths))
         outcomes = Outcomes(self._names)
-        self._document = Text(self._root, entries, outcomes, ())
-        self._payload = Text(self._root, entries, outcomes, (_DATA,))
+        self._document = Text(self._root, entries, outcomes, self._keyed, ())
+        self._payload = Text(self._root, entries, outcomes, self._keyed, (_DATA,))
         attributes = {path[0]: field for path, field in self._paths.items() if not path[1:]}
         self._data = attributes.pop(_DATA, None)
         self._attributes = [(name, attributes.pop(name)) for name in SPEC_ATTRIBUTES if name in attributes]
@@ -68,20 +69,22 @@ class Index:
             scan = text.first.take()
             try:
                 self._fill(scan, event)
-                outcome = scan.found[0].outcome()
+                found = scan.outcome()
             except REFUSALS:
                 return self._complete(event)
             finally:
                 scan.release()
-            if not outcome.nodes:
-                return outcome.names.copy()
+            if found is not None:
+                return found.settle().copy()
         scan = text.all.take()
         try:
-            self._fill(scan, event)
-        except REFUSALS:
+            try:
+                self._fill(scan, event)
+            except REFUSALS:
+                return self._complete(event)
+            return self._answer(text, scan, event)
+        finally:
             scan.release()
-            return self._complete(event)
-        return self._answer(text, scan, event)
 
     def _fill(self, scan: Scan, event: bytes | Event) -> None:
         """Scan an event.
@@ -112,48 +115,50 @@ class Index:
         """The answer for an event that takes the complete reading."""
         fields = read(event)
         scan = self._document.all.take()
-        for path, number in self._paths.items():
-            field = fields.at(path)
-            for value, element in field.values if field else ():
-                scan.take(scan.leaves[number], value.text.encode() if isinstance(value, Number) else value)
-                if element is not None:
-                    scan.objects += (element, element)
-        return self._answer(self._document, scan, event, fields)
+        try:
+            for path, number in self._paths.items():
+                field = fields.at(path)
+                for value, element in field.values if field else ():
+                    scan.take(
+                        scan.leaves[number], value.text.encode() if isinstance(value, Number) else value
+                    )
+                    if element is not None:
+                        scan.objects += (element, element)
+            return self._answer(self._document, scan, event, fields)
+        finally:
+            scan.release()
 
     def _answer(
         self, text: Text, scan: Scan, event: bytes | Event, fields: Fields | None = None
     ) -> list[str]:
         """The answer for an event that was scanned wholly, and read completely as `fields`, if it was."""
-        try:
-            for field, hit in self._root.absences:
-                if not scan.met[field]:
-                    scan.found[0] = scan.found[0][hit]
-            outcome = scan.found[0].outcome()
-            text.learn(enough=not outcome.nodes)
-            return self._further(text, outcome, scan, event, fields)
-        finally:
-            scan.release()
-
-    def _further(
-        self, text: Text, outcome: Outcome, scan: Scan, event: bytes | Event, fields: Fields | None = None
-    ) -> list[str]:
-        """The answer with what is to be asked beyond the root of the tree."""
-        if not (outcome.nodes or text.loose):
-            return outcome.names.copy()
-        branches = {*outcome.branches}
-        for node in outcome.nodes:
+        scan.flatten()
+        for field, hit in self._root.absences:
+            if not scan.met[field]:
+                scan.add(hit)
+        found = scan.found[0]
+        names = found.settle()
+        entangled = scan.entangled
+        text.learn(enough=not (found.nodes or entangled))
+        branches = {*found.branches}
+        for node in found.nodes:
             node.collect(scan.met, branches)
-        careful = self._careful or _entangled(scan.objects)
+        for keyed in self._keyed:
+            for hit in keyed.find(scan.met):
+                branches.update(hit.branches)
+        careful = self._careful or entangled
         if careful and text.loose:
             text.loose.collect(scan.met, branches)
-        if len(branches) == len(outcome.branches):
-            return outcome.names.copy()
+        if len(branches) == len(found.branches):
+            return names.copy()
         if careful:
             return self._checked(branches, fields or read(event))
         return self._names(branches)
 
-    def _names(self, branches: Iterable[int]) -> list[str]:
+    def _names(self, branches: Collection[int]) -> list[str]:
         """The names of the patterns to which branches belong."""
+        if len(branches) == 1:
+            return [self._entries[number].name for number in branches]
         return list(dict.fromkeys(self._entries[number].name for number in sorted({*branches})))
 
     def _checked(self, branches: Iterable[int], fields: Fields) -> list[str]:
@@ -164,8 +169,3 @@ class Index:
             if entry.name not in names and (not entry.shared or branch_matches(entry.branch, fields)):
                 names[entry.name] = None
         return list(names)
-
-
-def _entangled(objects: Sequence[Any]) -> bool:
-    """Whether at one place there are several objects in which fields of one pattern stand."""
-    return len(objects) > 1 and len({*map(type, objects)}) < len(objects)

@@ -18,7 +18,7 @@ def matcher(text: Text, ask: Callable[[bytes], list[str]]) -> Callable[[bytes], 
         ask: gives the names for all other events, and while another thread is here.
     """
     scan = text.first.take()
-    decode, found = scan.decode, scan.found
+    decode, found, outcome, keyed = scan.decode, scan.found, scan.outcome, bool(scan.keyed)
     start = found[0]
     busy = False
 
@@ -31,18 +31,21 @@ def matcher(text: Text, ask: Callable[[bytes], list[str]]) -> Callable[[bytes], 
             if not event.isascii():
                 check(event)
             decode(event)
-            hits = found[0]
+            hits = outcome() if keyed else found[0]
         except REFUSALS:
             return ask(event)
         finally:
+            if keyed:
+                scan.forget()
             found[0] = start
             busy = False
         if hits is start:
             return []
-        outcome = hits.known or hits.outcome()
-        if outcome.nodes:
-            text.learn(enough=False)
-            return ask(event)
-        return outcome.names.copy()
+        if hits is not None:
+            names = hits.names or hits.settle()
+            if not hits.nodes:
+                return names.copy()
+        text.learn(enough=False)
+        return ask(event)
 
     return match

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from router.patterns.index.finders import Finder, Table, nothing
 from router.patterns.index.found import Found, Outcomes
+from router.patterns.index.keyed import Keyed
 from router.patterns.index.lookup import Lookup, flat
 from router.patterns.index.memo import LONGEST, MOST, Memo
 from router.patterns.index.numbers import Slots
@@ -27,8 +28,12 @@ Answer = Hit | Literal[False] | None
 Getter = Callable[[Any], Answer]
 """Looks a scalar up. It raises a TypeError for an array or object, as the `get` of a dict does."""
 
+_ARRAYS = frozenset((list, dict))
+
+_nothing: Getter = {}.get
+
 _Field = tuple[Getter, Getter | None, object]
-"""What is asked first for a value; what is asked if that answers None, if anything; an instance for msgspec."""
+"""What is asked first for a value; what is asked if that answers None; an instance of the field's type."""
 
 
 class Scan:
@@ -36,25 +41,28 @@ class Scan:
 
     Attributes:
         found: at its one place, what was found so far.
-        met: the scalars of the fields that are asked for later, by their numbers.
+        met: the values of the fields that are asked for later, by their numbers.
         leaves: a type for each field.
         take: takes a value of a field, given its type; gives an instance.
         decode: takes all values of an event as JSON text; raises one of `REFUSALS` if it cannot.
         objects: as in `Reader`.
+        keyed: what the values of several fields are looked up in together.
     """
 
-    __slots__ = ("_fields", "_idle", "_start", "decode", "found", "leaves", "met", "objects", "take")
+    __slots__ = ("_fields", "_idle", "_start", "decode", "found", "keyed", "leaves", "met", "objects", "take")
 
     def __init__(
         self,
         lookups: Sequence[Lookup[Hit] | None],
         kept: Collection[int],
+        keyed: Sequence[Keyed],
         outcomes: Outcomes,
         idle: list[Scan],
     ) -> None:
         """Look up values at the root of the tree, by the fields' numbers, and keep those of some fields."""
         self._start = outcomes.start
         self._idle = idle
+        self.keyed = keyed
         self.found: list[Found] = [self._start]
         self.met: dict[int, list[Any]] = {field: [] for field in kept}
         self.objects: list[Any] = []
@@ -65,21 +73,56 @@ class Scan:
         for field, lookup in enumerate(lookups):
             self._attach(field, lookup, remember=True)
 
+    @property
+    def entangled(self) -> bool:
+        """Whether at one place there are several objects in which fields of one pattern stand."""
+        return len(self.objects) > 1 and len({*map(type, self.objects)}) < len(self.objects)
+
+    def add(self, hit: Hit) -> None:
+        """Add what was found."""
+        self.found[0] = self.found[0][hit]
+
+    def outcome(self) -> Found | None:
+        """All that was found; None if more of the event has to be known."""
+        if self.keyed:
+            if self.entangled:
+                return None
+            try:
+                hits = [hit for keyed in self.keyed for hit in keyed.find(self.met)]
+            except TypeError:  # an array among the values
+                return None
+            for hit in hits:
+                self.add(hit)
+        found = self.found[0]
+        found.settle()
+        return None if found.nodes else found
+
+    def flatten(self) -> None:
+        """Replace arrays among the values by the scalars in them."""
+        for values in self.met.values():
+            if not _ARRAYS.isdisjoint(map(type, values)):
+                values[:] = flat(values)
+
     def release(self) -> None:
         """Forget the event, and let others use the scan."""
+        self.forget()
+        self._idle.append(self)
+
+    def forget(self) -> None:
+        """Forget the event."""
         self.found[0] = self._start
         if self.objects:
             self.objects.clear()
         for values in compress(self.met.values(), self.met.values()):
             values.clear()
-        self._idle.append(self)
 
     def _attach(self, field: int, lookup: Lookup[Hit] | None, *, remember: bool) -> None:
         """Say how a field's values are looked up, and whether what strings find is remembered."""
         leaf = self.leaves[field]
         learn: Getter | None = None
+        keep = self.met[field].append if field in self.met else None
         if lookup is None:
-            get = _by_kind(nothing, nothing, nothing, self.found)
+            get = keep or _nothing
         elif isinstance(lookup.string, Table) and lookup.number is lookup.literal is nothing:
             get = lookup.string.cell
         elif isinstance(lookup.number, Slots):
@@ -90,8 +133,8 @@ class Scan:
             known = _Known(lookup.string, partial(self._attach, field, lookup, remember=False))
             get = known.get
             learn = _by_kind(known.look_up, lookup.number, lookup.literal, self.found)
-        if field in self.met:
-            get, learn = _keeping(self.met[field].append, learn or get), None
+        if lookup and keep:
+            get, learn = _keeping(keep, learn or get), None
         self._fields[leaf] = get, learn, leaf()
 
 
@@ -181,6 +224,7 @@ class Scans:
         shared: Collection[Segments],
         lookups: Sequence[Lookup[Hit] | None],
         kept: Collection[int],
+        keyed: Sequence[Keyed],
         outcomes: Outcomes,
     ) -> None:
         """Scan for the fields that are looked up or kept."""
@@ -188,6 +232,7 @@ class Scans:
         self._shared = shared
         self._lookups = lookups
         self._kept = kept
+        self._keyed = keyed
         self._outcomes = outcomes
         self._idle: list[Scan] = []
 
@@ -195,7 +240,7 @@ class Scans:
         """One that nobody else uses. If no `Reader` reads its fields, it refuses to decode anything."""
         with suppress(IndexError):  # no two threads can pop the same
             return self._idle.pop()
-        scan = Scan(self._lookups, self._kept, self._outcomes, self._idle)
+        scan = Scan(self._lookups, self._kept, self._keyed, self._outcomes, self._idle)
         with suppress(UnreadableError):
             reader = Reader(self._paths, scan.leaves, self._shared, scan.take)
             scan.decode, scan.objects = reader.decode, reader.objects

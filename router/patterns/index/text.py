@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from router.patterns.index.entries import Entries
 from router.patterns.index.found import Outcomes
+from router.patterns.index.keyed import Keyed
 from router.patterns.index.recording import Segments
 from router.patterns.index.scan import Scans
 from router.patterns.index.tree import Node, Root
@@ -21,7 +24,9 @@ class Text:
             other array elements than those that the other fields have chosen. None if there are none.
     """
 
-    def __init__(self, root: Root, entries: Entries, outcomes: Outcomes, prefix: Segments) -> None:
+    def __init__(
+        self, root: Root, entries: Entries, outcomes: Outcomes, keyed: Sequence[Keyed], prefix: Segments
+    ) -> None:
         """Get ready for texts that hold the paths which begin with a prefix."""
         cut = len(prefix)
         paths = {
@@ -31,9 +36,10 @@ class Text:
         loose = [entry.loose_way for entry in entries.all if entry.loose_in(prefix)]
         absent = {field for field, _ in root.absences}
         behind = root.later | {test.field for way in loose for test in way.tests}
+        keys = {field for one in keyed for field in one.fields}
         self.loose = Node(loose) if loose else None
-        self.first = Scans(paths, (), root.lookups, (), outcomes)
-        self.all = Scans(paths, shared, root.lookups, behind | absent, outcomes)
+        self.first = Scans(paths, shared if keys else (), root.lookups, keys, keyed, outcomes)
+        self.all = Scans(paths, shared, root.lookups, behind | absent | keys, keyed, outcomes)
         self._simple = not (loose or absent)
         self.briefly = self._simple
 

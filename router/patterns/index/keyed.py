@@ -1,0 +1,87 @@
+"""Branches that ask several fields for one string each: found at once, by those strings together.
+
+However many there are, and however few values their fields have, each by itself: no field has to tell them
+apart alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, product
+from math import prod
+from typing import Any
+
+from router.patterns.index.tree import Hit, Met, Way
+
+_FEW = 8
+"""So few branches rather go by the tree: for these, it is not worth while to read all their fields."""
+_MOST_KEYS = 16
+"""For one branch."""
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """Branches that ask the same fields.
+
+    Attributes:
+        hits: what strings of these fields find, in the same order.
+    """
+
+    fields: tuple[int, ...]
+    hits: dict[Key, Hit]
+
+    def find(self, met: Met) -> Sequence[Hit]:
+        """What the fields' values find."""
+        values = [met[field] for field in self.fields]
+        key = tuple(chain.from_iterable(values))
+        if len(key) > len(values):
+            return self._find_among(values)
+        hit = self.hits.get(key) if all(values) else None
+        return () if hit is None else (hit,)
+
+    def _find_among(self, values: Sequence[Sequence[Any]]) -> Sequence[Hit]:
+        strings = [{value for value in some if isinstance(value, str)} for some in values]
+        if prod(map(len, strings)) > len(self.hits):
+            return [
+                hit
+                for key, hit in self.hits.items()
+                if all(text in some for text, some in zip(key, strings, strict=True))
+            ]
+        return [self.hits[key] for key in product(*strings) if key in self.hits]
+
+
+def by_keys(ways: Iterable[Way]) -> tuple[list[Keyed], list[Way]]:
+    """Those of these ways that can be keyed, and are enough to be worth while; and the rest."""
+    rest: list[Way] = []
+    alike: dict[tuple[int, ...], list[Way]] = defaultdict(list)
+    for way in ways:
+        keys = prod(len(test.texts) for test in way.tests)
+        if len(way.tests) > 1 and all(test.plain for test in way.tests) and keys <= _MOST_KEYS:
+            alike[tuple(sorted(test.field for test in way.tests))].append(way)
+        else:
+            rest.append(way)
+    found = []
+    for fields, several in alike.items():
+        if len(several) > _FEW:
+            found.append(_of(fields, several))
+        else:
+            rest += several
+    return found, rest
+
+
+def _of(fields: tuple[int, ...], ways: Iterable[Way]) -> Keyed:
+    branches: dict[Key, list[int]] = defaultdict(list)
+    for way in ways:
+        for key in _keys(way):
+            branches[key].append(way.branch)
+    return Keyed(fields, {key: Hit(several, ()) for key, several in branches.items()})
+
+
+def _keys(way: Way) -> list[Key]:
+    """All strings that a way asks its fields for, in the order of the fields."""
+    tests = sorted(way.tests, key=lambda test: test.field)
+    return [*product(*(test.texts for test in tests))]
