@@ -16,16 +16,15 @@ from hypothesis import strategies as st
 from router.events import Event
 from router.patterns import EventError, Index, Pattern, parse, parse_rule, read
 from router.patterns.operators import OPERATORS
+from tests.patterns.rule_strategies import cloud_events, rules
 from tests.patterns.strategies import (
     CONDITIONS,
     array_events,
     array_patterns,
     beside_each_other,
-    cloud_events,
     events,
     patterns,
     quick_patterns,
-    rules,
     some,
 )
 
