@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,8 @@ from router.delivery.engine import Engine
 from router.duplicates.sieve import Sieve
 from router.duplicates.window import Window
 from router.errors import ConfigurationError
+from router.operations.address import Address, published, reachable
+from router.operations.desk import Desk, Live
 from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
 from router.settings import Settings, is_loopback
@@ -30,6 +34,8 @@ from router.store.base import Store
 from router.store.sqlite import SqliteStore
 from router.upkeep import Bounds, Upkeep
 from router.ways import Ways
+from router.web.api import BASE, api
+from router.web.api_access import Access
 from router.web.app import Front, build
 from router.web.ingest import Ingest
 from router.web.server import Server, listen, url_of
@@ -75,6 +81,8 @@ class Router:
         store: what it holds.
         service: what it does with requests.
         engine: what it does with deliveries.
+        desk: what it does for operators.
+        address: how these reach it.
     """
 
     def __init__(
@@ -92,8 +100,18 @@ class Router:
         self.service = service
         self.engine = engine
         self._parts = parts
+        self._host = parts.settings.host  # a reload changes the settings, and not where it listens
         self._upkeep = upkeep
         self._ways = ways
+        live = Live(
+            conditions=engine.conditions,
+            complaints=service.complaints,
+            accepted=parts.observer.accepted,
+            redriven=engine.look,
+            now=engine.now,
+        )
+        self.desk = Desk(store, parts.clock, lambda: self.deployment, live)
+        self.address = Address(url=reachable(url), token=secrets.token_urlsafe(32), pid=os.getpid())
         self._front = Front(self._application())
         self._server = Server(self._front)
         self._reloading = anyio.Lock()
@@ -106,6 +124,7 @@ class Router:
 
     async def stop(self) -> None:
         """Take no new request; return when requests and attempts under way have ended."""
+        self.desk.close()
         self._server.should_exit = True
         await self._ended.wait()
 
@@ -160,7 +179,9 @@ class Router:
             source = SOURCES[setting.kind]()
             door = Ingest(setting.name, source, self.service, self._parts.clock, self._parts.settings.body)
             doors |= dict.fromkeys(setting.paths, door)
-        return build(doors, self.service.complaints, self._parts.clock)
+        access = Access(self.address.token, loopback=is_loopback(self._host))
+        mounted = {BASE: api(self.desk, access, self._parts.clock)}
+        return build(doors, self.service.complaints, self._parts.clock, mounted)
 
 
 @asynccontextmanager
@@ -205,10 +226,36 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
         await service.use(parts.deployment)
         await ways.exchange(parts.deployment.targets, engine.reload)
         router = Router(parts, url_of(listening), store, service, engine, upkeep, ways)
+        await stack.enter_async_context(router.desk)
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(router.run, [listening])
-        yield router
+        with published(parts.data, router.address):
+            yield router
         await router.stop()
+
+
+@asynccontextmanager
+async def offline(data: Path, read: Callable[[], Deployment] | None = None) -> AsyncIterator[Desk]:
+    """The desk over the store of a router that does not run; no router can start meanwhile.
+
+    Args:
+        data: the router's data folder.
+        read: reads today's rules and targets, once the store is open; None where nobody needs them.
+
+    Raises:
+        ConfigurationError: there is no store; it is in use (`FolderInUseError`); it cannot be opened, or the
+            rules are broken.
+    """
+    if not (data / "lock").exists():
+        raise ConfigurationError(f"{data} is no router's data folder; name it with --data")
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        store = SqliteStore(data, clock)
+        stack.push_async_callback(store.close)
+        deployment = None if read is None else read()
+        if deployment is not None:
+            await store.remember(deployment.version, deployment.text)
+        yield await stack.enter_async_context(Desk(store, clock, lambda: deployment, None))
 
 
 def _what_counts(parts: Parts) -> tuple[object, ...]:

@@ -52,9 +52,9 @@ def load(paths: Sequence[Path], environ: Mapping[str, str] = os.environ) -> Load
     settings, deployment = read(places, environ, report)
     report.raise_for_errors()
     assert deployment is not None
-    return Loaded(deployment, settings, _home(places[0]) / "data", report.problems)
+    return Loaded(deployment, settings, home_of(places[0]) / "data", report.problems)
 
 
-def _home(place: Path) -> Path:
-    """The deployment's folder: a file's own, and the one around `rules/` or `targets/`."""
+def home_of(place: Path) -> Path:
+    """A deployment's folder: a file's own, and the one around `rules/` or `targets/`."""
     return place.resolve().parent if place.is_file() or place.resolve().name in PARTS else place

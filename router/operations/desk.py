@@ -37,12 +37,14 @@ class Live:
         conditions: how each target fares.
         complaints: why senders are turned away; empty if they are not.
         accepted: to be told what was stored.
+        redriven: to be told that deliveries have come to be due.
         now: the time by which retries are due, seconds since the epoch.
     """
 
     conditions: Callable[[], Mapping[str, Breaker]]
     complaints: Callable[[], Sequence[str]]
     accepted: Callable[[Sequence[int], Sequence[Record]], None]
+    redriven: Callable[[], None]
     now: Callable[[], float]
 
 
@@ -105,7 +107,10 @@ class Desk:
         deployment = self._deployment()
         now = self.clock.now() if self._live is None else self._live.now()
         targets = None if deployment is None else deployment.targets.keys()
-        return await deliveries.redrive(self.store, change, now, targets)
+        changed = await deliveries.redrive(self.store, change, now, targets)
+        if self._live is not None:
+            self._live.redriven()
+        return changed
 
     async def drop(self, change: Drop) -> Changed:
         """See `Operations.drop`."""

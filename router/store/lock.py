@@ -11,7 +11,18 @@ from router.errors import ConfigurationError
 
 
 class FolderInUseError(ConfigurationError):
-    """Another process holds this data folder."""
+    """Another process holds this data folder.
+
+    Attributes:
+        holder: its process id; None where it could not be written down.
+    """
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        self.holder = int(holder) if holder.isdecimal() else None
+        named = holder if self.holder is not None else "unknown"
+        super().__init__(
+            f"{folder} is in use by process {named}; stop that router, or give this one another folder"
+        )
 
 
 class FolderLock:
@@ -28,11 +39,9 @@ class FolderLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.seek(0)
-            holder = self._file.read().decode("ascii", "replace").strip() or "unknown"
+            holder = self._file.read().decode("ascii", "replace").strip()
             self._file.close()
-            raise FolderInUseError(
-                f"{folder} is in use by process {holder}; stop that router, or give this one another folder"
-            ) from None
+            raise FolderInUseError(folder, holder) from None
         with contextlib.suppress(OSError):  # it only tells others who holds it: a full disk may lack it
             self._file.truncate(0)
             self._file.write(b"%d\n" % os.getpid())

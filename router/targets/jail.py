@@ -17,8 +17,8 @@ from router.errors import ConfigurationError
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 
 
-_STORE: Final = re.compile(r"(?:lock|events|deliveries\.sqlite.*)\Z", re.DOTALL | re.IGNORECASE)
-"""What the store keeps in the data folder; a file system may take upper and lower case for the same."""
+_STORE: Final = re.compile(r"(?:lock|events|deliveries\.sqlite.*|api\.json.*)\Z", re.DOTALL | re.IGNORECASE)
+"""What the router itself keeps in the data folder; a file system may take upper and lower case for the same."""
 
 
 class JailError(ConfigurationError):

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.clock import Clock, SystemClock
@@ -34,6 +34,7 @@ def build(
     doors: Mapping[str, ASGIApp],
     complaints: Callable[[], Sequence[str]] = list,
     clock: Clock | None = None,
+    mounted: Mapping[str, ASGIApp] | None = None,
 ) -> ASGIApp:
     """The application.
 
@@ -42,12 +43,14 @@ def build(
             query must carry for this door (`/v1/{bucket}/?result`).
         complaints: why senders are turned away now; nothing where they are not.
         clock: for the log; the machine's own where nothing is said.
+        mounted: what answers everything below a path.
     """
     direct = {path: door for path, door in doors.items() if not set(path) & {"{", "?"}}
     app = Starlette(
         routes=[
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", partial(_ready, complaints), methods=["GET"]),
+            *(Mount(path, inner) for path, inner in (mounted or {}).items()),
             *(Route(path, _Keyed(keyed), methods=["POST"]) for path, keyed in _by_path(doors).items()),
         ],
         exception_handlers={

@@ -66,6 +66,7 @@ class House:
                     conditions=dict,
                     complaints=lambda: self.complaints,
                     accepted=self._tell,
+                    redriven=lambda: None,
                     now=self.clock.now,
                 )
                 if live
