@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.patterns.fields import read
 from router.patterns.jsontext import printable, quoted
-from router.patterns.match import Choice, branch_matches, matches
+from router.patterns.match import branch_matches, matches, possible
 from router.patterns.nearmiss import near_miss
 from router.patterns.nodes import Branch
 
@@ -104,7 +104,7 @@ def explain(pattern: Pattern, event: str | bytes | Mapping[str, Any] | Event) ->
 
 def _verdicts(branch: Branch, event: Fields) -> tuple[Verdict, ...]:
     """A verdict for each field of a branch."""
-    alone = {field.segments: Choice(field, event).possible for field in branch.fields}
+    alone = {field.segments: possible(field, event) for field in branch.fields}
     if all(alone.values()) and not branch_matches(branch, event):
         at = _first_that_disagrees(branch, event)
         near = _disagreement(branch.fields[: at + 1], event)

@@ -1,8 +1,11 @@
-"""An event read once: its leaves by path, each with the array elements it stands in."""
+"""An event read once: its leaves by path, each with the array elements it stands in.
+
+Paths are laid out when somebody asks for them: an event is mostly what no pattern asks about.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from router.events import Event, EventError
@@ -15,8 +18,11 @@ if TYPE_CHECKING:
 
     from router.patterns.values import Value
 
+CONTAINERS = frozenset({dict, Object, list})
+"""What is no leaf. A `dict` is an object whose keys stand once and have no dots; an `Object` is any."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(slots=True, eq=False)
 class Element:
     """An object or array that stands in an array.
 
@@ -38,18 +44,35 @@ class Element:
             element = element.parent
 
 
-@dataclass(slots=True, eq=False)
 class Fields:
     """The values at one path of an event, and the fields below it.
 
     Attributes:
-        values: every leaf at this path, with the innermost element it stands in (None: no array of
-            objects around it). Scalars that stand directly in an array carry only what encloses that array.
-        below: the fields below, by the next key; a key with dots is several.
+        raw: what was read at this path, in the event's order: leaves, lists, and objects as `CONTAINERS` has
+            them, each with the innermost element it stands in (None: no array of objects around it).
     """
 
-    values: list[tuple[Value, Element | None]] = field(default_factory=list)
-    below: dict[str, Fields] = field(default_factory=dict)
+    __slots__ = ("_below", "_values", "raw")
+
+    def __init__(self) -> None:
+        self.raw: list[tuple[Any, Element | None]] = []
+        self._values: list[tuple[Value, Element | None]] | None = None
+        self._below: dict[str, Fields] = {}
+
+    @property
+    def values(self) -> list[tuple[Value, Element | None]]:
+        """Every leaf at this path, with the innermost element it stands in.
+
+        Scalars that stand directly in an array carry only what encloses that array.
+        """
+        return self._lay_out() if self._values is None else self._values
+
+    @property
+    def below(self) -> dict[str, Fields]:
+        """The fields below, by the next key; a key with dots is several."""
+        if self._values is None:
+            self._lay_out()
+        return self._below
 
     def at(self, segments: tuple[str, ...]) -> Fields | None:
         """The field at a path from here, or None."""
@@ -61,15 +84,35 @@ class Fields:
             found = below
         return found
 
-    def descend(self, key: str) -> Fields:
-        """The field under a key, made if need be; `a.b` is `b` under `a`."""
-        found = self
-        for segment in key.split(".") if "." in key else (key,):
-            below = found.below.get(segment)
-            if below is None:
-                below = found.below[segment] = Fields()
-            found = below
-        return found
+    def _lay_out(self) -> list[tuple[Value, Element | None]]:
+        """Part what was read into leaves and what is below. Without recursion: events come from outside."""
+        values = self._values = []
+        waiting = self.raw[::-1]
+        while waiting:
+            value, element = waiting.pop()
+            kind = type(value)
+            if kind is dict:
+                for key, member in value.items():
+                    self._put(key, member, element)
+            elif kind is Object:
+                for key, member in value:
+                    first, dot, rest = key.partition(".")
+                    self._put(first, Object([(rest, member)]) if dot else member, element)
+            elif kind is list:
+                array = id(value)
+                for index in range(len(value) - 1, -1, -1):
+                    member = value[index]
+                    inside = type(member) in CONTAINERS
+                    waiting.append((member, Element(array, index, element) if inside else element))
+            else:
+                values.append((value, element))
+        return values
+
+    def _put(self, key: str, value: Any, element: Element | None) -> None:
+        below = self._below.get(key)
+        if below is None:
+            below = self._below[key] = Fields()
+        below.raw.append((value, element))
 
 
 def read(event: str | bytes | Mapping[str, Any] | Event) -> Fields:
@@ -85,49 +128,56 @@ def read(event: str | bytes | Mapping[str, Any] | Event) -> Fields:
     """
     root = Fields()
     if isinstance(event, Event):
-        for name, text in event.attributes().items():
-            root.descend(name).values.append((text, None))
+        members: list[tuple[str, Any]] = [*event.attributes().items()]
         if event.data is not None:
-            _flatten(_json(event.data) if event.is_json else text_of(event.data), root.descend("data"))
+            members.append(("data", _json(event.data) if event.is_json else text_of(event.data)))
+        root.raw.append((_members(members), None))
         return root
     value = _json(event) if isinstance(event, str | bytes) else _python(event)
-    if not isinstance(value, Object):
+    if type(value) is not dict and not isinstance(value, Object):
         raise EventError("The event is not a JSON object.")
-    _flatten(value, root)
+    root.raw.append((value, None))
     return root
 
 
 def _json(text: str | bytes) -> Any:
     try:
-        return read_json(text)
+        return _not_too_deep(read_json(text, _members))
     except JSONError as problem:
         raise EventError(f"The event is not JSON: {problem.reason} (character {problem.offset}).") from None
 
 
 def _python(value: Any) -> Any:
     try:
-        return from_python(value)
+        return _not_too_deep(from_python(value))
     except NotJSONError as problem:
         raise EventError(f"The event is not JSON: {problem}.") from None
 
 
-def _flatten(value: Any, into: Fields) -> None:
-    """Put every leaf of a value where it belongs. Without recursion: events come from outside."""
-    arrays = 0
-    waiting: list[tuple[Any, Fields, Element | None, int]] = [(value, into, None, 1)]
-    while waiting:
-        value, into, element, depth = waiting.pop()
-        if depth > DEEPEST and isinstance(value, Object | list):
-            raise EventError(f"The event is nested deeper than {DEEPEST:,} levels.")
-        if isinstance(value, Object):
-            members = [(member, into.descend(key), element, depth + 1) for key, member in value]
-            waiting += reversed(members)
-        elif isinstance(value, list):
-            arrays += 1
-            for index in range(len(value) - 1, -1, -1):
-                member = value[index]
-                inside = isinstance(member, Object | list)
-                around = Element(arrays, index, element) if inside else element
-                waiting.append((member, into, around, depth + 1))
-        else:
-            into.values.append((value, element))
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Object:
+    """An object as `CONTAINERS` has it."""
+    members = dict(pairs)
+    return members if len(members) == len(pairs) and "." not in "".join(members) else Object(pairs)
+
+
+def _not_too_deep(value: Any) -> Any:
+    """The same value.
+
+    Raises:
+        EventError: it is nested deeper than `DEEPEST`.
+    """
+    level = [value] if type(value) in CONTAINERS else []
+    for _ in range(DEEPEST):
+        if not level:
+            return value
+        level = [inner for outer in level for inner in _inside(outer) if type(inner) in CONTAINERS]
+    if level:
+        raise EventError(f"The event is nested deeper than {DEEPEST:,} levels.")
+    return value
+
+
+def _inside(container: Any) -> Any:
+    """The values in an object or array."""
+    if type(container) is dict:
+        return container.values()
+    return [member for _, member in container] if type(container) is Object else container

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 from router.patterns.values import Number, Value, number
@@ -50,6 +51,10 @@ class Object(tuple[tuple[str, Any], ...]):
     __slots__ = ()
 
 
+Members = Callable[[list[tuple[str, Any]]], Any]
+"""What makes an object of its members."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A JSON value and its place.
@@ -67,15 +72,20 @@ class Node:
     end: int | None = None
 
 
-def read(document: str | bytes) -> Any:
+def read(document: str | bytes, members: Members = Object) -> Any:
     """A document's root: leaves, lists and `Object`s.
+
+    Args:
+        document: JSON text.
+        members: what is made of an object's members; a document that is nested deeply may hold `Object`s
+            in any case.
 
     Raises:
         JSONError: it is not strict JSON.
     """
     text = _decoded(document)
     try:
-        return _fast.decode(text)
+        return _decoder(members).decode(text)
     except (ValueError, RecursionError):  # not JSON: the scanner says why and where; or nested deeply
         return _scan(text, lambda value, *_places: value)
 
@@ -148,9 +158,11 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-_fast = json.JSONDecoder(
-    object_pairs_hook=Object, parse_float=Number, parse_int=Number, parse_constant=_refuse
-)
+@cache
+def _decoder(members: Members) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=members, parse_float=Number, parse_int=Number, parse_constant=_refuse
+    )
 
 
 @dataclass(slots=True)

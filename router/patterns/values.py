@@ -19,8 +19,8 @@ _LONGEST_IPV4 = 15
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Number(msgspec.Struct, frozen=True):
-    """A JSON number as it was written."""
+class Number(msgspec.Struct, frozen=True, gc=False):
+    """A JSON number as it was written. An event may have many: the garbage collector need not know them."""
 
     text: str
 

@@ -90,6 +90,30 @@ def test_nesting_has_a_limit_in_any_form() -> None:
             read('{"a":' + opening * DEEPEST + "1" + closing * DEEPEST + "}")
 
 
+def test_keys_with_dots_and_keys_written_twice_are_no_levels() -> None:
+    dots = ".".join("a" * (DEEPEST + 200))
+    assert found(f'{{"{dots}": 1}}', dots) == [Number("1")]
+    twice = '{"a": {}, "a": ' * (DEEPEST - 100) + "1" + "}" * (DEEPEST - 100)
+    assert found(twice, ".".join("a" * (DEEPEST - 100))) == [Number("1")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        '{"a.b": 1, "a": {"b": 2, "c.d": 3}, "a.b": 4, "a.c": {"d": [5, {"e": 6}]}}',
+        {"a.b": 1, "a": [[{"b": 2}], {"b": 4}], "a.c.d": [3, 5]},
+    ],
+    ids=["text", "mapping"],
+)
+def test_values_keep_the_order_of_the_event_however_their_path_is_written(event: Any) -> None:
+    fields = read(event)
+    for path, numbers in (("a.b", "124"), ("a.c.d", "35")):
+        field = fields.at(tuple(path.split(".")))
+        assert field
+        assert [value for value, _ in field.values] == [Number(one) for one in numbers]
+    assert list(fields.below["a"].below) == ["b", "c"]
+
+
 @given(
     st.recursive(
         st.integers(0, 9),
