@@ -97,6 +97,15 @@ class Archive:
             self._newest[segment.path] = newest
         return newest
 
+    def count(self, segment: Segment) -> int:
+        """How many records a segment has."""
+        return int(self._one(segment.path, "count")[0])
+
+    def span(self, segment: Segment) -> tuple[int, int]:
+        """The first and the last sequence of a segment; (0, -1) where it is empty."""
+        first, last = self._one(segment.path, "span")
+        return (0, -1) if first is None else (first, last)
+
     def arrivals(self, first: int, last: int) -> Iterator[Arrival]:
         """What arrived from `first` to `last`, both included, in order."""
         kept = self.kept(first, last)
@@ -147,16 +156,19 @@ class Archive:
 
     # -- records ------------------------------------------------------------------------------------------
 
-    def row(self, sequence: int) -> bytes | None:
-        """The row of a record."""
-        found = self._find("record", sequence)
-        return None if found is None else bytes(found[0])
+    def row(self, sequence: int) -> bytes:
+        """The row of a record.
+
+        Raises:
+            UnreadableError: there is none.
+        """
+        if (found := self._find("record", sequence)) is None:
+            raise UnreadableError(f"there is no record {sequence}")
+        return bytes(found[0])
 
     def _row(self, arrival: Arrival) -> Row:
-        if (row := self.row(arrival.sequence)) is None:
-            raise UnreadableError(f"there is no record {arrival.sequence}")
         try:
-            return rows.decode_row(row)
+            return rows.decode_row(self.row(arrival.sequence))
         except msgspec.DecodeError as error:
             raise UnreadableError(f"the record {arrival.sequence} cannot be read: {error}") from error
 

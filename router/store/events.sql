@@ -1,80 +1,76 @@
 -- One segment of the store: accepted events in the order of their sequence, never changed.
 
 -- name: schema
-CREATE TABLE IF NOT EXISTS arrivals ( -- apart from the records: what a start reads, or a search, is small
+CREATE TABLE IF NOT EXISTS events (
     sequence    INTEGER PRIMARY KEY,
     received    REAL NOT NULL,        -- seconds since the epoch
     fingerprint BLOB NOT NULL,
-    routes      BLOB NOT NULL         -- msgpack
+    routes      BLOB NOT NULL,        -- msgpack; before the record, so that who asks for it reads no more
+    record      BLOB NOT NULL         -- msgpack
 ) STRICT;
-CREATE TABLE IF NOT EXISTS records (
-    sequence INTEGER PRIMARY KEY,
-    record   BLOB NOT NULL            -- msgpack
-) STRICT;
+-- It grows at its end, as the table does; and whoever asks for times and fingerprints reads nothing else.
+CREATE INDEX IF NOT EXISTS events_by_time ON events (received, fingerprint);
 CREATE TABLE IF NOT EXISTS originals (
     sequence     INTEGER PRIMARY KEY, -- of the request's first event
     body         BLOB NOT NULL,
     content_type TEXT
 ) STRICT;
 
--- name: insert_arrival
-INSERT INTO arrivals (sequence, received, fingerprint, routes) VALUES (?, ?, ?, ?)
-
--- name: insert_record
-INSERT INTO records (sequence, record) VALUES (?, ?)
+-- name: insert_event
+INSERT INTO events (sequence, received, fingerprint, routes, record) VALUES (?, ?, ?, ?, ?)
 
 -- name: insert_original
 INSERT INTO originals (sequence, body, content_type) VALUES (?, ?, ?)
 
--- name: keep_arrival
-INSERT OR IGNORE INTO arrivals (sequence, received, fingerprint, routes) VALUES (?, ?, ?, ?)
-
--- name: keep_record
-INSERT OR IGNORE INTO records (sequence, record) VALUES (?, ?)
+-- name: keep_event
+INSERT OR IGNORE INTO events (sequence, received, fingerprint, routes, record) VALUES (?, ?, ?, ?, ?)
 
 -- name: keep_original
 INSERT OR IGNORE INTO originals (sequence, body, content_type) VALUES (?, ?, ?)
 
--- name: drop_arrival
-DELETE FROM arrivals WHERE sequence = ?
-
--- name: drop_record
-DELETE FROM records WHERE sequence = ?
+-- name: drop_event
+DELETE FROM events WHERE sequence = ?
 
 -- name: drop_originals
 -- Each belongs to the records from its sequence on to that of the next one.
 DELETE FROM originals WHERE NOT EXISTS (
-    SELECT 1 FROM arrivals WHERE arrivals.sequence >= originals.sequence AND arrivals.sequence < ifnull(
+    SELECT 1 FROM events WHERE events.sequence >= originals.sequence AND events.sequence < ifnull(
         (SELECT min(later.sequence) FROM originals AS later WHERE later.sequence > originals.sequence),
         9223372036854775807
     )
 )
 
+-- name: count
+SELECT count(*) FROM events
+
+-- name: span
+SELECT (SELECT min(sequence) FROM events), (SELECT max(sequence) FROM events)
+
 -- name: newest
-SELECT max(received) FROM arrivals
+SELECT max(received) FROM events
 
 -- name: head
-SELECT max(sequence) FROM arrivals
+SELECT max(sequence) FROM events
 
 -- name: began
-SELECT (SELECT received FROM arrivals ORDER BY sequence LIMIT 1)
+SELECT (SELECT received FROM events ORDER BY sequence LIMIT 1)
 
 -- name: first_at
-SELECT min(sequence) FROM arrivals WHERE received >= ?
+SELECT min(sequence) FROM events WHERE received >= ?
 
 -- name: arrivals
-SELECT sequence, received, fingerprint, routes FROM arrivals WHERE sequence BETWEEN ? AND ? ORDER BY sequence
+SELECT sequence, received, fingerprint, routes FROM events WHERE sequence BETWEEN ? AND ? ORDER BY sequence
 LIMIT ?
 
 -- name: fingerprints
-SELECT sequence, received, fingerprint FROM arrivals
-WHERE received >= ? AND fingerprint <> x'' ORDER BY sequence DESC LIMIT ?
+SELECT sequence, received, fingerprint FROM events
+WHERE received >= ? AND fingerprint <> x'' ORDER BY received DESC, sequence DESC LIMIT ?
 
 -- name: arrival
-SELECT sequence, received, fingerprint, routes FROM arrivals WHERE sequence = ?
+SELECT sequence, received, fingerprint, routes FROM events WHERE sequence = ?
 
 -- name: record
-SELECT record FROM records WHERE sequence = ?
+SELECT record FROM events WHERE sequence = ?
 
 -- name: original
 SELECT body, content_type FROM originals WHERE sequence = ?

@@ -131,8 +131,7 @@ class SqliteStore:
         sequences = range(first, self._next)
         placed: dict[int, int] = {}
         originals: list[tuple[int, bytes, str | None]] = []
-        arrivals: list[tuple[int, float, bytes, bytes]] = []
-        events: list[tuple[int, bytes]] = []
+        events: list[tuple[int, float, bytes, bytes, bytes]] = []
         for sequence, record in zip(sequences, records, strict=True):
             kept = None
             if (original := record.original) is not None:
@@ -141,12 +140,9 @@ class SqliteStore:
                     originals.append((sequence, original.body, original.content_type))
                 kept = placed[id(original)]
             routes = rows.encode_routes(record.routes)
-            arrivals.append((sequence, record.received, record.fingerprint, routes))
-            events.append((sequence, rows.encode_record(record, kept)))
-        statements: list[Statement] = [
-            (EVENTS["insert_arrival"], arrivals),
-            (EVENTS["insert_record"], events),
-        ]
+            row = rows.encode_record(record, kept)
+            events.append((sequence, record.received, record.fingerprint, routes, row))
+        statements: list[Statement] = [(EVENTS["insert_event"], events)]
         if originals:
             statements.append((EVENTS["insert_original"], originals))
         await self._event_writer.submit(

@@ -134,44 +134,44 @@ class Trimming:
 
     def _copy(self, archive: Archive, segment: Segment, memory: _Memory) -> tuple[int, int]:
         """Copy what is needed of a segment to where it outlives it; return how many, and of how many."""
-        count = 0
-
-        def counted() -> Iterator[Arrival]:
-            nonlocal count
-            for arrival in archive.within(segment):
-                count += 1
-                yield arrival
-
         kept = 0
-        needed = self._needed(counted(), memory)
+        needed = self._needed_of(archive, segment, memory)
         with contextlib.closing(connect(self._segments.kept, writing=True)) as connection:
             while portion := list(islice(needed, PORTION)):
                 kept += len(portion)
-                records = [(one.sequence, row) for one in portion if (row := archive.row(one.sequence))]
-                originals = [(at, archive.original(at, at)) for at in sorted(_originals(records))]
+                rows_ = [(*_columns(one), archive.row(one.sequence)) for one in portion]
+                originals = [(at, archive.original(at, at)) for at in _originals(row[-1] for row in rows_)]
                 with _transaction(connection):
-                    connection.executemany(EVENTS["keep_arrival"], map(_columns, portion))
-                    connection.executemany(EVENTS["keep_record"], records)
+                    connection.executemany(EVENTS["keep_event"], rows_)
                     connection.executemany(
                         EVENTS["keep_original"],
                         [(at, one.body, one.content_type) for at, one in originals if one is not None],
                     )
-        return kept, count
+        return kept, archive.count(segment)
+
+    def _needed_of(self, archive: Archive, segment: Segment, memory: _Memory) -> Iterator[Arrival]:
+        """What of a segment has an unfinished or dead delivery."""
+        first, last = archive.span(segment)
+        if min(memory.unread.values(), default=last + 1) <= last:
+            return self._needed(archive.within(segment), memory)
+        waiting = self._told(first, last) | {at for at in memory.open if first <= at <= last}
+        found = (archive.arrival(sequence) for sequence in sorted(waiting))
+        return (arrival for arrival in found if arrival is not None)
+
+    def _told(self, first: int, last: int) -> set[int]:
+        """The events that must be tried again, or are dead."""
+        reader = self._readers[0]
+        return {
+            sequence
+            for target in reader.targets()
+            for (sequence,) in reader.deliveries.execute(DELIVERIES["open_between"], (target, first, last))
+        }
 
     def _needed(self, arrivals: Iterable[Arrival], memory: _Memory) -> Iterator[Arrival]:
         """Those that have an unfinished or dead delivery. In order."""
-        reader = self._readers[0]
-        targets = reader.targets()
         waiting = iter(arrivals)
         while portion := list(islice(waiting, PORTION)):
-            first, last = portion[0].sequence, portion[-1].sequence
-            told = {
-                sequence
-                for target in targets
-                for (sequence,) in reader.deliveries.execute(
-                    DELIVERIES["open_between"], (target, first, last)
-                )
-            }
+            told = self._told(portion[0].sequence, portion[-1].sequence)
             for arrival in portion:
                 sequence = arrival.sequence
                 if sequence in told or sequence in memory.open or self._is_unread(arrival, memory):
@@ -204,8 +204,7 @@ class Trimming:
                 gone = [(one.sequence,) for one in portion if one.sequence not in needed]
                 if gone:
                     with _transaction(connection):
-                        connection.executemany(EVENTS["drop_arrival"], gone)
-                        connection.executemany(EVENTS["drop_record"], gone)
+                        connection.executemany(EVENTS["drop_event"], gone)
                 count += len(gone)
                 first = portion[-1].sequence + 1
             if count:
@@ -251,10 +250,10 @@ def _columns(arrival: Arrival) -> tuple[int, float, bytes, bytes]:
     return (arrival.sequence, arrival.received, arrival.fingerprint, arrival.routes)
 
 
-def _originals(records: Iterable[tuple[int, bytes]]) -> set[int]:
+def _originals(records: Iterable[bytes]) -> list[int]:
     """Under which sequences the requests are kept that these records came with."""
     found = set()
-    for _, record in records:
+    for record in records:
         with contextlib.suppress(msgspec.DecodeError):  # it is kept as it is
             found.add(rows.decode_row(record).original)
-    return {sequence for sequence in found if sequence is not None}
+    return sorted(sequence for sequence in found if sequence is not None)

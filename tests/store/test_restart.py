@@ -190,7 +190,7 @@ class TestBrokenFolders:
         await store.close()
         [events] = segments_of(folder)
         with contextlib.closing(sqlite3.connect(events)) as database, database:
-            database.execute("UPDATE records SET record = x'c1'")
+            database.execute("UPDATE events SET record = x'c1'")
         store = opened(folder)
         with pytest.raises(StoreError, match="cannot be read"):
             await claim(store, "a")

@@ -64,12 +64,7 @@ async def fill(store: SqliteStore, count: int, *targets: str | Route) -> list[in
 def kept(folder: Path) -> list[int]:
     """The records that outlived their segments."""
     with contextlib.closing(sqlite3.connect(folder / "events" / "kept.sqlite")) as database:
-        arrivals, records = (
-            [sequence for (sequence,) in database.execute(f"SELECT sequence FROM {table} ORDER BY sequence")]
-            for table in ("arrivals", "records")
-        )
-        assert arrivals == records
-        return arrivals
+        return [sequence for (sequence,) in database.execute("SELECT sequence FROM events ORDER BY sequence")]
 
 
 class TestWhatGoes:
@@ -335,13 +330,13 @@ class TestCrashes:
     async def test_a_refused_copy_removes_nothing(self, store: SqliteStore, folder: Path) -> None:
         sequences = await fill(store, 3, "a")
         with contextlib.closing(sqlite3.connect(folder / "events" / "kept.sqlite")) as database:
-            database.execute("ALTER TABLE records RENAME TO elsewhere")
-        with pytest.raises(StoreError, match="no such table: records"):
+            database.execute("ALTER TABLE events RENAME TO elsewhere")
+        with pytest.raises(StoreError, match="no such table: events"):
             await store.trim(EPOCH + 99, ALL)
         assert len(segments_of(folder)) == 4
         with contextlib.closing(sqlite3.connect(folder / "events" / "kept.sqlite")) as database:
-            assert database.execute("SELECT count(*) FROM arrivals").fetchone() == (0,)
-            database.execute("ALTER TABLE elsewhere RENAME TO records")
+            assert database.execute("SELECT count(*) FROM elsewhere").fetchone() == (0,)
+            database.execute("ALTER TABLE elsewhere RENAME TO events")
         await store.trim(EPOCH + 99, ALL)
         assert keys(await drain(store, "a")) == [(at, "") for at in sequences]
 

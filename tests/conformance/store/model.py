@@ -52,6 +52,7 @@ class Model:
         self.entries: dict[Place, Entry] = {}
         self.records: dict[int, Record] = {}
         self.until = 0.0
+        self._old: set[int] = set()
 
     def appended(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
         for sequence, record in zip(sequences, records, strict=True):
@@ -118,7 +119,7 @@ class Model:
     def redriven(self, places: Iterable[Place], now: float, to: str | None) -> int:
         """How many a redrive is about."""
         count = 0
-        for place in sorted(set(places), key=lambda place: place.target != to):
+        for place in sorted(dict.fromkeys(places), key=lambda place: place.target != to):
             entry = self.entries[place]
             if to is None or place.target == to:
                 if entry.state is State.DEAD:
@@ -163,7 +164,8 @@ class Model:
                     State.CANCELLED,
                 }
             ), f"{place} is gone, and was {entry}"
-        assert most == 0 or all(self.records[sequence].received < before for sequence in gone)
+        self._old.update(at for at, one in self.records.items() if most == 0 or one.received < before)
+        assert gone <= self._old
         self.entries = {place: entry for place, entry in self.entries.items() if place.sequence not in gone}
         self.records = {at: record for at, record in self.records.items() if at not in gone}
         return len(gone)
@@ -218,7 +220,7 @@ class Model:
             assert standing.state is entry.standing
             assert standing.state in states
             assert target in {None, standing.delivery.target}
-            assert len(standing.delivery.attempts) == entry.attempts
+            assert len(standing.delivery.attempts) == entry.attempts, (standing, entry)
             if entry.standing is State.IN_FLIGHT:
                 assert standing.at == entry.claimed
             elif entry.standing is State.RETRYING:
