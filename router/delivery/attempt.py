@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -37,17 +37,18 @@ Render = Callable[[Delivery], Awaitable[Body | None]]
 """Makes a delivery's body; None for the event as it is. Raises UnrenderableError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """What came of an attempt.
 
     Attributes:
         settlements: one for each delivery.
         outcomes: what the target said, of those that reached it.
+        ended: when, seconds since the epoch.
     """
 
     settlements: Sequence[Settlement]
     outcomes: Sequence[Outcome]
+    ended: float
 
 
 class Attempts:
@@ -74,7 +75,7 @@ class Attempts:
             self._settlement(policy, deliveries[index], outcome, began, now)
             for index, outcome in zip(messages, outcomes, strict=True)
         )
-        return Tried(settlements, outcomes)
+        return Tried(settlements, outcomes, now)
 
     async def _rendered(
         self, deliveries: Sequence[Delivery], now: float
@@ -139,7 +140,7 @@ def _message(delivery: Delivery, body: Body | None) -> Message:
         event=delivery.event,
         body=body,
         rules=delivery.rules,
-        attempt=len(delivery.tries) + 1,
+        attempt=len(delivery.tries) + 1 if delivery.attempts else 1,
     )
 
 

@@ -56,7 +56,8 @@ class Tools:
 class Crew:
     """Works for one target until it is stopped.
 
-    The workers claim in turn: one waits for the breaker, the rate and the store, the others for their turn.
+    Where there is something to wait for beside work, the workers claim in turn: one waits for the breaker,
+    for the rate or for a batch to fill, and the others wait for their turn.
 
     Attributes:
         breaker: whether the target is tried at present.
@@ -71,8 +72,9 @@ class Crew:
         self._tools = tools
         self._bucket = None if way.rate is None else Bucket(way.rate)
         self._linger = way.target.linger if isinstance(way.target, Lingering) else 0.0
+        self._in_turn = self._bucket is not None or self._linger > 0
         self._turn = anyio.Lock(fast_acquire=True)
-        self._waiting = anyio.CancelScope()
+        self._waiting: set[anyio.CancelScope] = set()
         self._probe: Sequence[Delivery] | None = None
         self._stopping = False
 
@@ -88,36 +90,48 @@ class Crew:
     def stop(self) -> None:
         """Claim nothing more."""
         self._stopping = True
-        self._waiting.cancel()
+        self._call_back()
 
     async def _work(self) -> None:
         while not self._stopping:
-            if deliveries := await self._next():
+            if self._in_turn or self.breaker.mode is not Mode.CLOSED:
+                async with self._turn:
+                    deliveries = await self._next()
+            else:
+                deliveries = await self._next()
+            if deliveries:
                 await self._try(deliveries)
+
+    def _call_back(self) -> None:
+        """Whoever waits, waits for something else now."""
+        for scope in self._waiting:
+            scope.cancel()
 
     # -- claiming -------------------------------------------------------------------------------------------
 
     async def _next(self) -> Sequence[Delivery]:
         """The next deliveries to try; none where the word has changed meanwhile."""
-        async with self._turn:
-            if self._stopping:
-                return ()
-            deliveries: list[Delivery] = []
-            with anyio.CancelScope() as self._waiting:
-                try:
-                    await self._claim(deliveries, await self._admitted())
-                except StoreError as error:
-                    log.error("delivery.unreadable", target=self._name, error=error.message)
-                    if not deliveries:
-                        await self._tools.time.sleep_until(self._tools.time.now() + PAUSE)
-            if deliveries and self.breaker.mode is Mode.HALF_OPEN:
-                self._probe = deliveries
+        deliveries: list[Delivery] = []
+        if self._stopping:
             return deliveries
+        with anyio.CancelScope() as scope:
+            self._waiting.add(scope)
+            try:
+                await self._claim(deliveries, await self._admitted())
+            except StoreError as error:
+                log.error("delivery.unreadable", target=self._name, error=error.message)
+                if not deliveries:
+                    await self._tools.time.sleep_until(self._tools.time.now() + PAUSE)
+            finally:
+                self._waiting.discard(scope)
+        if deliveries and self.breaker.mode is Mode.HALF_OPEN:
+            self._probe = deliveries
+        return deliveries
 
     async def _admitted(self) -> int:
         """Wait until the target may be tried; with how many deliveries."""
         time = self._tools.time
-        while True:
+        while self.breaker.mode is not Mode.CLOSED or self._bucket is not None:
             now = time.now()
             self.breaker = probing(self.breaker, now)
             if self.breaker.until is not None:
@@ -129,6 +143,7 @@ class Crew:
                 if self._bucket is None or (most := self._bucket.take(most, now)):
                     return most
                 await time.sleep_until(now + max(self._bucket.wait(), TICK))
+        return self.way.target.batch
 
     async def _claim(self, taken: list[Delivery], most: int) -> None:
         """Take up to `most`. What is `taken` stays taken, whatever ends the wait for more."""
@@ -159,13 +174,14 @@ class Crew:
     async def _try(self, deliveries: Sequence[Delivery]) -> None:
         tried = await self._tools.attempts.make(self.way.target, self.way.policy, deliveries)
         before = self.breaker
-        self.breaker = after(before, tried.outcomes, self._tools.time.now(), self.way.policy)
+        self.breaker = after(before, tried.outcomes, tried.ended, self.way.policy)
         if deliveries is self._probe:
             self._probe = None
-            self._waiting.cancel()
+            self._call_back()
         elif (before.mode, before.until) != (self.breaker.mode, self.breaker.until):
-            self._waiting.cancel()  # whoever waits, waits for something else now
-        for outcome in tried.outcomes:
-            if isinstance(outcome, RetryLater) and outcome.cause is Cause.MISDIRECTED:
-                self._tools.health.misdirected(self._name, outcome.reason)
+            self._call_back()
+        if self.breaker is not before:
+            for outcome in tried.outcomes:
+                if isinstance(outcome, RetryLater) and outcome.cause is Cause.MISDIRECTED:
+                    self._tools.health.misdirected(self._name, outcome.reason)
         await self._tools.settler.add(tried.settlements)

@@ -32,8 +32,8 @@ class Timeline:
         """Seconds since the epoch. It never goes back."""
         steady = self._clock.steady()
         passed, self._steady = steady - self._steady, steady
-        self._now = leaning(self._now, passed, self._clock.now())
-        return self._now
+        now = self._now = leaning(self._now, passed, self._clock.now())
+        return now
 
     async def sleep_until(self, when: float) -> None:
         """Return once `now()` has reached `when`."""
@@ -44,8 +44,8 @@ class Timeline:
 
 def leaning(now: float, passed: float, wall: float) -> float:
     """What time it is, `passed` seconds after `now`, when the wall clock shows `wall`."""
-    ahead = wall - (now + passed)
+    ahead = wall - now - passed
     lean = LEAN * passed
-    if abs(ahead) <= max(lean, EXACT):
-        return max(wall, now)
-    return now + passed + max(-lean, min(lean, ahead))
+    if abs(ahead) <= lean + EXACT:
+        return max(now, wall)
+    return now + passed + (lean if ahead > 0 else -lean)
