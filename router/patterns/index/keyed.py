@@ -7,11 +7,10 @@ apart alone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from math import prod
-from typing import Any
 
 from router.patterns.index.tree import Hit, Met, Way
 
@@ -34,17 +33,25 @@ class Keyed:
     fields: tuple[int, ...]
     hits: dict[Key, Hit]
 
+    def single(self, met: Met) -> Callable[[], Hit | None]:
+        """A function that gives what the fields find when each has one value.
+
+        It raises a ValueError or TypeError if it cannot tell: a field has more values, or an array.
+        """
+        values = [met[field] for field in self.fields]
+        most, get = len(values), self.hits.get
+
+        def find() -> Hit | None:
+            key = tuple(chain(*values))
+            if len(key) > most:
+                raise ValueError
+            return get(key) if all(values) else None
+
+        return find
+
     def find(self, met: Met) -> Sequence[Hit]:
         """What the fields' values find."""
-        values = [met[field] for field in self.fields]
-        key = tuple(chain.from_iterable(values))
-        if len(key) > len(values):
-            return self._find_among(values)
-        hit = self.hits.get(key) if all(values) else None
-        return () if hit is None else (hit,)
-
-    def _find_among(self, values: Sequence[Sequence[Any]]) -> Sequence[Hit]:
-        strings = [{value for value in some if isinstance(value, str)} for some in values]
+        strings = [{value for value in met[field] if isinstance(value, str)} for field in self.fields]
         if prod(map(len, strings)) > len(self.hits):
             return [
                 hit

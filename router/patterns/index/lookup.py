@@ -30,12 +30,16 @@ from router.patterns.index.finders import Finder, Merge, constant, nothing, tabl
 from router.patterns.index.memo import Memo
 from router.patterns.index.numbers import Numbers, number_of
 from router.patterns.index.strings import Strings, is_exact
+from router.patterns.index.wildcards import Wildcards
 from router.patterns.values import Value
 
 Item = TypeVar("Item")
 C = TypeVar("C")
 
 Conditions = tuple[Condition, ...]
+
+_FEW = 3
+"""So few wildcards are rather asked one by one."""
 
 
 def flat(values: Iterable[Any]) -> list[Any]:
@@ -165,17 +169,30 @@ class _Bucket(NamedTuple, Generic[C]):
     Attributes:
         sure: what values find without being asked.
         doubtful: the rest, each with the condition to ask.
+        wildcards: finds what is posted under wildcards, if there are many.
     """
 
     sure: Sequence[C]
     doubtful: Sequence[tuple[Condition, C]]
+    wildcards: Finder[C] | None
 
     @classmethod
     def of(cls, posts: Sequence[_Post[Item]], merge: Merge[Item, C]) -> _Bucket[C]:
         """The bucket for some posts."""
         sure = [post.item for post in posts if post.doubt is None]
-        doubtful = [(post.doubt, merge([post.item])) for post in posts if post.doubt is not None]
-        return cls([merge(sure)] if sure else [], doubtful)
+        doubtful: list[tuple[Condition, Item]] = []
+        wildcards: Wildcards[Item] = Wildcards()
+        many = sum(isinstance(post.doubt, Wildcard) for post in posts) > _FEW
+        for item, doubt in posts:
+            if many and isinstance(doubt, Wildcard):
+                wildcards.post(doubt.parts, item)
+            elif doubt is not None:
+                doubtful.append((doubt, item))
+        return cls(
+            [merge(sure)] if sure else [],
+            [(doubt, merge([item])) for doubt, item in doubtful],
+            wildcards.finder(merge) if many else None,
+        )
 
 
 class _Posts(Generic[Item]):
@@ -222,8 +239,10 @@ def _confirmed(
         if not buckets:
             return ()
         found: list[C] = []
-        for sure, doubtful in buckets:
+        for sure, doubtful, wildcards in buckets:
             found += sure
+            if wildcards:
+                found += wildcards(value)
             for condition, cell in doubtful:
                 if condition.matches(value if known is None else known(value)):
                     found.append(cell)

@@ -18,7 +18,7 @@ def matcher(text: Text, ask: Callable[[bytes], list[str]]) -> Callable[[bytes], 
         ask: gives the names for all other events, and while another thread is here.
     """
     scan = text.first.take()
-    decode, found, outcome, keyed = scan.decode, scan.found, scan.outcome, bool(scan.keyed)
+    decode, found, outcome, forget, keyed = scan.decode, scan.found, scan.outcome, scan.forget, scan.keyed
     start = found[0]
     busy = False
 
@@ -36,7 +36,7 @@ def matcher(text: Text, ask: Callable[[bytes], list[str]]) -> Callable[[bytes], 
             return ask(event)
         finally:
             if keyed:
-                scan.forget()
+                forget()
             found[0] = start
             busy = False
         if hits is start:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import compress
 from sys import getsizeof
 from typing import Any, Literal
 
@@ -46,7 +45,7 @@ class Scan:
         take: takes a value of a field, given its type; gives an instance.
         decode: takes all values of an event as JSON text; raises one of `REFUSALS` if it cannot.
         objects: as in `Reader`.
-        keyed: what the values of several fields are looked up in together.
+        keyed: look up what those values find together, as `Keyed.single`.
     """
 
     __slots__ = ("_fields", "_idle", "_start", "decode", "found", "keyed", "leaves", "met", "objects", "take")
@@ -62,9 +61,9 @@ class Scan:
         """Look up values at the root of the tree, by the fields' numbers, and keep those of some fields."""
         self._start = outcomes.start
         self._idle = idle
-        self.keyed = keyed
         self.found: list[Found] = [self._start]
         self.met: dict[int, list[Any]] = {field: [] for field in kept}
+        self.keyed = [one.single(self.met) for one in keyed]
         self.objects: list[Any] = []
         self.decode: Callable[[bytes], Any] = _refuse
         self.leaves: list[type] = [type("Leaf", (), {"__slots__": ()}) for _ in lookups]
@@ -84,16 +83,16 @@ class Scan:
 
     def outcome(self) -> Found | None:
         """All that was found; None if more of the event has to be known."""
+        found = self.found[0]
         if self.keyed:
-            if self.entangled:
+            if len(self.objects) > 1 and self.entangled:
                 return None
             try:
-                hits = [hit for keyed in self.keyed for hit in keyed.find(self.met)]
-            except TypeError:  # an array among the values
+                for find in self.keyed:
+                    if hit := find():
+                        found = found[hit]
+            except (ValueError, TypeError):
                 return None
-            for hit in hits:
-                self.add(hit)
-        found = self.found[0]
         found.settle()
         return None if found.nodes else found
 
@@ -111,9 +110,8 @@ class Scan:
     def forget(self) -> None:
         """Forget the event."""
         self.found[0] = self._start
-        if self.objects:
-            self.objects.clear()
-        for values in compress(self.met.values(), self.met.values()):
+        self.objects.clear()
+        for values in filter(None, self.met.values()):
             values.clear()
 
     def _attach(self, field: int, lookup: Lookup[Hit] | None, *, remember: bool) -> None:
