@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import sys
 from decimal import Decimal
 
 import msgspec
@@ -35,6 +36,8 @@ class Number(msgspec.Struct, frozen=True, gc=False):
         (300.0, 300.0, None)
         """
         value = float(self.text)
+        if len(self.text) <= sys.float_info.dig and self.text.isdigit():  # exact, as all so short are
+            return value
         shortest = repr(value)
         if shortest == self.text:
             return value
