@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import sqlite3
 from collections import OrderedDict
@@ -16,6 +17,7 @@ import msgspec
 from router.events.received import Original
 from router.store import rows
 from router.store.base import Record, Stored, StoreError
+from router.store.fingerprints import Fingerprints
 from router.store.layout import Segment, Segments, connect, covering
 from router.store.queries import EVENTS
 from router.store.rows import Arrival, Row
@@ -141,18 +143,23 @@ class Archive:
         row = self._find("arrival", sequence)
         return None if row is None else Arrival(*row)
 
-    def fingerprints(self, since: float, most: int) -> list[tuple[int, float, bytes]]:
-        """(sequence, received, fingerprint) of the newest records received at `since` or later, in order."""
-        found: list[tuple[int, float, bytes]] = []
+    def fingerprints(self, since: float, most: int) -> Fingerprints:
+        """(sequence, received, fingerprint) of the newest records received at `since` or later, by time."""
+        parts: list[Fingerprints] = []
+        left = most
         for segment in reversed(self._seen):
             newest = self.newest(segment)
-            if len(found) >= most or (newest is not None and newest < since):
+            if left == 0 or (newest is not None and newest < since):
                 break
-            found.extend(self._all(segment.path, "fingerprints", since, most - len(found)))
-        else:
-            found.extend(self._all(self._segments.kept, "fingerprints", since, most))
-        found = sorted(set(found))
-        return found[max(len(found) - most, 0) :]
+            parts.append(self._fingerprints(segment.path, since, left))
+            left -= len(parts[-1])
+        return Fingerprints(entry for part in reversed(parts) for entry in reversed(part))
+
+    def _fingerprints(self, path: Path, since: float, most: int) -> Fingerprints:
+        with contextlib.closing(
+            self._connection(path).execute(EVENTS["fingerprints"], (since, most))
+        ) as found:
+            return Fingerprints(found)
 
     # -- records ------------------------------------------------------------------------------------------
 

@@ -337,7 +337,7 @@ class Store(Protocol):
         ...
 
     async def fingerprints(self, since: float, most: int) -> Sequence[tuple[int, float, bytes]]:
-        """(sequence, received, fingerprint) of records received at `since` or later, in order.
+        """(sequence, received, fingerprint) of records received at `since` or later, by that time.
 
         Where there are more than `most`, it is the newest. Records without a fingerprint are left out.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from router.clock import Clock
 from router.store import rows
@@ -90,21 +91,27 @@ class Claims:
     def _first_tries(self, target: str, start: int, last: int) -> tuple[list[Delivery], int]:
         """A chunk of a target's untried deliveries from `start` on, and up to which sequence it looked."""
         found: list[Delivery] = []
-        size = 0
+        size = looked = 0
         archive = self._reader.archive
-        for looked, arrival in enumerate(archive.arrivals(start, last), start=1):
-            routes = [route for route in rows.decode_routes(arrival.routes) if route.target == target]
-            routes = [one for one in routes if not self._told(target, arrival.sequence, one.variant)]
-            if routes:
-                record = archive.record(arrival)
-                found.extend(delivery_of(arrival.sequence, route, record) for route in routes)
-                size += len(record.event.data or b"")
-            if len(found) >= CHUNK or size >= CHUNK_BYTES or looked >= LOOK:
-                return found, arrival.sequence
+        arrivals = archive.arrivals(start, last)
+        while portion := list(islice(arrivals, CHUNK)):
+            told = self._reader.told(target, portion[0].sequence, portion[-1].sequence)
+            for arrival in portion:
+                routes = [
+                    route
+                    for route in rows.decode_routes(arrival.routes)
+                    if route.target == target and (arrival.sequence, route.variant) not in told
+                ]
+                if routes:
+                    record = archive.record(arrival)
+                    found.extend(delivery_of(arrival.sequence, route, record) for route in routes)
+                    size += len(record.event.data or b"")
+                if len(found) >= CHUNK or size >= CHUNK_BYTES:
+                    return found, arrival.sequence
+            looked += len(portion)
+            if looked >= LOOK:
+                return found, portion[-1].sequence
         return found, last
-
-    def _told(self, target: str, sequence: int, variant: str) -> bool:
-        return self._reader.exception(target, sequence, variant) is not None
 
     # -- retries ------------------------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ LIMIT ?
 
 -- name: fingerprints
 SELECT sequence, received, fingerprint FROM events
-WHERE received >= ? AND fingerprint <> x'' ORDER BY received DESC, sequence DESC LIMIT ?
+WHERE received >= ? AND length(fingerprint) = 16 ORDER BY received DESC, fingerprint DESC LIMIT ?
 
 -- name: arrival
 SELECT sequence, received, fingerprint, routes FROM events WHERE sequence = ?

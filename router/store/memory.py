@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 import msgspec
 
@@ -260,7 +260,7 @@ class MemoryStore:
             for sequence, record in self._records.items()
             if record.fingerprint and record.received >= since
         ]
-        return found[max(len(found) - most, 0) :]
+        return sorted(found, key=itemgetter(1))[max(len(found) - most, 0) :]
 
     # -- configurations -----------------------------------------------------------------------------------
 

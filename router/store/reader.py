@@ -72,6 +72,10 @@ class Reader:
         ).fetchone()
         return found
 
+    def told(self, target: str, first: int, last: int) -> set[tuple[int, str]]:
+        """Sequence and variant of a target's exceptions from `first` to `last`, both included."""
+        return set(self.deliveries.execute(DELIVERIES["exceptions_between"], (target, first, last)))
+
     def delivery(
         self, target: str, sequence: int, variant: str, attempts: bytes = b"\x90", origin: str = ""
     ) -> Delivery:

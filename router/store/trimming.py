@@ -32,7 +32,14 @@ PORTION = 500
 """How many records are copied or dropped in one transaction."""
 
 SWEEP = 600.0
-"""Seconds between two looks at what outlived its segment, whether it is still needed."""
+"""Seconds between two looks at what outlived its segment or its time, whether it is still needed."""
+
+LARGE = 16_000_000
+"""From how many bytes on a segment stays as it is while more than half of it is needed: to copy it would cost
+more than it frees."""
+
+SAMPLE = 100
+"""How many records tell how much of a segment is needed."""
 
 T = TypeVar("T")
 
@@ -74,6 +81,7 @@ class Trimming:
         self._deliveries = deliveries
         self._clock = clock
         self._swept = -math.inf
+        self._put_off: dict[Segment, float] = {}
         self._turn = anyio.Lock()
 
     async def trim(self, before: float, most: int) -> int:
@@ -86,7 +94,8 @@ class Trimming:
             count = 0
             head = self._lanes.head
             for segment in await self._ask(lambda archive: self._old(archive, before, most, head)):
-                count += await self._let_go(segment)
+                if await self._is_worth_it(segment):
+                    count += await self._let_go(segment)
             if abs(self._clock.now() - self._swept) >= SWEEP:
                 count += await self._sweep()
                 self._swept = self._clock.now()
@@ -113,6 +122,18 @@ class Trimming:
                 gone.append(segment)
         return gone[::-1]
 
+    async def _is_worth_it(self, segment: Segment) -> bool:
+        """Whether there is more to be let go of a segment than to be copied."""
+        now = self._clock.now()
+        if abs(now - self._put_off.get(segment, -math.inf)) < SWEEP:
+            return False
+        memory = self._memory()
+        if await self._ask(lambda archive: self._is_mostly_needed(archive, segment, memory)):
+            self._put_off[segment] = now
+            return False
+        self._put_off.pop(segment, None)
+        return True
+
     async def _let_go(self, segment: Segment) -> int:
         memory = self._memory()
         kept, count = await self._ask(lambda archive: self._copy(archive, segment, memory))
@@ -131,6 +152,14 @@ class Trimming:
         return _Memory(frozenset(sequences), unread)
 
     # -- on the reader's thread ---------------------------------------------------------------------------
+
+    def _is_mostly_needed(self, archive: Archive, segment: Segment, memory: _Memory) -> bool:
+        if weight(segment.path) < LARGE:
+            return False
+        first, last = archive.span(segment)
+        places = range(first, last + 1, max((last - first) // SAMPLE, 1))
+        sample = [arrival for arrival in map(archive.arrival, places) if arrival is not None]
+        return len(list(self._needed(sample, memory))) > len(sample) / 2
 
     def _copy(self, archive: Archive, segment: Segment, memory: _Memory) -> tuple[int, int]:
         """Copy what is needed of a segment to where it outlives it; return how many, and of how many."""
@@ -171,18 +200,21 @@ class Trimming:
         """Those that have an unfinished or dead delivery. In order."""
         waiting = iter(arrivals)
         while portion := list(islice(waiting, PORTION)):
-            told = self._told(portion[0].sequence, portion[-1].sequence)
+            first, last = portion[0].sequence, portion[-1].sequence
+            open_ = memory.open | self._told(first, last)
+            told = {
+                target: self._readers[0].told(target, first, last)
+                for target, unread in memory.unread.items()
+                if unread <= last
+            }
             for arrival in portion:
-                sequence = arrival.sequence
-                if sequence in told or sequence in memory.open or self._is_unread(arrival, memory):
+                if arrival.sequence in open_ or any(
+                    route.target in told
+                    and arrival.sequence >= memory.unread[route.target]
+                    and (arrival.sequence, route.variant) not in told[route.target]
+                    for route in (rows.decode_routes(arrival.routes) if told else ())
+                ):
                     yield arrival
-
-    def _is_unread(self, arrival: Arrival, memory: _Memory) -> bool:
-        return any(
-            arrival.sequence >= memory.unread.get(route.target, arrival.sequence + 1)
-            and self._readers[0].exception(route.target, arrival.sequence, route.variant) is None
-            for route in (rows.decode_routes(arrival.routes) if memory.unread else ())
-        )
 
     # -- what outlived its segment ------------------------------------------------------------------------
 

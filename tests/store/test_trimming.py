@@ -238,6 +238,26 @@ class TestWhatStays:
         assert (moved.sequence, moved.rules) == (sequence, ("one",))
 
 
+class TestLargeOnes:
+    async def test_what_is_mostly_needed_stays_as_it_is_for_a_while(
+        self, limited: OpenLimited, folder: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("router.store.trimming.LARGE", 1)
+        monkeypatch.setattr("router.store.trimming.SAMPLE", 5)
+        store = limited(folder, EACH)
+        sequences = await store.append([received(EPOCH, "a")] * 10)
+        await fill(store, 1)
+        await store.settle([delivered(delivery) for delivery in await claim(store, "a", 3)])
+        assert await store.trim(EPOCH + 99, ALL) == 1  # the other one
+        assert len(segments_of(folder)) == 2
+        await store.settle([delivered(delivery) for delivery in await claim(store, "a", 4)])
+        assert await store.trim(EPOCH + 99, ALL) == 0
+        clock.advance(SWEEP)
+        assert await store.trim(EPOCH + 99, ALL) == 7
+        assert kept(folder) == list(sequences[7:])
+        assert keys(await drain(store, "a")) == [(at, "") for at in sequences[7:]]
+
+
 class TestMeanwhile:
     async def test_claims_and_scans_go_on(self, store: SqliteStore) -> None:
         sequences = await fill(store, 60, "a")
