@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+import anyio
+import msgspec
+import structlog
+
 from router.clock import Clock
 from router.store import rows
-from router.store.base import Delivery, Record, delivery_of
+from router.store.archive import UnreadableError
+from router.store.base import Attempt, Delivery, Place, Record, State, delivery_of
 from router.store.lane import Key, Lane, Lanes, key_of
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
+from router.store.writer import GroupWriter
 
 IN_MEMORY = 2_000
 """How many first tries a lane holds in memory before it leaves the rest on disk."""
@@ -28,12 +34,24 @@ LOOK = 20_000
 """How many arrivals are looked through at a time for those of one target."""
 
 
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """A delivery that cannot be made, and why."""
+
+    place: Place
+    reason: str
+    attempts: tuple[Attempt, ...] = ()
+
+
 class Claims:
     """See `router.store.base.Store.claim` and `due`."""
 
-    def __init__(self, lanes: Lanes, reader: Reader, clock: Clock) -> None:
+    def __init__(self, lanes: Lanes, reader: Reader, writer: GroupWriter, clock: Clock) -> None:
         self._lanes = lanes
         self._reader = reader
+        self._writer = writer
         self._clock = clock
 
     def hand_over(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
@@ -82,36 +100,58 @@ class Claims:
             start, head = lane.unread, self._lanes.head
             if lane.ready or start is None:
                 return  # another worker of this target has just read
-            found, reached = await self._reader.ask(lambda: self._first_tries(target, start, head))
+            found, reached, lost = await self._reader.ask(lambda: self._first_tries(target, start, head))
+            await self._bury(lost)
+            lane.pending -= len(lost)
             for delivery in found:
                 lane.put(delivery)
             lane.unread = None if reached >= self._lanes.head else reached + 1
             lane.notify()
 
-    def _first_tries(self, target: str, start: int, last: int) -> tuple[list[Delivery], int]:
-        """A chunk of a target's untried deliveries from `start` on, and up to which sequence it looked."""
+    def _first_tries(self, target: str, start: int, last: int) -> tuple[list[Delivery], int, list[Lost]]:
+        """A chunk of a target's untried deliveries from `start` on, and up to which sequence it looked.
+
+        Besides those whose event cannot be read.
+        """
         found: list[Delivery] = []
+        lost: list[Lost] = []
         size = looked = 0
-        archive = self._reader.archive
-        arrivals = archive.arrivals(start, last)
+        arrivals = self._reader.archive.arrivals(start, last)
         while portion := list(islice(arrivals, CHUNK)):
             told = self._reader.told(target, portion[0].sequence, portion[-1].sequence)
             for arrival in portion:
-                routes = [
-                    route
-                    for route in rows.decode_routes(arrival.routes)
-                    if route.target == target and (arrival.sequence, route.variant) not in told
-                ]
-                if routes:
-                    record = archive.record(arrival)
-                    found.extend(delivery_of(arrival.sequence, route, record) for route in routes)
-                    size += len(record.event.data or b"")
-                if len(found) >= CHUNK or size >= CHUNK_BYTES:
-                    return found, arrival.sequence
+                for route in rows.decode_routes(arrival.routes):
+                    if route.target != target or (arrival.sequence, route.variant) in told:
+                        continue
+                    try:
+                        record = self._reader.archive.record(arrival)
+                    except UnreadableError as error:
+                        lost.append(Lost(Place(arrival.sequence, target, route.variant), error.message))
+                    else:
+                        found.append(delivery_of(arrival.sequence, route, record))
+                        size += len(record.event.data or b"")
+                if len(found) + len(lost) >= CHUNK or size >= CHUNK_BYTES:
+                    return found, arrival.sequence, lost
             looked += len(portion)
             if looked >= LOOK:
-                return found, portion[-1].sequence
-        return found, last
+                return found, portion[-1].sequence, lost
+        return found, last, lost
+
+    async def _bury(self, lost: Sequence[Lost]) -> None:
+        """Give up deliveries whose event cannot be read: one broken record holds up no others."""
+        now = self._clock.now()
+        work: list[tuple[object, ...]] = []
+        for one in lost:
+            log.error(
+                "delivery.unreadable", target=one.place.target, sequence=one.place.sequence, error=one.reason
+            )
+            history = (*one.attempts, Attempt(at=now, seconds=0.0, error=one.reason))
+            sequence, target, variant = one.place
+            row = (target, sequence, variant, State.DEAD.value, now, rows.encode_attempts(history))
+            work.append(row)
+        if work:
+            with anyio.CancelScope(shield=True):
+                await self._writer.submit([(DELIVERIES["set_exception"], work)])
 
     # -- retries ------------------------------------------------------------------------------------------
 
@@ -124,8 +164,9 @@ class Claims:
             more = True
             under_way = lane.under_way()
             try:
-                found = await self._reader.ask(lambda: self._retries(target, until, most, under_way))
-                more = len(found) == most
+                found, lost = await self._reader.ask(lambda: self._retries(target, until, most, under_way))
+                await self._bury(lost)
+                more = len(found) + len(lost) == most
             finally:
                 if more and lane.due is None:  # where `due` has spoken meanwhile, its word is newer
                     lane.due = until
@@ -134,14 +175,24 @@ class Claims:
             lane.take_again(waiting, self._clock.now())
             return waiting
 
-    def _retries(self, target: str, until: float, most: int, besides: dict[Key, float]) -> list[Delivery]:
-        """Up to `most` retries of a target due at `until`, longest overdue first, but for `besides`."""
-        limit = most + len(besides)
-        found = self._reader.deliveries.execute(
-            DELIVERIES["due_of_target"], (until, target, limit)
-        ).fetchall()
-        waiting = [row for row in found if (row[0], row[1]) not in besides][:most]
-        return [self._reader.delivery(target, *row) for row in waiting]
+    def _retries(
+        self, target: str, until: float, most: int, besides: dict[Key, float]
+    ) -> tuple[list[Delivery], list[Lost]]:
+        """Up to `most` retries of a target due at `until`, longest overdue first, but for `besides`.
+
+        Besides those of them whose event cannot be read.
+        """
+        found: list[Delivery] = []
+        lost: list[Lost] = []
+        due = (until, target, most + len(besides))
+        rows_ = self._reader.deliveries.execute(DELIVERIES["due_of_target"], due).fetchall()
+        for sequence, variant, attempts, origin in [row for row in rows_ if row[:2] not in besides][:most]:
+            try:
+                found.append(self._reader.delivery(target, sequence, variant, attempts, origin))
+            except UnreadableError as error:
+                history = rows.decode_attempts(attempts)
+                lost.append(Lost(Place(sequence, target, variant), error.message, history))
+        return found, lost
 
     async def due(self, now: float) -> float | None:
         """See `Store.due`."""

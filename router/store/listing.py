@@ -8,8 +8,10 @@ from itertools import islice
 
 import msgspec
 
+from router.events import Event
 from router.store import rows
-from router.store.base import Delivery, Place, Standing, State, delivery_of
+from router.store.archive import UnreadableError
+from router.store.base import Attempt, Delivery, Place, Standing, State, delivery_of
 from router.store.lane import Key, Lane, Lanes, key_of
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
@@ -126,7 +128,11 @@ class Listing:
 
     def _read(self, found: _Found) -> Standing:
         sequence, target, variant = found.place
-        delivery = self._reader.delivery(target, sequence, variant, found.attempts, found.origin)
+        try:
+            delivery = self._reader.delivery(target, sequence, variant, found.attempts, found.origin)
+        except UnreadableError as error:
+            history = rows.decode_attempts(found.attempts)
+            delivery = _stand_in(found.place, error.message, history)
         return Standing(delivery, found.state, found.at)
 
     async def of_event(self, sequence: int) -> Sequence[Standing]:
@@ -143,10 +149,12 @@ class Listing:
         arrival = self._reader.archive.arrival(sequence)
         if arrival is None:
             return []
-        record = self._reader.archive.record(arrival)
         found: dict[Place, Standing] = {}
-        for route in record.routes:
-            delivery = delivery_of(sequence, route, record)
+        for route in rows.decode_routes(arrival.routes):
+            try:
+                delivery = delivery_of(sequence, route, self._reader.archive.record(arrival))
+            except UnreadableError as error:
+                delivery = _stand_in(Place(sequence, route.target, route.variant), error.message)
             view = views.get(route.target, _View({}, [], None))
             found[delivery.place] = Standing(delivery, view.state(key_of(delivery)))
         for target, variant, *row in self._reader.deliveries.execute(
@@ -162,6 +170,27 @@ class Listing:
     def _told(self, place: Place, state: str, at: float, attempts: bytes, origin: str) -> Standing:
         timed = state in {State.RETRYING, State.DEAD}
         return self._read(_Found(place, State(state), at if timed else None, attempts, origin))
+
+
+def _stand_in(place: Place, reason: str, attempts: tuple[Attempt, ...] = ()) -> Delivery:
+    """A delivery whose event cannot be read, so that it can be seen and decided about all the same."""
+    event = Event(
+        id=str(place.sequence),
+        source="/router/unreadable",
+        type="router.unreadable",
+        datacontenttype="text/plain",
+        data=reason.encode(),
+    )
+    return Delivery(
+        sequence=place.sequence,
+        target=place.target,
+        variant=place.variant,
+        rules=(),
+        version="",
+        received=0.0,
+        event=event,
+        attempts=attempts,
+    )
 
 
 def _ready(view: _View) -> Iterator[_Found]:

@@ -12,7 +12,7 @@ import anyio.to_thread
 import msgspec
 
 from router.store import rows
-from router.store.archive import Archive
+from router.store.archive import Archive, UnreadableError
 from router.store.base import Delivery, StoreError, delivery_of
 from router.store.layout import Segments, connect
 from router.store.queries import DELIVERIES
@@ -89,15 +89,15 @@ class Reader:
             origin: the target whose route asked for it, where an operator has moved it; else "".
 
         Raises:
-            StoreError: there is no such event, or it has no such route.
+            UnreadableError: there is no such event, it has no such route, or it cannot be read.
         """
         arrival = self.archive.arrival(sequence)
         if arrival is None:
-            raise StoreError(f"the store has a delivery of event {sequence}, but not the event")
+            raise UnreadableError(f"the event {sequence} is not in the store")
         record = self.archive.record(arrival)
         asked = (origin or target, variant)
         route = next((one for one in record.routes if (one.target, one.variant) == asked), None)
         if route is None:
-            raise StoreError(f"the store has a delivery of event {sequence} to {target}, but no route to it")
+            raise UnreadableError(f"the event {sequence} has no route to {asked[0]}")
         untried = delivery_of(sequence, msgspec.structs.replace(route, target=target), record)
         return msgspec.structs.replace(untried, attempts=rows.decode_attempts(attempts))

@@ -94,5 +94,8 @@ def encode_attempts(attempts: tuple[Attempt, ...]) -> bytes:
 
 
 def decode_attempts(data: bytes) -> tuple[Attempt, ...]:
-    """The inverse of `encode_attempts`."""
-    return _decode_attempts(data)
+    """The inverse of `encode_attempts`; a history that is broken is one attempt that says so."""
+    try:
+        return _decode_attempts(data)
+    except msgspec.DecodeError as error:
+        return (Attempt(at=0.0, seconds=0.0, error=f"the history cannot be read: {error}"),)

@@ -9,6 +9,7 @@ losing the newest of `deliveries.sqlite` can only repeat a delivery, never lose 
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
@@ -16,10 +17,12 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import msgspec
+import structlog
 
 from router.clock import Clock
 from router.errors import ConfigurationError
 from router.store import rows
+from router.store.archive import UnreadableError
 from router.store.base import (
     Delivery,
     Extent,
@@ -51,6 +54,8 @@ PAGE = 200
 
 PAGE_BYTES = 8_000_000
 """How long these records may be together, but for the last."""
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class SqliteStore:
@@ -96,7 +101,7 @@ class SqliteStore:
         self._event_writer = GroupWriter(Journal(segments, self._limits), "store-events")
         undo.callback(self._event_writer.close)
         self._delivery_writer = GroupWriter(Database(deliveries), "store-deliveries")
-        self._claims = Claims(self._lanes, claims, self._clock)
+        self._claims = Claims(self._lanes, claims, self._delivery_writer, self._clock)
         self._settling = Settling(self._lanes, self._delivery_writer, self._clock, marks)
         self._operating = Operating(self._lanes, self._desk, self._delivery_writer, self._claims)
         self._listing = Listing(self._lanes, self._desk)
@@ -192,32 +197,37 @@ class SqliteStore:
 
     async def get(self, sequence: int) -> Stored | None:
         """See `Store.get`."""
-        found = await self._page(sequence, min(sequence, self._lanes.head))
-        return found[0] if found else None
-
-    async def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
-        """See `Store.scan`."""
-        last = self._lanes.head if last is None else min(last, self._lanes.head)
-        while first <= last and (found := await self._page(first, last)):
-            for stored in found:
-                yield stored
-            first = found[-1].sequence + 1
-
-    async def _page(self, first: int, last: int) -> list[Stored]:
-        """The next records from `first` on."""
         archive = self._desk.archive
 
-        def question() -> list[Stored]:
-            found: list[Stored] = []
-            size = 0
-            for arrival in archive.arrivals(first, last):
-                found.append(archive.stored(arrival))
-                size += len(found[-1].record.event.data or b"")
-                if len(found) == PAGE or size >= PAGE_BYTES:
-                    break
-            return found
+        def question() -> Stored | None:
+            arrival = archive.arrival(sequence)
+            return None if arrival is None else archive.stored(arrival)
 
-        return await self._desk.ask(question)
+        return await self._desk.ask(question) if sequence <= self._lanes.head else None
+
+    async def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
+        """See `Store.scan`. Records that cannot be read are left out, and the log says so."""
+        last = self._lanes.head if last is None else min(last, self._lanes.head)
+        while first <= last:
+            found, reached = await self._desk.ask(functools.partial(self._page, first, last))
+            for stored in found:
+                yield stored
+            first = reached + 1
+
+    def _page(self, first: int, last: int) -> tuple[list[Stored], int]:
+        """The next records from `first` on, and up to which sequence these are all."""
+        found: list[Stored] = []
+        size = 0
+        for arrival in self._desk.archive.arrivals(first, last):
+            try:
+                found.append(self._desk.archive.stored(arrival))
+            except UnreadableError as error:
+                log.error("record.unreadable", error=error.message)
+                continue
+            size += len(found[-1].record.event.data or b"")
+            if len(found) == PAGE or size >= PAGE_BYTES:
+                return found, arrival.sequence
+        return found, last
 
     async def first_at(self, when: float) -> int:
         """See `Store.first_at`."""

@@ -182,30 +182,6 @@ class TestBrokenFolders:
         with pytest.raises(ConfigurationError, match="malformed"):
             opened(folder)
 
-    async def test_a_row_that_cannot_be_read_is_told_where_it_is_needed(
-        self, opened: Open, folder: Path
-    ) -> None:
-        store = opened(folder)
-        await store.append([record("a")])
-        await store.close()
-        [events] = segments_of(folder)
-        with contextlib.closing(sqlite3.connect(events)) as database, database:
-            database.execute("UPDATE events SET record = x'c1'")
-        store = opened(folder)
-        with pytest.raises(StoreError, match="cannot be read"):
-            await claim(store, "a")
-        with pytest.raises(StoreError, match="cannot be read"):
-            await sequences_of(store)
-
-    async def test_a_delivery_whose_event_is_gone_is_told(self, opened: Open, folder: Path) -> None:
-        store = opened(folder)
-        [sequence] = await store.append([record("a")])
-        await store.settle([dead(await claim_one(store, "a"))])
-        await store.close()
-        shutil.rmtree(folder / "events")
-        with pytest.raises(StoreError, match=f"event {sequence}, but not the event"):
-            await dead_letters(opened(folder))
-
     async def test_a_closed_store_says_so(self, store: SqliteStore) -> None:
         await store.close()
         with pytest.raises(StoreError, match="closed"):
