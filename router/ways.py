@@ -10,10 +10,12 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
-from router.delivery.engine import Way
+from router.config.expressions import compile_expression
+from router.delivery.engine import OrderBy, Way
+from router.delivery.order import OnPoison
 from router.delivery.retry import Policy
 from router.errors import ConfigurationError
-from router.targets.base import Surroundings
+from router.targets.base import Surroundings, Target
 from router.targets.registry import installed_kinds
 from router.targets.spec import TargetSpec
 
@@ -97,14 +99,10 @@ class Ways:
         kind = installed_kinds().kind(spec.kind)
         opened: _Open | None = None
         try:
-            retry = spec.retry
-            surroundings = Surroundings(name, self._data, self._loopback, frozenset(retry.reject))
+            reject = frozenset(spec.retry.reject)
+            surroundings = Surroundings(name, self._data, self._loopback, reject)
             async with kind.open(spec.settings, surroundings) as target:
-                policy = Policy(
-                    attempts=retry.attempts, within=retry.within, first=retry.first, most=retry.most
-                )
-                way = Way(target, policy, spec.concurrency or target.concurrency, spec.rate)
-                opened = _Open(spec, way, anyio.Event())
+                opened = _Open(spec, _way(spec, target), anyio.Event())
                 task_status.started(opened)
                 await opened.closing.wait()
         except Exception:
@@ -114,6 +112,15 @@ class Ways:
         finally:
             if opened is not None:
                 opened.closed.set()
+
+
+def _way(spec: TargetSpec, target: Target) -> Way:
+    retry = spec.retry
+    policy = Policy(attempts=retry.attempts, within=retry.within, first=retry.first, most=retry.most)
+    order = None
+    if spec.order_by is not None:
+        order = OrderBy(compile_expression(spec.order_by), OnPoison(spec.on_poison or OnPoison.BLOCK))
+    return Way(target, policy, spec.concurrency or target.concurrency, spec.rate, order)
 
 
 async def _close(one: _Open) -> None:

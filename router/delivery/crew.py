@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -14,9 +14,10 @@ from router.delivery.attempt import Attempts
 from router.delivery.breaker import Breaker, Mode, after, probing
 from router.delivery.health import Health
 from router.delivery.limits import Bucket
+from router.delivery.ordered import OrderBy, Ordered
 from router.delivery.retry import Policy
 from router.delivery.settler import Settler
-from router.store.base import Delivery, Store, StoreError
+from router.store.base import Delivery, Settlement, Store, StoreError
 from router.targets.base import Cause, Lingering, RetryLater, Target
 
 PAUSE = 1.0
@@ -34,12 +35,14 @@ class Way:
 
     Attributes:
         rate: deliveries that may begin in a second; None for as many as can.
+        order: first in, first out for each key; None for any order.
     """
 
     target: Target
     policy: Policy
     concurrency: int
     rate: float | None = None
+    order: OrderBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,12 @@ class Crew:
     Attributes:
         breaker: whether the target is tried at present.
         ended: set when no worker is left.
+
+    Args:
+        follows: set when what others have under way to this name has ended: an order is kept across it.
     """
 
-    def __init__(self, name: str, way: Way, tools: Tools) -> None:
+    def __init__(self, name: str, way: Way, tools: Tools, follows: anyio.Event | None = None) -> None:
         self.way = way
         self.breaker = Breaker(since=tools.time.now())
         self.ended = anyio.Event()
@@ -72,7 +78,11 @@ class Crew:
         self._tools = tools
         self._bucket = None if way.rate is None else Bucket(way.rate)
         self._linger = way.target.linger if isinstance(way.target, Lingering) else 0.0
-        self._in_turn = self._bucket is not None or self._linger > 0
+        self._follows = follows
+        self._ordered: Ordered | None = None
+        if way.order is not None:
+            self._ordered = Ordered(name, way.order, tools.store, tools.settler, tools.time)
+        self._in_turn = self._bucket is not None or self._linger > 0 or self._ordered is not None
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting: set[anyio.CancelScope] = set()
         self._probe: Sequence[Delivery] | None = None
@@ -81,11 +91,24 @@ class Crew:
     async def run(self) -> None:
         """Work until `stop`; return when what is under way has ended."""
         try:
-            async with anyio.create_task_group() as group:
-                for _ in range(self.way.concurrency):
-                    group.start_soon(self._work)
+            if self._follows is not None:
+                await self._follows.wait()
+            async with anyio.create_task_group() as keeping:
+                if self._ordered is not None:
+                    keeping.start_soon(self._ordered.run)
+                async with anyio.create_task_group() as group:
+                    for _ in range(self.way.concurrency):
+                        group.start_soon(self._work)
+                keeping.cancel_scope.cancel()
+            if self._ordered is not None:
+                await self._ordered.leave()
         finally:
             self.ended.set()
+
+    def written(self, settlements: Sequence[Settlement]) -> None:
+        """What became of deliveries is on disk."""
+        if self._ordered is not None:
+            self._ordered.written([one for one in settlements if one.delivery.target == self._name])
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -148,12 +171,17 @@ class Crew:
     async def _claim(self, taken: list[Delivery], most: int) -> None:
         """Take up to `most`. What is `taken` stays taken, whatever ends the wait for more."""
         try:
-            taken += await self._tools.store.claim(self._name, most)
+            taken += await self._take(most)
             if self._linger and len(taken) < most:
                 await self._linger_for(taken, most)
         finally:
             if self._bucket is not None:
                 self._bucket.give_back(most - len(taken))
+
+    def _take(self, most: int) -> Awaitable[Sequence[Delivery]]:
+        if self._ordered is not None:
+            return self._ordered.claim(most)
+        return self._tools.store.claim(self._name, most)
 
     async def _linger_for(self, taken: list[Delivery], most: int) -> None:
         """Wait for more, but not for long."""
@@ -162,7 +190,7 @@ class Crew:
             group.start_soon(self._end_at, until, group.cancel_scope)
             with contextlib.suppress(StoreError):  # the next claim will say so
                 while len(taken) < most:
-                    taken += await self._tools.store.claim(self._name, most - len(taken))
+                    taken += await self._take(most - len(taken))
             group.cancel_scope.cancel()
 
     async def _end_at(self, when: float, scope: anyio.CancelScope) -> None:

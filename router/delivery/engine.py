@@ -15,13 +15,14 @@ from router.delivery.attempt import Attempts, Render, UnrenderableError
 from router.delivery.breaker import Breaker
 from router.delivery.crew import Crew, Tools, Way
 from router.delivery.health import Health
+from router.delivery.ordered import OrderBy
 from router.delivery.retry import Chance
 from router.delivery.settler import Settler
 from router.delivery.timeline import Timeline
 from router.store.base import Settlement, State, Store, StoreError
 from router.telemetry.quota import MINUTE
 
-__all__ = ["Breaker", "Engine", "Observer", "Render", "UnrenderableError", "Way"]
+__all__ = ["Breaker", "Engine", "Observer", "OrderBy", "Render", "UnrenderableError", "Way"]
 
 PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
@@ -112,7 +113,10 @@ class Engine:
             for crew in leaving:
                 crew.stop()
             staying = {name: crew for name, crew in self._crews.items() if crew not in leaving}
-            self._crews = {name: staying.get(name) or self._hire(name, way) for name, way in ways.items()}
+            self._crews = {
+                name: staying[name] if name in staying else self._hire(name, way, self._crews.get(name))
+                for name, way in ways.items()
+            }
             if self._working is not None:
                 for crew in leaving:
                     await crew.ended.wait()
@@ -129,8 +133,11 @@ class Engine:
         """Somebody else has made deliveries due: do not wait for the time that was known."""
         self._nap.cancel()
 
-    def _hire(self, name: str, way: Way) -> Crew:
-        crew = Crew(name, way, self._tools)
+    def _hire(self, name: str, way: Way, before: Crew | None) -> Crew:
+        follows = None
+        if before is not None and self._working is not None and (way.order or before.way.order):
+            follows = before.ended
+        crew = Crew(name, way, self._tools, follows)
         if self._stopping.is_set():
             crew.stop()
         if self._working is not None:
@@ -178,5 +185,7 @@ class Engine:
         earliest = min((s.due for s in settlements if s.due is not None), default=math.inf)
         if earliest < self._alarm:
             self._nap.cancel()
+        for crew in self._crews.values():
+            crew.written(settlements)
         self._health.look(settlements)
         self._observer.settled(settlements)

@@ -20,6 +20,7 @@ class Happening(enum.StrEnum):
         DELIVERED: the target has it.
         FAILED: this attempt did not get through; another one is due.
         REJECTED: the target says that the event is wrong, or its body cannot be made.
+        PARKED: an earlier event of its key is a dead letter, and the target's order has it follow.
         EXHAUSTED: this attempt did not get through, and the policy allows no other.
         REDRIVEN: an operator says: once more.
         CANCELLED: an operator says: never, or to another target instead.
@@ -31,6 +32,7 @@ class Happening(enum.StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     REJECTED = "rejected"
+    PARKED = "parked"
     EXHAUSTED = "exhausted"
     REDRIVEN = "redriven"
     CANCELLED = "cancelled"
@@ -45,6 +47,7 @@ TRANSITIONS: Mapping[tuple[State, Happening], State] = MappingProxyType(
         (State.IN_FLIGHT, Happening.DELIVERED): State.DELIVERED,
         (State.IN_FLIGHT, Happening.FAILED): State.RETRYING,
         (State.IN_FLIGHT, Happening.REJECTED): State.DEAD,
+        (State.IN_FLIGHT, Happening.PARKED): State.DEAD,
         (State.IN_FLIGHT, Happening.EXHAUSTED): State.DEAD,
         (State.IN_FLIGHT, Happening.LOST): State.PENDING,
         (State.IN_FLIGHT, Happening.LOST_LATE): State.RETRYING,

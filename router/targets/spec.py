@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ModelWrapValidatorHandler, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ModelWrapValidatorHandler, model_validator
 
 from router.config.environment import as_written, interpolate
+from router.config.expressions import ExpressionError, compile_expression
 from router.config.files import Entry, entries
 from router.config.names import check_name
 from router.config.problems import did_you_mean
@@ -50,17 +51,36 @@ class Retry(Shape):
         return made
 
 
+def _expression(text: str) -> str:
+    try:
+        compile_expression(text)
+    except ExpressionError as error:
+        raise ValueError(f"{error.message}; {error.hint}" if error.hint else error.message) from None
+    return text
+
+
 class Handling(Shape):
     """What every target may have beside its kind.
 
     Attributes:
         rate: how many deliveries may begin in a second; None for as many as can.
         concurrency: how many deliveries may be under way at once; None leaves it to the kind.
+        order_by: JMESPath over the event: first in, first out for each of its values; None for any order.
+        on_poison: with `order_by`: what a dead letter means for later events of its key. `block`: they wait
+            until it is redriven or dropped. `park`: they become dead letters as well. `skip`: they go on.
     """
 
     retry: Retry = Retry()
     rate: Rate | None = None
     concurrency: Annotated[Whole, Field(ge=1)] | None = None
+    order_by: Annotated[str, AfterValidator(_expression)] | None = None
+    on_poison: Literal["block", "park", "skip"] | None = None
+
+    @model_validator(mode="after")
+    def _has_order(self) -> Handling:
+        if self.on_poison is not None and self.order_by is None:
+            raise ValueError("on_poison says how an order is kept, and there is none; add order_by")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +93,8 @@ class TargetSpec:
         retry: when to try again, and when to give up.
         rate: how many deliveries may begin in a second; None for as many as can.
         concurrency: how many deliveries may be under way at once; None leaves it to the kind.
+        order_by: JMESPath over the event, whose values are kept in order; None for any order.
+        on_poison: what a dead letter means for later events of its key; None where nothing is said.
     """
 
     name: str
@@ -81,6 +103,8 @@ class TargetSpec:
     retry: Retry
     rate: float | None
     concurrency: int | None
+    order_by: str | None
+    on_poison: str | None
 
 
 def read_targets(
@@ -148,7 +172,8 @@ def _read(
     settings = _settings(kind, value[kind], entry, registry, report)
     if handling is None or settings is None or not sound:
         return None
-    return TargetSpec(entry.name, kind, settings, handling.retry, handling.rate, handling.concurrency)
+    common = {name: getattr(handling, name) for name in Handling.model_fields}
+    return TargetSpec(entry.name, kind, settings, **common)
 
 
 def _has_name(entry: Entry, report: Report) -> bool:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from router.delivery.engine import Engine, Render, Way
+from router.delivery.engine import Engine, OrderBy, Render, Way
 from router.delivery.retry import Policy
 from router.store.base import Delivery, Settlement, State, Store
 from router.store.memory import MemoryStore
@@ -55,12 +55,15 @@ class House:
         store: Store | None = None,
         clock: JumpingClock | None = None,
         rate: float | None = None,
+        order: OrderBy | None = None,
     ) -> None:
         self.clock = clock or JumpingClock()
         self.store = store or MemoryStore(self.clock)
         self.watcher = Watcher()
         self.render: Render = as_it_is
-        self.ways = {name: Way(target, policy, target.concurrency, rate) for name, target in targets.items()}
+        self.ways = {
+            name: Way(target, policy, target.concurrency, rate, order) for name, target in targets.items()
+        }
         self.engine = Engine(
             store=self.store,
             ways=self.ways,

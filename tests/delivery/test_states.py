@@ -12,6 +12,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from router.config.expressions import compile_expression
+from router.delivery.engine import OrderBy
+from router.delivery.order import OnPoison
 from router.delivery.retry import Policy
 from router.delivery.states import BEGINNINGS, TRANSITIONS, Happening, ImpossibleError, after, diagram
 from router.store.base import Place, State, Tally
@@ -136,13 +139,31 @@ async def life(folder: Path, policy: Policy | None = None) -> AsyncIterator[Life
         await lived.close()
 
 
-@pytest.mark.parametrize(("state", "happening"), TRANSITIONS)
+PARKED = (State.IN_FLIGHT, Happening.PARKED)
+"""This takes an earlier event, and has a test of its own."""
+
+
+@pytest.mark.parametrize(("state", "happening"), [pair for pair in TRANSITIONS if pair != PARKED])
 async def test_every_transition_is_made(state: State, happening: Happening, tmp_path: Path) -> None:
     policy = Policy(attempts=1) if happening is Happening.EXHAUSTED else None
     async with life(tmp_path, policy) as one:
         await one.be(state)
         await one.happen(happening)
         assert await one.state() is after(state, happening)
+
+
+async def test_what_follows_a_dead_letter_is_parked() -> None:
+    target = ScriptedTarget(lambda message: Rejected("no") if message.event.id == "1" else Delivered())
+    one_key = OrderBy(compile_expression("type"), OnPoison.PARK)
+    async with House({"a": target}, order=one_key).running() as house:
+        sequences = await house.store.append([record(1, "a"), record(2, "a")])
+        await house.watcher.wait_for(1)
+        (second,) = await house.store.of_event(sequences[1])
+        assert second.state is State.IN_FLIGHT
+        house.clock.advance(1.1)
+        await house.watcher.wait_for(2)
+        (second,) = await house.store.of_event(sequences[1])
+        assert second.state is after(*PARKED)
 
 
 async def test_what_is_moved_begins_where_it_is_moved_to(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_shipped_files_are_valid(validator: Any, file: Path) -> None:
     [
         b"rules: [{name: a, match: {type: x}, targets: [a, {target: b, transform: {text: c}}]}]",
         b"targets: {a: {http: {url: http://x/, format: '${F:-binary}', timeout: '${T}'}, concurrency: 2}}",
+        b"targets: {a: {log: {}, order_by: data.x, on_poison: park}}",
         b"targets: {a: {log: {}, concurrency: '${N}', rate: '${N}/s', retry: {reject: [400, '${M}']}}}",
         b"targets: {a: {log: }, b: {file: {path: x}, retry: {for: 1m30s, attempts: 3}}}",
         b"sources: {a: {kind: alibaba, path: /x}}\nsettings: {listen: {host: '::1', port: 80}, body: 1MB}",
@@ -74,6 +75,7 @@ def test_what_check_takes_is_valid(validator: Any, text: bytes) -> None:
         b"targets: {a: {log: {}, retry: {for: soon}}}",
         b"targets: {a: {log: {}, concurrency: many}}",
         b"targets: {a: {log: {}, rate: 50}}",
+        b"targets: {a: {log: {}, order_by: x, on_poison: stop}}",
         b"targets: {a: {log: {}, rate: 50/d}}",
         b"targets: {a: {log: {}, retry: {reject: 400}}}",
         b"sources: {a: {path: /x}}",
@@ -96,4 +98,6 @@ def test_a_kind_that_cannot_be_loaded_is_left_out() -> None:
         "retry",
         "rate",
         "concurrency",
+        "order_by",
+        "on_poison",
     }

@@ -56,12 +56,13 @@ def test_what_is_final_may_be_said() -> None:
 def test_everything_may_be_said() -> None:
     spec = target(
         "{http: {url: 'http://[::1]/', timeout: 2s}, retry: {for: 1h, attempts: 3, first: 10ms, most: 1m}, "
-        "rate: 90/m, concurrency: 4}"
+        "rate: 90/m, concurrency: 4, order_by: data.project, on_poison: park}"
     )
     assert isinstance(spec.settings, HttpSettings)
     assert spec.settings.timeout == 2
     assert (spec.retry.within, spec.retry.attempts, spec.retry.first, spec.retry.most) == (3600, 3, 0.01, 60)
     assert (spec.rate, spec.concurrency) == (1.5, 4)
+    assert (spec.order_by, spec.on_poison) == ("data.project", "park")
 
 
 def test_the_environment_comes_in_everywhere() -> None:
@@ -100,8 +101,15 @@ def test_the_environment_comes_in_everywhere() -> None:
         ("it: {log: {}, concurrency: 0}", "2:30: error: targets.it.concurrency: must be at least 1"),
         ("it: {log: {}, concurrency: 1.5}",
          "2:30: error: targets.it.concurrency: wants a whole number, found a number"),
-        ("it: {log: {}, order_by: data.x}", ("2:17: error: targets.it: unknown key 'order_by'; "
-         "beside its kind, a target has retry, rate and concurrency")),
+        ("it: {log: {}, order_by: data.}", "2:27: error: targets.it.order_by: the expression ends too early"),
+        ("it: {log: {}, order_by: lenght(data)}",
+         "2:27: error: targets.it.order_by: there is no function lenght(); did you mean 'length'?"),
+        ("it: {log: {}, order_by: subject, on_poison: stop}",
+         "2:47: error: targets.it.on_poison: wants 'block', 'park' or 'skip', found 'stop'"),
+        ("it: {log: {}, on_poison: skip}",
+         "2:7: error: targets.it: on_poison says how an order is kept, and there is none; add order_by"),
+        ("it: {log: {}, priority: 5}", ("2:17: error: targets.it: unknown key 'priority'; "
+         "beside its kind, a target has retry, rate, concurrency, order_by and on_poison")),
         ("it: {http: {url: 'http://x/'}, timeout: 5s}",
          "2:34: error: targets.it: unknown key 'timeout'; it belongs under http"),
         ("it: {log: {}, file: {path: a}}",
