@@ -9,7 +9,11 @@ import click
 
 from router import __version__
 from router.cli.check import check
+from router.cli.dead import dead
+from router.cli.deliveries import deliveries
 from router.cli.demo import demo
+from router.cli.events import events
+from router.cli.replay import replay
 from router.cli.schema import schema
 from router.cli.send import send
 from router.cli.serve import serve
@@ -39,5 +43,5 @@ def main() -> None:
     """Route events by rules: Amazon EventBridge's patterns on your own machine."""
 
 
-for command in (serve, demo, check, test, send, schema):
+for command in (serve, demo, check, test, send, events, deliveries, dead, replay, schema):
     main.add_command(command)

@@ -1,0 +1,92 @@
+"""Changes of many deliveries: count them first, ask, then do it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import click
+import msgspec
+
+from router.cli import telling
+from router.cli.reaching import Place, ask, fail
+from router.operations.answers import Changed
+from router.operations.base import Operations
+from router.operations.questions import LONGEST_PAGE, Drop
+
+C = TypeVar("C", bound=Drop)
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[C]):
+    """Something to do with deliveries.
+
+    Attributes:
+        chosen: with which.
+        apply: does it, or with `dry` counts them; a part at a time.
+        thing: what one of them is called.
+        verb: what is done with them.
+    """
+
+    chosen: C
+    apply: Callable[[Operations, C], Awaitable[Changed]]
+    thing: str
+    verb: str
+
+
+def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rules: bool = False) -> None:
+    """Count what a change is about, ask whoever sits there, do it, and say what came of it.
+
+    Args:
+        place: whose deliveries.
+        change: what to do.
+        yes: do not ask.
+        as_json: print the result as JSON.
+        rules: whether today's targets must be known.
+    """
+
+    async def work(operations: Operations) -> Changed:
+        counted = await _all(operations, change, dry=True)
+        if counted.count and not yes:
+            _ask(change, counted)
+        return await _all(operations, change, dry=False) if counted.count else counted
+
+    told = ask(place, work, rules=rules)
+    if as_json:
+        telling.as_json(told)
+    elif told.count:
+        click.echo(f"{change.verb}: done with {_named(change, told)}")
+    else:
+        click.echo(f"no {change.thing} fits")
+
+
+def _ask(change: Change[C], counted: Changed) -> None:
+    """Go on only if somebody says so."""
+    question = f"{change.verb}: {_named(change, counted)}"
+    if not sys.stdin.isatty():
+        fail(f"{question}. Nobody can be asked here; say --yes")
+    click.confirm(f"{question}. Go on?", abort=True, err=True)
+
+
+def _named(change: Change[C], changed: Changed) -> str:
+    by_target = ", ".join(f"{count:,} of {target}" for target, count in changed.targets.items())
+    return f"{telling.counted(changed.count, change.thing)} ({by_target})"
+
+
+async def _all(operations: Operations, change: Change[C], *, dry: bool) -> Changed:
+    """The whole change, over as many requests as it takes."""
+    counts: Counter[str] = Counter()
+    ids = change.chosen.ids
+    for start in range(0, max(len(ids), 1), LONGEST_PAGE):
+        part = msgspec.structs.replace(change.chosen, ids=ids[start : start + LONGEST_PAGE], dry=dry)
+        while True:
+            changed = await change.apply(operations, part)
+            counts.update(changed.targets)
+            if changed.next is None:
+                break
+            part = msgspec.structs.replace(part, after=changed.next)
+    counts = +counts
+    return Changed(count=counts.total(), targets=dict(counts), next=None)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from router.cli import main
+from tests.cli.operating import RULES, House
+
+RENAMED = RULES.replace("targets: [hook]", "targets: [renamed]").replace("  hook:", "  renamed:")
+
+
+def test_the_backlog_of_a_target_that_is_gone_is_sent_elsewhere_or_dropped(house: House) -> None:
+    house.refuse(503)
+    house.send(3, "order.new")
+    house.send(2, "order.old", first=3)
+    house.wait_for(5, state="retrying")
+    house.stop()
+    house.write(RENAMED)
+    house.start()
+    house.settle()
+
+    listed = house.told("deliveries", "--target", "hook", "--state", "retrying")["deliveries"]
+    assert [one["event_id"] for one in listed] == ["0", "1", "2", "3", "4"]
+    text = house.command("deliveries", "--target", "hook").stdout
+    assert text.splitlines()[0] == listed[0]["id"]
+    assert "retrying due 2" in text
+    assert "1 attempt: answered 503 Service" in text
+
+    house.mend()
+    done = house.command("deliveries", "redrive", "--target", "hook", "--to", "hook", "--yes", status=2)
+    assert "there is no target 'hook'; " in done.stderr
+    done = house.command("deliveries", "drop", "--target", "hook", "--type", "order.old", "--yes")
+    assert done.stdout == "drop: done with 2 deliveries (2 of hook)\n"
+    done = house.command("deliveries", "redrive", "--target", "hook", "--to", "renamed", status=2)
+    assert "deliver to renamed: 3 deliveries (3 of hook). Nobody can be asked here" in done.stderr
+    told = house.told("deliveries", "redrive", "--target", "hook", "--to", "renamed", "--yes")
+    assert told == {"count": 3, "targets": {"hook": 3}, "next": None}
+
+    house.start()
+    house.wait_for(0)
+    arrived = house.arrivals("/hook")[-3:]
+    assert [one["id"] for one in arrived] == ["0", "1", "2"]
+    assert {one["key"] for one in arrived} == {one["id"].replace("hook", "renamed") for one in listed[:3]}
+    assert house.command("deliveries").stdout == "no delivery fits\n"
+
+
+def test_filters_and_pages(house: House) -> None:
+    house.refuse(503)
+    house.send(4)
+    house.wait_for(4, state="retrying")
+    house.settle()
+
+    def ids(*words: str) -> list[str]:
+        return [one["event_id"] for one in house.told("deliveries", *words)["deliveries"]]
+
+    first = house.told("deliveries", "--most", "3")
+    assert ids("--after", first["next"]) == ["3"]
+    assert ids("--rule", "orders", "--since", "1h") == ["0", "1", "2", "3"]
+    assert ids("--rule", "again") == ids("--until", "1h") == ids("--state", "dead") == []
+    assert ids("--state", "dead", "--state", "retrying") == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("verb", ["drop", "redrive"])
+def test_everything_is_never_meant_by_saying_nothing(verb: str) -> None:
+    words = ["deliveries", verb, "--yes", *(["--to", "x"] if verb == "redrive" else [])]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert "say which: by --target, --rule, --type, --state" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--state", "delivered"], "'delivered' is not one of 'pending', 'in-flight', 'retrying', 'dead'"),
+        (["redrive", "--target", "hook"], "Missing option '--to'"),
+        (["show"], "Missing argument 'ID'"),
+    ],
+)
+def test_asked_wrongly(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(main, ["deliveries", *words])
+    assert done.exit_code == 2
+    assert said in done.output
