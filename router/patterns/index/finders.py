@@ -15,8 +15,8 @@ Merge = Callable[[Sequence[Item]], C]
 Finder = Callable[[Any], Sequence[C]]
 
 
-class Table(Generic[C]):
-    """A finder that looks values up, and finds nothing for others.
+class Single(Generic[C]):
+    """A finder of one cell at most.
 
     Attributes:
         cell: gives what a value finds; None for nothing.
@@ -24,8 +24,8 @@ class Table(Generic[C]):
 
     __slots__ = ("cell",)
 
-    def __init__(self, cells: dict[Any, C]) -> None:
-        self.cell: Callable[[Any], C | None] = cells.get
+    def __init__(self, cell: Callable[[Any], C | None]) -> None:
+        self.cell = cell
 
     def __call__(self, value: Any) -> Sequence[C]:
         """What a value finds."""
@@ -33,9 +33,15 @@ class Table(Generic[C]):
         return () if cell is None else (cell,)
 
 
+class Table(Single[C]):
+    """A finder that looks values up as they are: its `cell` is the `get` of a dict."""
+
+    __slots__ = ()
+
+
 def table(posted: Mapping[Any, Sequence[Item]], merge: Merge[Item, C]) -> Finder[C] | None:
     """A finder that looks values up; None if there are none."""
-    return Table({value: merge(items) for value, items in posted.items()}) if posted else None
+    return Table({value: merge(items) for value, items in posted.items()}.get) if posted else None
 
 
 def constant(posted: Sequence[Item], merge: Merge[Item, C]) -> Finder[C] | None:

@@ -26,11 +26,11 @@ from router.patterns.conditions import (
     Wildcard,
 )
 from router.patterns.index.addresses import Addresses
-from router.patterns.index.finders import Finder, Merge, constant, nothing, table, union
+from router.patterns.index.finders import Finder, Merge, Single, constant, nothing, table, union
 from router.patterns.index.memo import Memo
 from router.patterns.index.numbers import Numbers, number_of
 from router.patterns.index.strings import Strings, is_exact
-from router.patterns.index.wildcards import Wildcards
+from router.patterns.index.wildcards import Wildcards, tester
 from router.patterns.values import Value
 
 Item = TypeVar("Item")
@@ -168,31 +168,30 @@ class _Bucket(NamedTuple, Generic[C]):
 
     Attributes:
         sure: what values find without being asked.
-        doubtful: the rest, each with the condition to ask.
+        doubtful: the rest, each with what tells whether a value meets the condition.
         wildcards: finds what is posted under wildcards, if there are many.
     """
 
     sure: Sequence[C]
-    doubtful: Sequence[tuple[Condition, C]]
+    doubtful: Sequence[tuple[Callable[[Any], bool], C]]
     wildcards: Finder[C] | None
 
     @classmethod
     def of(cls, posts: Sequence[_Post[Item]], merge: Merge[Item, C]) -> _Bucket[C]:
         """The bucket for some posts."""
         sure = [post.item for post in posts if post.doubt is None]
-        doubtful: list[tuple[Condition, Item]] = []
+        doubtful: list[tuple[Callable[[Any], bool], C]] = []
         wildcards: Wildcards[Item] = Wildcards()
         many = sum(isinstance(post.doubt, Wildcard) for post in posts) > _FEW
         for item, doubt in posts:
-            if many and isinstance(doubt, Wildcard):
+            if not isinstance(doubt, Wildcard):
+                if doubt is not None:
+                    doubtful.append((doubt.matches, merge([item])))
+            elif many:
                 wildcards.post(doubt.parts, item)
-            elif doubt is not None:
-                doubtful.append((doubt, item))
-        return cls(
-            [merge(sure)] if sure else [],
-            [(doubt, merge([item])) for doubt, item in doubtful],
-            wildcards.finder(merge) if many else None,
-        )
+            else:
+                doubtful.append((tester(doubt.parts), merge([item])))
+        return cls([merge(sure)] if sure else [], doubtful, wildcards.finder(merge) if many else None)
 
 
 class _Posts(Generic[Item]):
@@ -243,8 +242,8 @@ def _confirmed(
             found += sure
             if wildcards:
                 found += wildcards(value)
-            for condition, cell in doubtful:
-                if condition.matches(value if known is None else known(value)):
+            for meets, cell in doubtful:
+                if meets(value if known is None else known(value)):
                     found.append(cell)
         return found
 
@@ -256,9 +255,22 @@ def _without(cells: Memo[frozenset[int], Sequence[C]], find: Finder[frozenset[in
     nobody: frozenset[int] = frozenset()
     everything = cells[nobody]
 
+    if find is None:
+        return lambda _: everything
+    if isinstance(find, Single):
+        cell = find.cell
+
+        def others_than_one(value: Any) -> Sequence[C]:
+            excluded = cell(value)
+            return everything if excluded is None else cells[excluded]
+
+        return others_than_one
+
     def others(value: Any) -> Sequence[C]:
-        excluded = find(value) if find else ()
-        return cells[nobody.union(*excluded)] if excluded else everything
+        excluded = find(value)
+        if not excluded:
+            return everything
+        return cells[excluded[0] if len(excluded) == 1 else nobody.union(*excluded)]
 
     return others
 

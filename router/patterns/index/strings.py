@@ -15,7 +15,7 @@ from router.patterns.conditions import (
     Suffix,
     Wildcard,
 )
-from router.patterns.index.finders import Finder, Merge, constant, table, union
+from router.patterns.index.finders import Finder, Merge, Single, constant, table, union
 
 Item = TypeVar("Item")
 C = TypeVar("C")
@@ -65,8 +65,8 @@ class Strings(Generic[Item]):
         """A finder for strings; None if nothing is posted."""
         return union(
             self._exact.finder(merge),
-            _after(_lower_ascii, self._ascii.finder(merge)),
-            _after(str.casefold, self._folded.finder(merge)),
+            _lowered(self._ascii.finder(merge)),
+            _casefolded(self._folded.finder(merge)),
             self._parts.finder(merge),
         )
 
@@ -125,6 +125,12 @@ def _affix_finder(
         return None
     of_starts = _by_length(starts, merge, lambda text, length: text[:length])
     of_ends = _by_length(ends, merge, lambda text, length: text[-length:])
+
+    if len(of_starts) + len(of_ends) == 1:
+        ((size, get),) = of_starts or of_ends
+        if of_starts:
+            return lambda value: get(value[:size]) or ()
+        return lambda value: get(value[-size:]) or ()
 
     def find(value: str) -> Sequence[C]:
         found: list[C] = []
@@ -187,15 +193,23 @@ def _grams(text: str, size: int) -> list[str]:
     return [text[at : at + size] for at in range(len(text) - size + 1)]
 
 
-def _after(change: Callable[[str], str], find: Finder[C] | None) -> Finder[C] | None:
-    return None if find is None else lambda value: find(change(value))
+def _lowered(find: Finder[C] | None) -> Finder[C] | None:
+    """A finder by the text with its ASCII letters in lower case."""
+    if find is None:
+        return None
+    if isinstance(find, Single):
+        cell = find.cell
+        return Single(lambda value: cell(value.lower() if value.isascii() else _lower_ascii(value)))
+    return lambda value: find(value.lower() if value.isascii() else _lower_ascii(value))
 
 
 def _lower_ascii(text: str) -> str:
-    """A text with only its ASCII letters in lower case: the lower case of the Kelvin sign is `k`."""
-    if text.isascii():
-        return text.lower()
+    """Not `str.lower`: the lower case of the Kelvin sign is `k`."""
     return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def _casefolded(find: Finder[C] | None) -> Finder[C] | None:
+    return None if find is None else lambda value: find(value.casefold())
 
 
 def _folded(pattern: str) -> str | None:

@@ -8,7 +8,7 @@ a value does not hold further on, they are not gone at all.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from router.patterns.index.finders import Finder, Merge
@@ -18,6 +18,24 @@ C = TypeVar("C")
 
 _MOST_FINALS = 16
 """To look for more than these takes longer than to go on."""
+
+
+def tester(parts: Sequence[str]) -> Callable[[str], bool]:
+    """A function that tells whether a string matches a wildcard of several parts, as `Wildcard.matches`."""
+    first, *inner, last = parts
+    start, rest = len(first), len(last)
+
+    def matches(value: str) -> bool:
+        if not (value.endswith(last) and value.startswith(first)):
+            return False
+        at, end = start, len(value) - rest
+        for part in inner:
+            at = value.find(part, at, end) + len(part)
+            if at < len(part):
+                return False
+        return at <= end
+
+    return matches
 
 
 class Wildcards(Generic[Item]):
