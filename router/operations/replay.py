@@ -118,10 +118,10 @@ class Replays:
         now = ground.clock.now()
         name = query.name or f"replay-{moment(now):%Y%m%d-%H%M%S-%f}"
         until = query.until or moment(now)
-        self._check(query, name)
         if query.since >= until:
             raise AskedWrongError("a replay's since must be before its until")
         first, last = await window(ground.store, query.since, until)
+        self._check(query, name)  # last of all: from here on nobody else can take the name
         asked = msgspec.structs.replace(query, name=name, until=until)
         replay = self._all[name] = _Replay(ground, asked, first, last)
         self._group.start_soon(replay.run)
