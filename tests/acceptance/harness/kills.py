@@ -1,0 +1,75 @@
+"""SIGKILL at each step of an event's way. Nothing is timed: each follows from something that was seen."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Mapping
+
+from tests.acceptance.harness.load import Connection
+from tests.acceptance.harness.stage import HTTP_TARGETS, Stage
+from tests.acceptance.harness.witness import Trap
+
+BACKLOG = 5_000
+"""A round begins when no more arrivals are missing."""
+
+
+def kill_again_and_again(stage: Stage, chance: random.Random) -> None:
+    """Load, kill at the fault's moment, start again; so many rounds."""
+    events = stage.fault.events.of(stage.form)
+    moment = MOMENTS[stage.fault.when]
+    for _ in range(stage.fault.rounds.of(stage.form)):
+        stage.start()
+        stage.oracle.wait_until_arrived(HTTP_TARGETS, most=BACKLOG)
+        at = stage.oracle.promised + chance.randrange(events // 4, events // 2)
+        stage.load.allow(events)
+        moment(stage, at, chance)
+        stage.mourn()
+    stage.start()
+
+
+def _while_it_reads(stage: Stage, at: int, _: random.Random) -> None:
+    """The router has asked for the body (100 Continue), and got a half of it."""
+    stage.oracle.wait_until_promised(at)
+    numbers = stage.oracle.issue()
+    body = stage.oracle.envelope(numbers[0])
+    with contextlib.closing(Connection(stage.router.url)) as connection:
+        kind = "application/cloudevents+json"
+        connection.socket.sendall(connection.head(len(body), kind, "expect: 100-continue"))
+        if (status := connection.status()) != 100:
+            stage.oracle.complain("answers", f"{status} to Expect: 100-continue")
+        connection.socket.sendall(body[: len(body) // 2])
+        stage.oracle.refuse(numbers)  # nobody has ever seen the whole of it
+        stage.kill()
+
+
+def _while_it_commits(stage: Stage, at: int, _: random.Random) -> None:
+    """A request is with the router, whole, and others are; none of these is answered."""
+    stage.oracle.wait_until_promised(at)
+    stage.load.when_sent = stage.kill
+
+
+def _as_it_has_answered(stage: Stage, at: int, _: random.Random) -> None:
+    """A sender has its answer, just now."""
+    stage.oracle.wait_until_promised(at)
+    stage.load.when_accepted = stage.kill
+
+
+def _trapped(moment: str) -> Callable[[Stage, int, random.Random], None]:
+    def spring(stage: Stage, at: int, chance: random.Random) -> None:
+        stage.oracle.wait_until_promised(at)
+        stage.witness.set_trap(Trap(moment, chance.randrange(1, 10), stage.kill))
+        stage.load.allow(100)  # there will be requests, however fast the others were
+
+    return spring
+
+
+MOMENTS: Mapping[str, Callable[[Stage, int, random.Random], None]] = {
+    "accept": _while_it_reads,
+    "commit": _while_it_commits,
+    "answer": _as_it_has_answered,
+    "dispatch": _trapped("dispatch"),
+    "answered": _trapped("answered"),
+    "settling": _trapped("settling"),
+}
+"""When it is killed, by the word in the fault."""

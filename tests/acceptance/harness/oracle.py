@@ -1,0 +1,264 @@
+"""Knows what was sent, what was promised and what arrived, and says what does not fit together.
+
+Event number n is a function of the seed and n alone: where it must go, and every byte of its payload. So
+nothing is remembered but what became of it.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+TARGETS = ("hook", "raw", "batch", "file")
+"""The targets of every deployment here."""
+
+MATCHES_ALL = 10_000_000
+"""Events of this number and above go to every target."""
+
+_PROMISED, _REFUSED = 1, 2
+_NUMBER = re.compile(rb'\{"n": ?([0-9]+),')
+_FILLER = "ключ 鍵 \\u00e9\\n 🙂 0123456789 "
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one oracle has seen.
+
+    Attributes:
+        accepted: events whose request was answered with success.
+        refused: events whose request was answered otherwise.
+        unanswered: events whose request had no answer; nothing was promised about them.
+        repeated: arrivals beyond the first, by target.
+        dead: promised events that ended as dead letters, by target.
+    """
+
+    accepted: int
+    refused: int
+    unanswered: int
+    repeated: dict[str, int]
+    dead: dict[str, int]
+
+
+class Oracle:
+    """Numbers events, and keeps their accounts. From any thread.
+
+    Attributes:
+        poison: every so many events one is wrong, and its targets say so; 0 for none.
+        moved: by a target's name: those whose events arrive there too, because somebody moved them.
+    """
+
+    def __init__(self, seed: int, poison: int = 0) -> None:
+        self.poison = poison
+        self.moved: dict[str, str] = {}
+        self._seed = seed
+        self._changed = threading.Condition()
+        self._issued = 0
+        self._extra = MATCHES_ALL - 1
+        self._fates: dict[int, int] = {}
+        self._arrived: dict[str, Counter[int]] = {target: Counter() for target in TARGETS}
+        self._missing = Counter[str]()
+        self._keys: dict[str, dict[int, str]] = defaultdict(dict)
+        self._dead: dict[str, set[int]] = defaultdict(set)
+        self._wrong: dict[str, list[str]] = defaultdict(list)
+        self._counts = Counter[int]()
+
+    # -- events ---------------------------------------------------------------------------------------------
+
+    def targets(self, number: int) -> tuple[str, ...]:
+        """Where it must go; nowhere is possible."""
+        if number >= MATCHES_ALL:
+            return TARGETS
+        drawn = zlib.crc32(b"%d:%d" % (self._seed, number))
+        wanted = (drawn % 4 == 0, drawn >> 2 & 7 == 0, drawn >> 5 & 1 == 0, drawn >> 6 & 3 != 0)
+        return tuple(target for target, is_wanted in zip(TARGETS, wanted, strict=True) if is_wanted)
+
+    def is_poisoned(self, number: int) -> bool:
+        """Whether its targets are to refuse it."""
+        return self.poison > 0 and number < MATCHES_ALL and number % self.poison == 0
+
+    def payload(self, number: int) -> bytes:
+        """Its data: unusual spellings that a router might be tempted to tidy up, and a checksum."""
+        names = ",".join(f'"{target}"' for target in self.targets(number))
+        text = f'"to": [{names}], "spelt": [1.0, 1e2, -0, 0.10], "filler": "{_FILLER * (number % 20)}"'
+        return f'{{"n": {number}, {text}, "sum": {zlib.crc32(text.encode())}}}'.encode()
+
+    def envelope(self, number: int) -> bytes:
+        """The event as it is sent: CloudEvents JSON format 1.0."""
+        head = b'{"specversion":"1.0","id":"%d","source":"/oracle","type":"oracle.event","data":' % number
+        return head + self.payload(number) + b"}"
+
+    # -- accounts -------------------------------------------------------------------------------------------
+
+    def issue(self, count: int = 1) -> range:
+        """The next numbers."""
+        with self._changed:
+            first = self._issued + 1
+            self._issued += count
+            return range(first, first + count)
+
+    def issue_for_all(self) -> range:
+        """One event that every target must get."""
+        with self._changed:
+            self._extra += 1
+            return range(self._extra, self._extra + 1)
+
+    def promise(self, numbers: Iterable[int]) -> None:
+        """Their request was answered with success."""
+        with self._changed:
+            for number in numbers:
+                self._decide(number, _PROMISED)
+                for target in self._awaited(number):
+                    self._missing[target] += number not in self._arrived[target]
+            self._changed.notify_all()
+
+    def refuse(self, numbers: Iterable[int]) -> None:
+        """Their request was answered otherwise: nothing of it may ever arrive."""
+        with self._changed:
+            for number in numbers:
+                self._decide(number, _REFUSED)
+            self._changed.notify_all()
+
+    def take(self, at: str, id_: str, data: bytes, key: str | None) -> None:
+        """An event arrived at a target, and this is what it looked like."""
+        found = _NUMBER.match(data)
+        number = int(found[1]) if found else 0
+        with self._changed:
+            if not (1 <= number <= self._issued or MATCHES_ALL <= number <= self._extra):
+                return self._complain("never sent", f"{at} got {data[:100]!r}")
+            if data != self.payload(number) or id_ != str(number):
+                return self._complain("altered", f"{at} got event {number} as {id_!r}, {data[:2000]!r}")
+            origins = {at, self.moved.get(at, at)} & set(self.targets(number))
+            if not origins:
+                return self._complain("misrouted", f"{at} got event {number} for {self.targets(number)}")
+            if self._fates.get(number) == _REFUSED:
+                self._complain("refused, but delivered", f"{at} got event {number}")
+            if key is not None and self._keys[at].setdefault(number, key) != key:
+                self._complain("keys", f"{at} got event {number} as {key} and {self._keys[at][number]}")
+            for origin in origins:
+                self._count(origin, number)
+            self._changed.notify_all()
+        return None
+
+    def forget(self, target: str) -> None:
+        """Its arrivals are counted anew."""
+        with self._changed:
+            self._arrived[target].clear()
+            self._await_anew(target)
+
+    def bury(self, target: str, number: int) -> None:
+        """The router shows it among its dead letters."""
+        with self._changed:
+            self._dead[target].add(number)
+
+    def cure(self) -> None:
+        """No event is wrong any more, and all that were are to be made again."""
+        with self._changed:
+            self.poison = 0
+            self._dead.clear()
+            for target in TARGETS:
+                self._await_anew(target)
+
+    def complain(self, kind: str, what: str) -> None:
+        """Something else is wrong."""
+        with self._changed:
+            self._complain(kind, what)
+
+    # -- waiting --------------------------------------------------------------------------------------------
+
+    @property
+    def promised(self) -> int:
+        """How many events were promised."""
+        return self._counts[_PROMISED]
+
+    @property
+    def refused(self) -> int:
+        """How many were refused."""
+        return self._counts[_REFUSED]
+
+    def missing(self, targets: Iterable[str]) -> int:
+        """How many promised arrivals have not come there."""
+        return sum(self._missing[target] for target in targets)
+
+    def wait_until_promised(self, count: int, timeout: float = 60.0) -> None:
+        """Block until so many events in all are promised."""
+        self._wait(lambda: self.promised >= count, f"{count} promises", timeout)
+
+    def wait_until_refused(self, count: int, timeout: float = 60.0) -> None:
+        """Block until so many events in all were refused."""
+        self._wait(lambda: self.refused >= count, f"{count} refusals", timeout)
+
+    def wait_until_arrived(self, targets: Sequence[str], timeout: float = 120.0, most: int = 0) -> None:
+        """Block until no more than `most` promised arrivals are missing at these targets."""
+        self._wait(lambda: self.missing(targets) <= most, f"all at {', '.join(targets)}", timeout)
+
+    def _wait(self, reached: Callable[[], bool], what: str, timeout: float) -> None:
+        with self._changed:
+            if not self._changed.wait_for(reached, timeout):
+                raise TimeoutError(
+                    f"waited {timeout:g} s for {what}: {self.promised} of {self._issued} are promised, "
+                    f"{self.refused} refused; missing: {dict(self._missing)}; wrong: {dict(self._wrong)}"
+                )
+
+    # -- the end --------------------------------------------------------------------------------------------
+
+    def account(self) -> Account:
+        """How many of what."""
+        repeated = {
+            target: sum(count - 1 for count in counts.values() if count > 1)
+            for target, counts in self._arrived.items()
+        }
+        dead = {target: len(numbers) for target, numbers in self._dead.items() if numbers}
+        extra = self._extra - MATCHES_ALL + 1
+        unanswered = self._issued + extra - self.promised - self.refused
+        return Account(self.promised, self.refused, unanswered, repeated, dead)
+
+    def findings(self) -> list[str]:
+        """Everything that must not be; empty where all is well. At most three examples of a kind."""
+        with self._changed:
+            found = {kind: list(examples) for kind, examples in self._wrong.items()}
+            for number in self._promised():
+                for target in self.targets(number):
+                    self._judge(target, number, found)
+            for target, numbers in self._dead.items():
+                for number in numbers:
+                    if not self.is_poisoned(number):
+                        found.setdefault("dead without reason", []).append(f"event {number} at {target}")
+        return [f"{kind}: {len(all_)}, such as {'; '.join(all_[:3])}" for kind, all_ in found.items()]
+
+    def _judge(self, target: str, number: int, found: dict[str, list[str]]) -> None:
+        if number in self._arrived[target]:
+            if number in self._dead[target]:
+                found.setdefault("dead and delivered", []).append(f"event {number} at {target}")
+        elif number not in self._dead[target]:
+            found.setdefault("lost", []).append(f"event {number} at {target}")
+
+    def _decide(self, number: int, fate: int) -> None:
+        self._fates[number] = fate
+        self._counts[fate] += 1
+        if fate == _REFUSED and any(number in arrived for arrived in self._arrived.values()):
+            self._complain("refused, but delivered", f"event {number}")
+
+    def _promised(self) -> Iterator[int]:
+        return (number for number, fate in self._fates.items() if fate == _PROMISED)
+
+    def _await_anew(self, target: str) -> None:
+        awaited = (number for number in self._promised() if target in self._awaited(number))
+        self._missing[target] = sum(number not in self._arrived[target] for number in awaited)
+
+    def _awaited(self, number: int) -> tuple[str, ...]:
+        """Where it must arrive. What is poisoned ends as a dead letter at all but the file."""
+        targets = self.targets(number)
+        return tuple({"file"} & set(targets)) if self.is_poisoned(number) else targets
+
+    def _count(self, target: str, number: int) -> None:
+        self._arrived[target][number] += 1
+        is_first = self._arrived[target][number] == 1
+        if is_first and self._fates.get(number) == _PROMISED and target in self._awaited(number):
+            self._missing[target] -= 1
+
+    def _complain(self, kind: str, what: str) -> None:
+        self._wrong[kind].append(what)

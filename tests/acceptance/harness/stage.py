@@ -1,0 +1,194 @@
+"""Where a fault is played: a router of its own, its targets, its senders, and the oracle over all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from router.operations.address import read
+from tests.acceptance.harness.fault import Fault, Form
+from tests.acceptance.harness.load import ACCEPTED, Connection, Load
+from tests.acceptance.harness.oracle import TARGETS, Oracle
+from tests.acceptance.harness.witness import Witness, read_lines
+from tests.client import Reply, request
+from tests.process import RouterProcess
+
+HTTP_TARGETS = tuple(target for target in TARGETS if target != "file")
+
+PATIENCE = 180.0
+"""Seconds within which everything that was promised arrives, once the fault is over."""
+
+_RETRY = {"first": "20ms", "most": "200ms", "attempts": 1_000_000}
+
+
+class Stage:
+    """A router with everything around it.
+
+    Attributes:
+        fault: what is played.
+        form: how much of it.
+        data: the router's data folder.
+        kills: how often it was killed.
+    """
+
+    def __init__(self, fault: Fault, form: Form, folder: Path, seed: int) -> None:
+        self.fault = fault
+        self.form = form
+        self.data = folder / "data"
+        self.kills = 0
+        self.oracle = Oracle(seed, fault.poison)
+        self.witness = Witness(self.oracle)
+        self.load = Load(self.oracle)
+        self.environ: dict[str, str] = {}
+        self._deployment = folder / "deployment"
+        self._router: RouterProcess | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._deployment.mkdir()
+        self._stack.enter_context(self.witness)
+        self.deploy(self.rules(), self.targets())
+        self._stack.enter_context(self.load)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._router is not None:
+            self._router.__exit__()
+        self._stack.close()
+
+    # -- its configuration ----------------------------------------------------------------------------------
+
+    def rules(self) -> list[dict[str, Any]]:
+        """One for each target; an event names in its data where it wants to go."""
+        return [
+            {"name": f"to-{name}", "match": {"source": "/oracle", "data": {"to": name}}, "targets": [name]}
+            for name in TARGETS
+        ]
+
+    def targets(self) -> dict[str, dict[str, Any]]:
+        """All four, as the fault wants them."""
+        url = self.witness.url
+        usual: dict[str, dict[str, Any]] = {
+            "hook": {"http": {"url": f"{url}/hook"}, "retry": _RETRY},
+            "raw": {"http": {"url": f"{url}/raw", "format": "binary"}, "retry": _RETRY},
+            "batch": {"http": {"url": f"{url}/batch", "batch": {"size": 100}}, "retry": _RETRY},
+            "file": {"file": {"path": "all.jsonl"}, "retry": _RETRY},
+        }
+        return {name: _merged(target, self.fault.targets.get(name, {})) for name, target in usual.items()}
+
+    def deploy(self, rules: Sequence[Mapping[str, Any]], targets: Mapping[str, Any]) -> None:
+        """Write the configuration, at once and whole."""
+        settings = {"settings": dict(self.fault.settings)} if self.fault.settings else {}
+        text = json.dumps({"rules": rules, "targets": targets, **settings})  # JSON is YAML
+        fresh = self._deployment / "router.yml.new"
+        fresh.write_text(text)
+        fresh.rename(self._deployment / "router.yml")
+
+    # -- its router -----------------------------------------------------------------------------------------
+
+    @property
+    def router(self) -> RouterProcess:
+        """The one that runs."""
+        assert self._router is not None
+        return self._router
+
+    def start(self) -> RouterProcess:
+        """Start it, and send there what is to be sent."""
+        self._router = RouterProcess([self._deployment], self.data, self.environ)
+        self.load.point_at(self._router.url)
+        return self._router
+
+    def kill(self) -> None:
+        """SIGKILL, now; from any thread. `mourn` waits for the end."""
+        os.kill(self.router.pid, signal.SIGKILL)
+
+    def mourn(self, timeout: float = 60.0) -> None:
+        """Wait until it is dead of `kill`."""
+        status = self.router.wait(timeout)
+        if status != -signal.SIGKILL:
+            self.oracle.complain("ended by itself", f"status {status}, {self.router.log[-3:]}")
+        self.kills += 1
+
+    def reload(self, rules: Sequence[Mapping[str, Any]], targets: Mapping[str, Any]) -> None:
+        """Write another configuration and wait until it runs."""
+        before = sum(line.get("event") == "router.reloaded" for line in self.router.log)
+        self.deploy(rules, targets)
+        self.router.wait_for_log("router.reloaded", 60.0, before + 1)
+
+    def ask(self, method: str, path: str, body: object = None, **query: object) -> Any:
+        """Ask `/api/v1`, as an operator's command does."""
+        address = read(self.data)
+        assert address is not None
+        url = f"{address.url}/api/v1{path}" + (f"?{urlencode(query)}" if query else "")
+        content = b"" if body is None else json.dumps(body).encode()
+        reply = request(method, url, content, {"authorization": f"Bearer {address.token}"}, 60.0)
+        assert reply.status == 200, reply
+        return json.loads(reply.body)
+
+    def ready(self) -> Reply:
+        """What /readyz says."""
+        return request("GET", f"{self.router.url}/readyz")
+
+    # -- the end of a fault ---------------------------------------------------------------------------------
+
+    def settle(self, patience: float = PATIENCE) -> None:
+        """Everything promised arrives, a fresh event flows, and the router's accounts are the oracle's."""
+        self.load.stop()
+        self.oracle.wait_until_arrived(HTTP_TARGETS, patience)
+        self._send_fresh()
+        self.oracle.wait_until_arrived(HTTP_TARGETS, patience)
+        self._until(lambda: not self.waiting(), patience, "nothing to be waiting")
+        for target in TARGETS:
+            for number in self._dead(target):
+                self.oracle.bury(target, number)
+        if (status := self.router.terminate()) != 0:
+            self.oracle.complain("ended badly", f"status {status}, {self.router.log[-3:]}")
+        read_lines(self.data / "all.jsonl", self.oracle)
+
+    def waiting(self) -> dict[str, int]:
+        """How many deliveries wait for each target, where there are any."""
+        told = self.ask("GET", "/status")["targets"]
+        waiting = {target["name"]: target["pending"] + target["retrying"] for target in told}
+        return {name: count for name, count in waiting.items() if count}
+
+    def _until(self, reached: Callable[[], bool], timeout: float, what: str) -> None:
+        """Ask again and again: each answer is a round trip, and the router is at work meanwhile."""
+        give_up = time.monotonic() + timeout
+        while not reached():
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"waited {timeout:g} s for {what}; there is {self.waiting()}")
+
+    def _send_fresh(self) -> None:
+        numbers = self.oracle.issue_for_all()
+        with contextlib.closing(Connection(self.router.url)) as connection:
+            connection.send(self.oracle.envelope(numbers[0]), "application/cloudevents+json")
+            status = connection.status()
+        if status == ACCEPTED:
+            self.oracle.promise(numbers)
+        else:
+            self.oracle.complain("no fresh event", f"answered {status}, {self.router.log[-3:]}")
+
+    def _dead(self, target: str) -> list[int]:
+        found: list[int] = []
+        query: dict[str, object] = {"state": "dead", "target": target, "most": 1000}
+        while True:
+            page = self.ask("GET", "/deliveries", **query)
+            found += [int(one["event_id"]) for one in page["deliveries"]]
+            if page["next"] is None:
+                return found
+            query["after"] = page["next"]
+
+
+def _merged(usual: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(usual)
+    for key, value in other.items():
+        merged[key] = _merged(usual.get(key, {}), value) if isinstance(value, Mapping) else value
+    return merged
