@@ -20,7 +20,7 @@ from router.delivery.engine import Engine
 from router.duplicates.sieve import Sieve
 from router.duplicates.window import Window
 from router.errors import ConfigurationError
-from router.operations.address import Address, published, reachable
+from router.operations.address import Address, forget, published, reachable
 from router.operations.desk import Desk, Live
 from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
@@ -203,6 +203,7 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
         listening = stack.enter_context(listen(settings.host, settings.port))
         store = SqliteStore(parts.data, clock)
         stack.push_async_callback(store.close)
+        forget(parts.data)
         upkeep = Upkeep(store, clock, _bounds(settings))
         service = Service(
             store=store,

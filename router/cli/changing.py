@@ -15,7 +15,7 @@ from router.cli import telling
 from router.cli.reaching import Place, ask, fail
 from router.operations.answers import Changed
 from router.operations.base import Operations
-from router.operations.questions import LONGEST_PAGE, Drop
+from router.operations.questions import LONGEST_PAGE, Drop, Redrive
 
 C = TypeVar("C", bound=Drop)
 
@@ -52,7 +52,14 @@ def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rule
         counted = await _all(operations, change, dry=True)
         if counted.count and not yes:
             _ask(change, counted)
-        return await _all(operations, change, dry=False) if counted.count else counted
+        if not counted.count:
+            return counted
+        changed = await _all(operations, change, dry=False)
+        for target in await _gone(operations, change, changed):
+            click.echo(
+                f"no target is called {target} now: they wait until one is, or go --to another", err=True
+            )
+        return changed
 
     told = ask(place, work, rules=rules)
     if as_json:
@@ -69,6 +76,15 @@ def _ask(change: Change[C], counted: Changed) -> None:
     if not sys.stdin.isatty():
         fail(f"{question}. Nobody can be asked here; say --yes")
     click.confirm(f"{question}. Go on?", abort=True, err=True)
+
+
+async def _gone(operations: Operations, change: Change[C], changed: Changed) -> list[str]:
+    """The targets that are there no more, and for which something was made to wait."""
+    if not isinstance(change.chosen, Redrive) or change.chosen.to is not None:
+        return []
+    status = await operations.status()
+    gone = {target.name for target in status.targets if target.gone}
+    return sorted(gone & changed.targets.keys()) if status.version is not None else []
 
 
 def _named(change: Change[C], changed: Changed) -> str:

@@ -49,6 +49,12 @@ def published(folder: Path, address: Address) -> Iterator[None]:
                 (folder / FILE).unlink()
 
 
+def forget(folder: Path) -> None:
+    """Remove what a router that was killed has left: its process id may be this one's, too."""
+    with contextlib.suppress(OSError):
+        (folder / FILE).unlink(missing_ok=True)
+
+
 def read(folder: Path) -> Address | None:
     """What stands in the folder; None if nothing that can be read does."""
     try:

@@ -44,6 +44,22 @@ def test_the_backlog_of_a_target_that_is_gone_is_sent_elsewhere_or_dropped(house
     assert house.command("deliveries").stdout == "no delivery fits\n"
 
 
+def test_dead_letters_of_a_target_that_is_gone_wait_and_that_is_said(running_house: House) -> None:
+    house = running_house
+    house.dead_letters(1)
+    house.stop()
+    house.write(RENAMED)
+    house.start()
+    house.mend()
+    done = house.command("dead", "redrive", "--yes")
+    assert done.stderr == "no target is called hook now: they wait until one is, or go --to another\n"
+    assert [one["state"] for one in house.told("deliveries")["deliveries"]] == ["retrying"]
+    done = house.command("deliveries", "redrive", "--target", "hook", "--to", "spare", "--yes")
+    assert done.stderr == ""
+    house.wait_for(0)
+    assert [one["id"] for one in house.arrivals("/spare")] == ["0"]
+
+
 def test_filters_and_pages(house: House) -> None:
     house.refuse(503)
     house.send(4)

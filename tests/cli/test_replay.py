@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from router.cli import main
+from router.operations.replay import GROUP, MOST_PENDING
 from tests.cli.operating import PATIENCE, RULES, House
 from tests.client import request
 
@@ -52,6 +53,28 @@ def test_one_rule_one_target_and_a_window(house: House) -> None:
     house.start()
     house.receiver.wait_for(4)
     assert [one["id"] for one in house.arrivals("/hook")] == ["0", "1", "0", "1"]
+
+
+def test_new_events_do_not_queue_behind_a_storm(running_house: House) -> None:
+    house = running_house
+    for first in range(0, 4_000, 1_000):
+        house.send(1_000, "unwanted", first=first)
+    house.write(RULES.replace("targets: [hook]", "targets: [spare]"))
+    house.process.wait_for_log("router.reloaded")
+    process = watching(house)
+    house.receiver.wait_for(300, PATIENCE)
+    places = []
+    for number in range(5):
+        before = len(house.receiver.requests)
+        house.send(1, "order.live", first=number)
+        house.receiver.wait_for(before + 300, PATIENCE)
+        types = [json.loads(one.body)["type"] for one in house.receiver.requests]
+        places.append(len(types) - types[::-1].index("order.live") - before)
+    assert max(places) < MOST_PENDING + GROUP + 50, places
+    said, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    assert "4,000 events replayed" in said
+    assert len(house.receiver.requests) == 4_005
 
 
 def watching(house: House, *words: str) -> subprocess.Popen[str]:

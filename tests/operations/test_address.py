@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from router.operations.address import FILE, Address, published, reachable, read
+from router.operations.address import FILE, Address, forget, published, reachable, read
 from router.targets import jail
 
 ADDRESS = Address(url="http://127.0.0.1:8080", token="a-token", pid=os.getpid())
@@ -38,6 +38,13 @@ def test_what_a_killed_router_left_is_replaced(tmp_path: Path) -> None:
     with published(tmp_path, ADDRESS):
         assert read(tmp_path) == ADDRESS
         assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+
+
+def test_what_a_killed_router_left_can_be_forgotten(tmp_path: Path) -> None:
+    forget(tmp_path)
+    (tmp_path / FILE).write_text("{}")
+    forget(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_routers_is_left_alone(tmp_path: Path) -> None:
