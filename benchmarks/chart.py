@@ -10,7 +10,7 @@ from benchmarks.growth import SHAPES, SIZES, Point
 WIDTH, HEIGHT = 720, 376
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 616, 76, 316
 
-_STYLE = """
+STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #59636e }
   .title { font-weight: 600; fill: #1f2328 }
   .grid { stroke: #d1d9e0 }
@@ -35,8 +35,8 @@ def draw(points: Sequence[Point]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         "<title>Speed of the index by the number of rules</title>",
-        f"<style>{_STYLE}</style>",
-        _text(_LEFT, 24, "Speed of the index, as a multiple of that of orjson.loads", style="title"),
+        f"<style>{STYLE}</style>",
+        text(_LEFT, 24, "Speed of the index, as a multiple of that of orjson.loads", style="title"),
         *_grid(top),
     ]
     for number, shape in enumerate(SHAPES):
@@ -52,8 +52,9 @@ def _y(ratio: float, top: float) -> float:
     return _BOTTOM - ratio / top * (_BOTTOM - _TOP)
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", style: str = "plain") -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+def text(x: float, y: float, said: str, anchor: str = "start", style: str = "plain") -> str:
+    """A piece of text."""
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{said}</text>'
 
 
 def _grid(top: float) -> list[str]:
@@ -64,10 +65,10 @@ def _grid(top: float) -> list[str]:
         y = _y(ratio, top)
         style = "yardstick" if ratio == 1 else "grid"
         parts.append(f'<line class="{style}" x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(_LEFT - 14, y + 4, f"{ratio:.1f}", "end"))
-    parts.append(_text(_RIGHT + 14, _y(1, top) + 4, "orjson.loads"))
-    parts += [_text(_x(size), _BOTTOM + 22, f"{size:,}", "middle") for size in SIZES]
-    parts.append(_text((_LEFT + _RIGHT) / 2, _BOTTOM + 44, "rules", "middle"))
+        parts.append(text(_LEFT - 14, y + 4, f"{ratio:.1f}", "end"))
+    parts.append(text(_RIGHT + 14, _y(1, top) + 4, "orjson.loads"))
+    parts += [text(_x(size), _BOTTOM + 22, f"{size:,}", "middle") for size in SIZES]
+    parts.append(text((_LEFT + _RIGHT) / 2, _BOTTOM + 44, "rules", "middle"))
     return parts
 
 
@@ -81,5 +82,5 @@ def _curve(number: int, shape: str, points: Sequence[Point], top: float) -> list
         f'<polyline class="curve" points="{path}"/>',
         *(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in [*places, (legend, 46)]),
         "</g>",
-        _text(legend + 12, 50, f"each rule tests {shape}"),
+        text(legend + 12, 50, f"each rule tests {shape}"),
     ]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import platform
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import growth
+from benchmarks import growth, tables
 from benchmarks.adversary import Resistance
 from benchmarks.growth import SHAPES, SIZES, Point
 from benchmarks.rivals import RIVALS, Comparison
+from benchmarks.tables import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +47,7 @@ class Results:
 
     def write(self, file: Path) -> None:
         """Write them as JSON, with what they were measured on."""
-        machine = {
-            "cpu": _cpu(),
-            "system": platform.platform(),
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("orjson", "msgspec", "jmespath", "moto")},
-        }
+        machine = tables.machine("orjson", "msgspec", "jmespath", "moto")
         file.write_text(json.dumps({"machine": machine, **asdict(self)}, indent=1) + "\n", "utf-8")
 
 
@@ -82,7 +76,7 @@ def categories(rows: Sequence[Row]) -> str:
         "event-ruler's ratio",
         "ours / event-ruler's",
     )
-    return _table(head, [*cells, ("geometric mean", "", "", *mean)])
+    return table(head, [*cells, ("geometric mean", "", "", *mean)])
 
 
 def adversarial(result: Resistance) -> str:
@@ -100,13 +94,13 @@ def growth_table(points: Sequence[Point]) -> str:
     ]
     falls = (f"falls {growth.fall(points, shape):.2f}x" for shape in SHAPES)
     head = ("rules", *(f"{shape}, events/s (ratio)" for shape in SHAPES))
-    return _table(head, [*cells, ("10 to 10,000", *falls)])
+    return table(head, [*cells, ("10 to 10,000", *falls)])
 
 
 def rivals(comparisons: Sequence[Comparison]) -> str:
     """A table of how much faster the index is."""
     head = ("category", *(f"than {name}" for name in RIVALS))
-    return _table(
+    return table(
         head, [(found.category, *(_verdict(found, name) for name in RIVALS)) for found in comparisons]
     )
 
@@ -117,24 +111,3 @@ def _verdict(found: Comparison, rival: str) -> str:
     if rival in found.wrong:
         return "wrong"
     return f"{found.faster[rival]:,.0f}x"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown, in columns; numbers at the right."""
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]
-        return f"| {' | '.join(padded)} |"
-
-    return "\n".join(map(line, (head, rule, *rows)))
-
-
-def _cpu() -> str:
-    """The processor's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text("utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

@@ -1,0 +1,1 @@
+"""Traffic through real processes on loopback: what `benchmarks.routing` is made of."""
