@@ -21,7 +21,7 @@ from router.operations.answers import (
 )
 from router.operations.errors import AskedWrongError
 from router.operations.questions import DeliveryQuery, Drop, EventQuery, ListQuery, Redrive, ReplayQuery
-from router.operations.replay import Replays
+from router.operations.replays import Replays
 from router.rules.model import Deployment
 from router.store.base import Record, Store
 

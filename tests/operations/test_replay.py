@@ -16,7 +16,8 @@ from router.operations.desk import Desk, Live
 from router.operations.errors import AskedWrongError, NotNowError, NotThereError
 from router.operations.moments import moment
 from router.operations.questions import ListQuery, ReplayQuery
-from router.operations.replay import AT_ONCE, GROUP, MOST_PENDING
+from router.operations.replay import GROUP, MOST_PENDING
+from router.operations.replays import AT_ONCE
 from router.rules.model import Deployment
 from router.store.base import Delivery, Record, Settlement, State, Store, Stored, StoreError, Tally
 from router.store.memory import MemoryStore
@@ -299,6 +300,28 @@ async def test_it_can_be_stopped_and_gone_on_with(house: House) -> None:
     # Only what was accepted in the very moment it had reached may come twice.
     assert told.replayed + rest.replayed <= 41
     assert (await desk.stop_replay("first")).ended == told.ended
+
+
+async def test_after_a_clock_was_set_back_none_is_left_out(house: House) -> None:
+    """It is better that some come twice than that the hour in between is skipped."""
+    times = [NOW, NOW + 3600, NOW + 1, NOW + 2, NOW + 3]
+    await house.store.append([routed(n, received=when) for n, when in enumerate(times)])
+    house.clock.advance(7200)
+    desk = await house.desk()
+    await desk.replay(ReplayQuery(since=at(NOW), rate=1, name="first"))
+    told = await house.until(desk, "first", lambda told: told.replayed == 3)
+    await desk.stop_replay("first")
+    assert told.reached == at(NOW + 1)
+    await house.through(desk, ReplayQuery(since=told.reached, until=told.until, name="second"))
+    assert {record.event.id for record in await house.replayed()} == {"0", "1", "2", "3", "4"}
+
+
+async def test_it_has_never_reached_more_than_was_asked_for(house: House) -> None:
+    times = [NOW, NOW + 1, NOW + 5, NOW + 3600]
+    await house.store.append([routed(n, received=when) for n, when in enumerate(times)])
+    house.clock.advance(7200)
+    told = await house.through(await house.desk(), ReplayQuery(since=at(NOW), until=at(NOW + 2)))
+    assert (told.looked, told.replayed, told.reached) == (4, 2, at(NOW + 2))
 
 
 async def test_the_routers_end_ends_them(house: House) -> None:

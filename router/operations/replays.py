@@ -1,0 +1,132 @@
+"""All replays of a router's life: begun, looked at, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Self
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from router.config.names import check_name
+from router.config.problems import did_you_mean
+from router.operations.answers import ReplayList, ReplayTold
+from router.operations.errors import AskedWrongError, NotNowError, NotThereError
+from router.operations.moments import moment
+from router.operations.questions import ListQuery, ReplayQuery
+from router.operations.replay import Ground, Replay
+from router.operations.walking import window
+
+RESTS = 100
+"""Ended replays that are remembered."""
+
+AT_ONCE = 4
+"""Replays under way at the same time."""
+
+
+class Replays:
+    """All replays of a router's life. They run as long as the context is open."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._all: dict[str, Replay] = {}
+        self._stack = AsyncExitStack()
+        self._group: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        self._group = await self._stack.enter_async_context(anyio.create_task_group())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop_all("the router ended")
+        await self._stack.aclose()
+
+    def stop_all(self, reason: str) -> None:
+        """Let every replay end where it is."""
+        for replay in self._all.values():
+            replay.stop(reason)
+
+    async def begin(self, query: ReplayQuery) -> ReplayTold:
+        """Begin one.
+
+        Raises:
+            AskedWrongError: it can never be like this.
+            NotThereError: there is no such rule or target.
+            NotNowError: there is one of this name, or there are too many.
+        """
+        ground = self._ground
+        assert self._group is not None
+        now = ground.clock.now()
+        name = query.name or f"replay-{moment(now):%Y%m%d-%H%M%S-%f}"
+        until = query.until or moment(now)
+        if query.since >= until:
+            raise AskedWrongError("a replay's since must be before its until")
+        first, last = await window(ground.store, query.since, until)
+        self._check(query, name)  # last of all: from here on nobody else can take the name
+        asked = msgspec.structs.replace(query, name=name, until=until)
+        replay = self._all[name] = Replay(ground, asked, first, last)
+        self._group.start_soon(replay.run)
+        self._forget()
+        return replay.told()
+
+    def page(self, query: ListQuery) -> ReplayList:
+        """The next of them, in the order in which they began.
+
+        Raises:
+            NotThereError: there is none to go on after.
+        """
+        names = list(self._all)
+        begin = 0 if query.after is None else names.index(self._find(query.after).told().name) + 1
+        shown = names[begin : begin + query.most]
+        more = begin + query.most < len(names)
+        return ReplayList(replays=tuple(map(self.named, shown)), next=shown[-1] if more else None)
+
+    def named(self, name: str) -> ReplayTold:
+        """One of them.
+
+        Raises:
+            NotThereError: there is none of this name.
+        """
+        return self._find(name).told()
+
+    def stop(self, name: str) -> ReplayTold:
+        """End one before its time; one that has ended stays as it is.
+
+        Raises:
+            NotThereError: there is none of this name.
+        """
+        replay = self._find(name)
+        replay.stop("an operator stopped it")
+        return replay.told()
+
+    def _find(self, name: str) -> Replay:
+        if name not in self._all:
+            raise NotThereError(f"there is no replay {name[:100]!r} since this router's start")
+        return self._all[name]
+
+    def _check(self, query: ReplayQuery, name: str) -> None:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise AskedWrongError(f"name: {error}") from None
+        deployment = self._ground.deployment()
+        _check_known("rule", query.rule, [rule.name for rule in deployment.rules])
+        _check_known("target", query.target, list(deployment.targets))
+        running = [replay for replay in self._all.values() if not replay.told().state.is_end]
+        if name in self._all:
+            raise NotNowError(f"there has been a replay {name!r} already; give this one another name")
+        if len(running) >= AT_ONCE:
+            raise NotNowError(f"{AT_ONCE} replays are under way; wait for one of them, or stop it")
+
+    def _forget(self) -> None:
+        ended = [name for name, replay in self._all.items() if replay.told().state.is_end]
+        for name in ended[: max(len(ended) - RESTS, 0)]:
+            del self._all[name]
+
+
+def _check_known(what: str, name: str | None, known: Sequence[str]) -> None:
+    if name is not None and name not in known:
+        hint = did_you_mean(name, known) or f"there is: {', '.join(known)}"
+        raise NotThereError(f"there is no {what} {name[:100]!r}; {hint}")
