@@ -12,14 +12,13 @@ from router.operations.answers import (
     DeliveryPage,
     DeliverySummary,
     DeliveryTold,
-    delivery_summary,
-    delivery_told,
 )
 from router.operations.errors import AskedWrongError, NotThereError
 from router.operations.events import glob, within
 from router.operations.moments import seconds_of
 from router.operations.places import id_of, place_of
 from router.operations.questions import DeliveryQuery, Drop, Redrive, Selection
+from router.operations.views import delivery_summary, delivery_told
 from router.operations.walking import window
 from router.store.base import Place, Standing, State, Store
 

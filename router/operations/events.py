@@ -8,13 +8,11 @@ from router.operations.answers import (
     EventPage,
     EventSummary,
     EventTold,
-    delivery_told,
-    event_told,
-    summary_of,
 )
 from router.operations.errors import NotThereError
 from router.operations.moments import seconds_of
 from router.operations.questions import EventQuery, Order
+from router.operations.views import delivery_told, event_told, summary_of
 from router.operations.walking import newest_first, window
 from router.patterns.conditions import wildcard
 from router.store.base import Record, Store
