@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from router.clock import Clock
-from router.store.base import Delivery, Settlement, State
+from router.store.base import Attempt, Delivery, Settlement, State
 from router.telemetry.quota import Quota
 
 REMINDER = 300.0
@@ -48,8 +48,8 @@ class Health:
                 case State.DEAD:
                     if self._dead.admits(settlement.delivery.target):
                         _tell_dead(settlement)
-                case State.RETRYING:
-                    self._failed(settlement)
+                case State.RETRYING if settlement.attempt is not None:
+                    self._failed(settlement, settlement.attempt)
                 case State.DELIVERED if settlement.delivery.target in self._failing:
                     self._recovered(settlement.delivery)
                 case _:
@@ -66,15 +66,14 @@ class Health:
         for target, count in self._dead.ended().items():
             log.error("delivery.dead_left_out", target=target, count=count)
 
-    def _failed(self, settlement: Settlement) -> None:
+    def _failed(self, settlement: Settlement, attempt: Attempt) -> None:
         trouble = self._trouble(settlement.delivery.target)
         trouble.failures += 1
-        error = None if settlement.attempt is None else settlement.attempt.error
-        if self._is_news(trouble, error):
+        if self._is_news(trouble, attempt.error):
             log.warning(
                 "target.failing",
                 target=settlement.delivery.target,
-                error=error,
+                error=attempt.error,
                 failures=trouble.failures,
                 seconds=round(trouble.told - trouble.since),
                 delivery=settlement.delivery.id,

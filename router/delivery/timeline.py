@@ -7,6 +7,9 @@ from router.clock import SteadyClock
 LEAN = 0.01
 """How much faster or slower than time itself it runs until it agrees with the wall clock again."""
 
+FAR = 86_400.0
+"""Seconds; a wall clock that is set forth by more had never been set, as on a machine that just started."""
+
 EXACT = 1e-6
 """Seconds below which two times are the same: so far from 1970, a float knows quarters of a microsecond."""
 
@@ -16,7 +19,8 @@ class Timeline:
 
     What waits for a retry and what counts towards giving up is written in the wall clock's time. When that is
     set (by NTP, by hand, by a machine that wakes up), this time goes on as if nothing had happened, and then
-    leans towards the new one, as adjtime(3) does: an hour is made up for in a hundred.
+    leans towards the new one, as adjtime(3) does: an hour is made up for in a hundred. Only a clock that is
+    set forth by more than a day is followed at once.
     """
 
     def __init__(self, clock: SteadyClock) -> None:
@@ -46,6 +50,6 @@ def leaning(now: float, passed: float, wall: float) -> float:
     """What time it is, `passed` seconds after `now`, when the wall clock shows `wall`."""
     ahead = wall - now - passed
     lean = LEAN * passed
-    if abs(ahead) <= lean + EXACT:
+    if abs(ahead) <= lean + EXACT or ahead > FAR:
         return max(now, wall)
     return now + passed + (lean if ahead > 0 else -lean)

@@ -58,6 +58,13 @@ def test_a_target_that_goes_on_failing_is_told_of_again_after_a_while() -> None:
     ]
 
 
+def test_what_is_only_put_off_is_no_failure() -> None:
+    delivery = delivery_of(7, RECORD.routes[0], RECORD)
+    with structlog.testing.capture_logs() as said:
+        Health(HandClock()).look([Settlement(delivery=delivery, state=State.RETRYING, due=2.0)])
+    assert said == []
+
+
 def test_a_target_that_somebody_must_mend_is_told_as_an_error_and_once() -> None:
     clock = HandClock()
     health = Health(clock)
