@@ -74,6 +74,13 @@ async def test_times(store: Store) -> None:
     assert await ids(store, since=at(NOW + 4.5)) == []
 
 
+async def test_the_first_and_the_last_time_that_can_be_written(store: Store) -> None:
+    await store.append([routed(0)])
+    first, last = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
+    assert await ids(store, since=first, until=last) == await ids(store, order="oldest", until=last) == [0]
+    assert await ids(store, since=last) == await ids(store, until=first) == []
+
+
 async def test_the_time_that_is_shown_finds_the_event_again(store: Store) -> None:
     await store.append([routed(0, received=NOW + 0.1234567)])
     (shown,) = (await page(store, EventQuery())).events

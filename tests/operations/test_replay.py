@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import pytest
 
 from router.cli.deployment import load
@@ -145,6 +146,16 @@ async def test_the_window(house: House) -> None:
     told = await house.through(await house.desk(), ReplayQuery(since=at(NOW + 1), until=at(NOW + 3)))
     assert [record.event.id for record in await house.replayed()] == ["1", "2"]
     assert (told.since, told.until) == (at(NOW + 1), at(NOW + 3))
+
+
+async def test_a_window_from_the_first_to_the_last_time(house: House) -> None:
+    await orders(house, 2)
+    query = msgspec.convert(
+        {"since": "0001-01-01T00:00:00+14:00", "until": "9999-12-31T23:59:59-14:00"}, ReplayQuery
+    )
+    told = await house.through(await house.desk(), query)
+    assert (told.state, told.replayed) == (ReplayState.DONE, 2)
+    assert msgspec.json.decode(msgspec.json.encode(told), type=ReplayTold) == told
 
 
 async def test_one_rule_and_one_target(house: House) -> None:
