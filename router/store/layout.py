@@ -103,6 +103,15 @@ def remove(path: Path) -> None:
         one.unlink(missing_ok=True)
 
 
+def weight(path: Path) -> int:
+    """How many bytes a database has on disk, with its log."""
+    size = 0
+    for one in (path, path.with_name(f"{path.name}-wal")):
+        with contextlib.suppress(FileNotFoundError):
+            size += one.stat().st_size
+    return size
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those around it, so that a power cut does not take back their names."""
     made = [one for one in (folder, *folder.parents) if not one.exists()]
@@ -131,12 +140,19 @@ def find(folder: Path) -> tuple[Segments, Path]:
     for path in segments.folder.glob("*.sqlite-*"):  # of a segment that was just removed when the power went
         if not path.with_name(path.name.rpartition("-")[0]).exists():
             path.unlink()
-    create(segments.kept, f"PRAGMA auto_vacuum = INCREMENTAL; VACUUM; {EVENTS['schema']}")
-    for segment in segments.all[-1:]:
-        create(segment.path, EVENTS["schema"])
     deliveries = folder / "deliveries.sqlite"
-    create(deliveries, DELIVERIES["schema"])
+    for path in (segments.kept, *(segment.path for segment in segments.all[-1:]), deliveries):
+        create(path, schema_of(path))
     return segments, deliveries
+
+
+def schema_of(path: Path) -> str:
+    """What makes a database, by its name."""
+    if path.name == "deliveries.sqlite":
+        return DELIVERIES["schema"]
+    if path.name == "kept.sqlite":  # records come and go here
+        return f"PRAGMA auto_vacuum = INCREMENTAL; VACUUM; {EVENTS['schema']}"
+    return EVENTS["schema"]
 
 
 def create(path: Path, schema: str) -> None:

@@ -59,8 +59,15 @@ def encode_record(record: Record, original: int | None) -> bytes:
 
 
 def decode_row(data: bytes) -> Row:
-    """The inverse of `encode_record`, but for what stands elsewhere."""
-    return _decode_row(data)
+    """The inverse of `encode_record`, but for what stands elsewhere.
+
+    Raises:
+        msgspec.DecodeError: it is broken.
+    """
+    try:
+        return _decode_row(data)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def record_of(row: Row, arrival: Arrival, original: Original | None = None) -> Record:
@@ -84,8 +91,15 @@ def encode_routes(routes: tuple[Route, ...]) -> bytes:
 
 @functools.lru_cache(4_096)  # most events go where the last ones went
 def decode_routes(data: bytes) -> tuple[Route, ...]:
-    """The inverse of `encode_routes`."""
-    return _decode_routes(data)
+    """The inverse of `encode_routes`.
+
+    Raises:
+        msgspec.DecodeError: they are broken.
+    """
+    try:
+        return _decode_routes(data)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def encode_attempts(attempts: tuple[Attempt, ...]) -> bytes:
@@ -97,5 +111,5 @@ def decode_attempts(data: bytes) -> tuple[Attempt, ...]:
     """The inverse of `encode_attempts`; a history that is broken is one attempt that says so."""
     try:
         return _decode_attempts(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return (Attempt(at=0.0, seconds=0.0, error=f"the history cannot be read: {error}"),)

@@ -37,7 +37,7 @@ from router.store.base import (
 )
 from router.store.claims import Claims
 from router.store.lane import Lanes
-from router.store.layout import Segment, create, find, make_folder
+from router.store.layout import Segment, create, find, make_folder, weight
 from router.store.ledger import LIMITS, Beginning, Database, Journal, Limits
 from router.store.listing import Listing
 from router.store.lock import FolderLock
@@ -45,8 +45,9 @@ from router.store.operating import Operating
 from router.store.queries import DELIVERIES, EVENTS
 from router.store.reader import Reader
 from router.store.recovery import recover
+from router.store.repair import DOCTOR, databases, diagnosis, interrupted, unclean
 from router.store.settling import Settling
-from router.store.trimming import Trimming, weight
+from router.store.trimming import Trimming
 from router.store.writer import GroupWriter, Statement
 
 PAGE = 200
@@ -75,8 +76,11 @@ class SqliteStore:
         with contextlib.ExitStack() as undo:
             try:
                 self._open(folder, undo)
-            except (OSError, sqlite3.Error, msgspec.DecodeError) as error:
-                raise ConfigurationError(f"{folder} cannot be opened as a router's store: {error}") from error
+            except (OSError, sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+                why = diagnosis(databases(folder)) or str(error)
+                if isinstance(error, msgspec.DecodeError):
+                    why = f"it holds what no router has written ({error}); {DOCTOR}"
+                raise ConfigurationError(f"{folder} cannot be opened as a router's store: {why}") from error
             undo.pop_all()
 
     def _open(self, folder: Path, undo: contextlib.ExitStack) -> None:
@@ -84,7 +88,13 @@ class SqliteStore:
         make_folder(folder / "events")
         self._lock = FolderLock(folder)
         undo.callback(self._lock.release)
+        if interrupted(folder):
+            raise ConfigurationError(f"the repair of {folder} was interrupted; {DOCTOR}")
+        torn = unclean(folder)  # of these, what is written to is looked at: the rest would take too long
         segments, deliveries = find(folder)
+        growing = {deliveries, segments.kept, *(segment.path for segment in segments.all[-1:])}
+        if (why := diagnosis(torn & growing)) is not None:
+            raise ConfigurationError(f"{folder} cannot be opened as a router's store: {why}")
         self._readers = [Reader(segments, deliveries) for _ in range(3)]  # none waits for what another reads
         for reader in self._readers:
             undo.callback(reader.abandon)

@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -22,7 +21,7 @@ from router.clock import Clock
 from router.store import rows
 from router.store.archive import Archive
 from router.store.lane import Lanes
-from router.store.layout import Segment, Segments, connect, remove
+from router.store.layout import Segment, Segments, connect, remove, weight
 from router.store.queries import DELIVERIES, EVENTS
 from router.store.reader import Reader
 from router.store.rows import Arrival
@@ -255,15 +254,6 @@ class Trimming:
             for row in reader.deliveries.execute(DELIVERIES["ended_below"], (target, first))
             if archive.arrival(row[1]) is None
         ]
-
-
-def weight(path: Path) -> int:
-    """How many bytes a database has on disk, with its log."""
-    size = 0
-    for one in (path, path.with_name(f"{path.name}-wal")):
-        with contextlib.suppress(FileNotFoundError):
-            size += one.stat().st_size
-    return size
 
 
 @contextlib.contextmanager

@@ -179,7 +179,7 @@ class TestBrokenFolders:
         content = bytearray(events.read_bytes())
         content[4096:] = b"\xa5" * (len(content) - 4096)
         events.write_bytes(content)
-        with pytest.raises(ConfigurationError, match="malformed"):
+        with pytest.raises(ConfigurationError, match=r"is damaged .*run `router doctor`, which keeps"):
             opened(folder)
 
     async def test_a_closed_store_says_so(self, store: SqliteStore) -> None:

@@ -14,9 +14,10 @@ import pytest
 from router.events.received import Original
 from router.store.base import Delivery, Place, Record, Route, State, StoreError, Tally
 from router.store.claims import IN_MEMORY
+from router.store.layout import weight
 from router.store.ledger import Limits
 from router.store.sqlite import SqliteStore
-from router.store.trimming import SWEEP, weight
+from router.store.trimming import SWEEP
 from tests.store.support import (
     EPOCH,
     FakeClock,
