@@ -1,12 +1,14 @@
 """Many patterns at once: which of them match an event.
 
 Of an event, `recording` reads the fields that some pattern reads. What their values find at the root of the
-`tree` of all patterns is looked up (`lookup`) while they are being decoded (`scan`); from there the tree
-leads to the branches of patterns whose tests all pass. Fields of objects in one array have to match in the
-same element: where an event has several such objects, the branches that were found are asked whether they do.
+`tree` of all patterns is looked up (`lookup`) while they are being decoded (`scan`), and what they find
+together is mostly known (`found`). From there the tree leads to the branches of patterns whose tests all
+pass; many that ask the same fields for one value each need no tree (`keyed`). Fields of objects in one array
+have to match in the same element: where an event has several such objects, the branches that were found are
+asked whether they do. Most events tell all at the first reading, and go the shortest way (`matcher`).
 
 An index gives the answers of `Pattern.matches`, whatever patterns stand beside each other in it. What it
-remembers of earlier events (`memo`) is bounded, and saves time only.
+remembers of earlier events (`memo`, `found`) is bounded, and saves time only.
 """
 
 from router.patterns.index.index import Index

@@ -1,4 +1,4 @@
-"""Branches that ask several fields for one string each: found at once, by those strings together.
+"""Branches that ask several fields for one string or null each: found at once, by those values together.
 
 However many there are, and however few values their fields have, each by itself: no field has to tell them
 apart alone.
@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from itertools import chain, product
 from math import prod
 
-from router.patterns.index.tree import Hit, Met, Way
+from router.patterns.conditions import Exact, Literal
+from router.patterns.index.tree import Hit, Met, Test, Way
 
 _FEW = 8
 """So few branches rather go by the tree: for these, it is not worth while to read all their fields."""
 _MOST_KEYS = 16
 """For one branch."""
 
-Key = tuple[str, ...]
+Key = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Keyed:
     """Branches that ask the same fields.
 
     Attributes:
-        hits: what strings of these fields find, in the same order.
+        hits: what values of these fields find, in the same order.
     """
 
     fields: tuple[int, ...]
@@ -51,14 +52,17 @@ class Keyed:
 
     def find(self, met: Met) -> Sequence[Hit]:
         """What the fields' values find."""
-        strings = [{value for value in met[field] if isinstance(value, str)} for field in self.fields]
-        if prod(map(len, strings)) > len(self.hits):
+        values = [
+            {value for value in met[field] if value is None or isinstance(value, str)}
+            for field in self.fields
+        ]
+        if prod(map(len, values)) > len(self.hits):
             return [
                 hit
                 for key, hit in self.hits.items()
-                if all(text in some for text, some in zip(key, strings, strict=True))
+                if all(value in some for value, some in zip(key, values, strict=True))
             ]
-        return [self.hits[key] for key in product(*strings) if key in self.hits]
+        return [self.hits[key] for key in product(*values) if key in self.hits]
 
 
 def by_keys(ways: Iterable[Way]) -> tuple[list[Keyed], list[Way]]:
@@ -66,8 +70,8 @@ def by_keys(ways: Iterable[Way]) -> tuple[list[Keyed], list[Way]]:
     rest: list[Way] = []
     alike: dict[tuple[int, ...], list[Way]] = defaultdict(list)
     for way in ways:
-        keys = prod(len(test.texts) for test in way.tests)
-        if len(way.tests) > 1 and all(test.plain for test in way.tests) and keys <= _MOST_KEYS:
+        keys = prod(len(_asked(test)) for test in way.tests)
+        if len(way.tests) > 1 and 0 < keys <= _MOST_KEYS:
             alike[tuple(sorted(test.field for test in way.tests))].append(way)
         else:
             rest.append(way)
@@ -89,6 +93,20 @@ def _of(fields: tuple[int, ...], ways: Iterable[Way]) -> Keyed:
 
 
 def _keys(way: Way) -> list[Key]:
-    """All strings that a way asks its fields for, in the order of the fields."""
+    """All values that a way asks its fields for, in the order of the fields."""
     tests = sorted(way.tests, key=lambda test: test.field)
-    return [*product(*(test.texts for test in tests))]
+    return [*product(*map(_asked, tests))]
+
+
+def _asked(test: Test) -> Sequence[str | None]:
+    """The values that a test asks for, if it is just strings and null: of no others is there one spelling."""
+    values: list[str | None] = []
+    for condition in test.conditions:
+        match condition:
+            case Exact(text):
+                values.append(text)
+            case Literal(None):
+                values.append(None)
+            case _:
+                return ()
+    return values
