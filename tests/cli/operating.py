@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
 import time
@@ -163,3 +165,25 @@ class House:
             for one in self.receiver.requests
             if one.target == path
         ]
+
+
+def at_terminal(house: House, answer: str, *words: str) -> tuple[int, str]:
+    """Run a command at a terminal, where somebody answers its question."""
+    outer, inner = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "router", *words], cwd=house.folder, stdin=inner, stdout=inner, stderr=inner
+    )
+    os.close(inner)
+    said = b""
+    deadline = time.monotonic() + PATIENCE
+    answered = False
+    while select.select([outer], [], [], max(deadline - time.monotonic(), 0))[0]:
+        try:
+            said += os.read(outer, 4096)
+        except OSError:  # the other side has gone
+            break
+        if not answered and b"[y/N]" in said:
+            os.write(outer, answer.encode())
+            answered = True
+    os.close(outer)
+    return process.wait(PATIENCE), said.decode()

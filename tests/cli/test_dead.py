@@ -1,17 +1,10 @@
 from __future__ import annotations
 
-import os
-import pty
-import select
-import subprocess
-import sys
-import time
-
 import pytest
 from click.testing import CliRunner
 
 from router.cli import main
-from tests.cli.operating import PATIENCE, House
+from tests.cli.operating import House, at_terminal
 
 
 def states(house: House, *ids: str) -> list[str]:
@@ -91,28 +84,6 @@ def test_where_nobody_can_be_asked_nothing_is_done_unasked(house: House) -> None
     # Where there is nothing to do, there is nothing to ask.
     assert house.command("dead", "drop", "--type", "x").stdout == "no dead letter fits\n"
     assert house.told("dead", "drop", "--type", "x") == {"count": 0, "targets": {}, "next": None}
-
-
-def at_terminal(house: House, answer: str, *words: str) -> tuple[int, str]:
-    """Run a command at a terminal, where somebody answers its question."""
-    outer, inner = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "router", *words], cwd=house.folder, stdin=inner, stdout=inner, stderr=inner
-    )
-    os.close(inner)
-    said = b""
-    deadline = time.monotonic() + PATIENCE
-    answered = False
-    while select.select([outer], [], [], max(deadline - time.monotonic(), 0))[0]:
-        try:
-            said += os.read(outer, 4096)
-        except OSError:  # the other side has gone
-            break
-        if not answered and b"Go on?" in said:
-            os.write(outer, answer.encode())
-            answered = True
-    os.close(outer)
-    return process.wait(PATIENCE), said.decode()
 
 
 def test_whoever_sits_there_is_asked(running_house: House) -> None:

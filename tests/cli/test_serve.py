@@ -224,7 +224,12 @@ def commands(*names: str) -> Sequence[str]:
     return names
 
 
-@pytest.mark.parametrize("command", commands("serve", "demo", "check", "test", "send", "schema"))
+@pytest.mark.parametrize(
+    "command",
+    commands(
+        "serve", "demo", "check", "test", "send", "events", "deliveries", "dead", "replay", "doctor", "schema"
+    ),
+)
 def test_every_command_explains_itself(command: str) -> None:
     done = router(command, "--help")
     assert done.returncode == 0

@@ -1,0 +1,166 @@
+"""`router doctor`: whether a store is sound, and what of a damaged one can be kept."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from router.cli import telling
+from router.cli.reaching import Place, ask, fail, placed
+from router.cli.times import local
+from router.clock import SystemClock
+from router.operations.answers import Status, TargetStatus
+from router.store.lock import FolderInUseError, FolderLock
+from router.store.repair import Finding, Findings, Kept, examine, repair
+
+FELL_SHORT = 1
+"""The exit status when something is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the doctor found, and did.
+
+    Attributes:
+        sound: whether nothing is wrong now.
+        found: what was known of each database before anything was done.
+        interrupted: databases whose repair was interrupted.
+        kept: the databases that were rebuilt.
+        status: how the router and its targets fare; None where that could not be asked.
+    """
+
+    sound: bool
+    found: tuple[Finding, ...] = ()
+    interrupted: tuple[Path, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    status: Status | None = None
+
+
+@click.command(short_help="Say whether the store is sound, and keep what can be read of a damaged one.")
+@click.option("--yes", is_flag=True, help="Repair without asking.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found and done as JSON.")
+@placed
+def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
+    """Look at the store of a stopped router, and rebuild what is damaged from what can be read of it.
+
+    Nothing is ever deleted: a damaged database stays as `<name>.broken-<time>`. Of a running router it says
+    what that one reports of itself.
+    """
+    diagnosis = _of_running(place) if _is_held(place.folder) else _of_stopped(place, yes=yes)
+    if as_json:
+        telling.as_json(_plain(diagnosis))
+    else:
+        for line in _told(diagnosis):
+            click.echo(line)
+    if not diagnosis.sound:
+        sys.exit(FELL_SHORT)
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether a router has the store open."""
+    if not (folder / "lock").exists():
+        return False
+    try:
+        FolderLock(folder).release()
+    except FolderInUseError:
+        return True
+    return False
+
+
+def _of_running(place: Place) -> Diagnosis:
+    status = ask(place, lambda operations: operations.status())
+    ill = any(_complaint(target) is not None for target in status.targets)
+    return Diagnosis(sound=not (ill or status.ready), status=status)
+
+
+def _of_stopped(place: Place, *, yes: bool) -> Diagnosis:
+    findings = examine(place.folder)
+    kept: tuple[Kept, ...] = ()
+    if not findings.sound and _may_repair(findings, yes=yes):
+        try:
+            kept = repair(place.folder, SystemClock().now())
+        except (OSError, sqlite3.Error) as error:
+            fail(f"the new database cannot be written: {error}; the old one is where it was")
+    sound = findings.sound or examine(place.folder).sound
+    status = ask(place, lambda operations: operations.status()) if sound else None
+    return Diagnosis(sound, findings.databases, findings.interrupted, kept, status)
+
+
+def _may_repair(findings: Findings, *, yes: bool) -> bool:
+    """Whether somebody wants it; whoever is asked sees first what is wrong."""
+    if yes or not sys.stdin.isatty():
+        return yes
+    for line in _damage(Diagnosis(sound=False, found=findings.databases, interrupted=findings.interrupted)):
+        click.echo(line, err=True)
+    return click.confirm("Rebuild what is damaged from what can be read?", err=True)
+
+
+def _told(diagnosis: Diagnosis) -> Iterator[str]:
+    yield from _damage(diagnosis)
+    for kept in diagnosis.kept:
+        yield f"{kept.path.name}: rebuilt with {telling.counted(kept.rows, 'row')}"
+        yield f"  the damaged one is {kept.broken}"
+        yield from (f"  lost: {what}" for what in kept.lost)
+    if diagnosis.status is not None:
+        yield from _fares(diagnosis.status)
+    if not diagnosis.sound and diagnosis.status is None:
+        yield "nothing was changed; router doctor --yes rebuilds what is damaged from what can be read"
+
+
+def _damage(diagnosis: Diagnosis) -> Iterator[str]:
+    for path in diagnosis.interrupted:
+        yield f"{path.name}: its repair was interrupted"
+    for finding in diagnosis.found:
+        yield f"{finding.path.name}: {telling.counted(finding.rows, 'row')}, {finding.damage or 'sound'}"
+        yield from (f"  tells nothing: {what}" for what in finding.lost)
+        yield from (f"  becomes a dead letter: {what}" for what in finding.unreadable)
+
+
+def _fares(status: Status) -> Iterator[str]:
+    if status.running:
+        yield f"a router runs here: {telling.counted(status.rules, 'rule')}, configuration {status.version}"
+    yield from (f"senders are turned away: {why}" for why in status.ready)
+    since = "" if status.since is None else f", the oldest event of {local(status.since)}"
+    yield f"the store weighs {status.bytes:,} bytes{since}"
+    for target in status.targets:
+        left = f"{target.pending:,} pending, {target.retrying:,} retrying, {target.dead:,} dead"
+        why = _complaint(target) if status.running else None
+        yield f"{target.name}: {left}" + (f"; {why}" if why else "")
+
+
+def _complaint(target: TargetStatus) -> str | None:
+    """What an operator should look at."""
+    if target.gone and target.pending + target.retrying + target.dead:
+        return "no target has this name now; see router deliveries redrive --to, or drop"
+    condition = target.condition
+    if condition is not None and condition.state != "closed":
+        return f"nothing is sent: {condition.reason}"
+    return None
+
+
+def _plain(diagnosis: Diagnosis) -> dict[str, object]:
+    """The same with texts for paths."""
+    return {
+        "sound": diagnosis.sound,
+        "databases": [
+            {
+                "path": str(one.path),
+                "rows": one.rows,
+                "damage": one.damage,
+                "lost": one.lost,
+                "unreadable": one.unreadable,
+            }
+            for one in diagnosis.found
+        ],
+        "interrupted": list(map(str, diagnosis.interrupted)),
+        "kept": [
+            {"path": str(one.path), "broken": str(one.broken), "rows": one.rows, "lost": one.lost}
+            for one in diagnosis.kept
+        ],
+        "status": diagnosis.status,
+    }
