@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from router.store import archive, claims, trimming
 from router.store.base import Delivery, Place, Record, Route, Settlement, Standing, State, Store
+from router.store.layout import remove
 from router.store.ledger import Limits
 from router.store.memory import MemoryStore
 from router.store.settling import LAGGARD
@@ -88,8 +89,13 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data(), together=st.booleans())
     def settle(self, data: st.DataObject, together: bool) -> None:
+        settlements = self.outcomes(data)
+        groups = [settlements] if together else [[settlement] for settlement in settlements]
+        self.run(self._settle(groups))
+
+    def outcomes(self, data: st.DataObject) -> list[Settlement]:
         outcomes = data.draw(st.dictionaries(st.sampled_from(sorted(self.held)), OUTCOMES, min_size=1))
-        settlements = [
+        return [
             Settlement(
                 delivery=self.held.pop(place),
                 state=state,
@@ -98,8 +104,6 @@ class StoreMachine(RuleBasedStateMachine):
             )
             for place, state in outcomes.items()
         ]
-        groups = [settlements] if together else [[settlement] for settlement in settlements]
-        self.run(self._settle(groups))
 
     async def _settle(self, groups: Sequence[Sequence[Settlement]]) -> None:
         async with anyio.create_task_group() as tasks:
@@ -131,6 +135,27 @@ class StoreMachine(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         places = data.draw(st.lists(st.sampled_from(self.model.certain()), min_size=1, max_size=3))
         assert self.run(self.store.cancel(places)) == self.model.cancelled(places)
+
+    @precondition(lambda self: self.held and self.model.certain())
+    @rule(data=st.data())
+    def cancel_while_others_are_settled(self, data: st.DataObject) -> None:
+        flying = self.model.under_way()
+        places = data.draw(st.lists(st.sampled_from(self.model.certain()), max_size=3))
+        places = [place for place in places if place not in flying]
+        settlements = self.outcomes(data)
+        counts: list[int] = []
+
+        async def cancel() -> None:
+            counts.append(await self.store.cancel(places))
+
+        async def both() -> None:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cancel)
+                tasks.start_soon(self.store.settle, settlements)
+
+        self.run(both())
+        assert counts == [self.model.cancelled(places)]
+        self.model.settled(settlements, self.clock.now())
 
     @rule(age=SECONDS, most=st.sampled_from([0, ENOUGH]))
     def trim(self, age: float, most: int) -> None:
@@ -225,9 +250,32 @@ class SqliteMachine(StoreMachine):
     @rule()
     def crash(self) -> None:
         """The next life finds the files as they are now, as after SIGKILL: nobody has closed them."""
+        self._go_on_with(self._as_it_is())
+
+    @rule(most=st.sampled_from([0, ENOUGH]))
+    def crash_while_a_segment_goes(self, most: int) -> None:
+        """What is needed of it was copied, and it is still there."""
+        found: list[Path] = []
+
+        def kill_before_removing(path: Path) -> None:
+            if not found:
+                found.append(self._as_it_is())
+            remove(path)
+
+        before = self.clock.now()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trimming, "remove", kill_before_removing)
+            self.run(self.store.trim(before, most))
+        self._go_on_with(found[0] if found else self._as_it_is())
+        left = self.run(sequences_of(self.store))
+        assert left == sorted(set(left))
+        self.model.trimmed(left, before, most)
+
+    def _as_it_is(self) -> Path:
         left = self.folders[-1]
-        found = left.with_name(str(len(self.folders)))
-        shutil.copytree(left, found)
+        return Path(shutil.copytree(left, left.with_name(str(len(self.folders)))))
+
+    def _go_on_with(self, found: Path) -> None:
         self.run(self.store.close())
         self.folders.append(found)
         self.model.crashed()
