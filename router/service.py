@@ -21,6 +21,10 @@ from router.telemetry.quota import Quota
 from router.transforms import Transform
 from router.upkeep import Upkeep
 
+COMPLAINING = 5.0
+"""Seconds after a failure for which the router says that it is not ready. Then it says no more until the next
+one: who heeds it sends nobody, and nobody would find out that the disk works again."""
+
 _OVERHEAD = 300
 """Bytes of an event beside its payload: attributes, routes, places in the database."""
 
@@ -71,6 +75,7 @@ class Service:
         self._transforms: dict[str, dict[str, Transform]] = {}
         self._turned_away = 0
         self._failure = ""
+        self._failed = 0.0
         self._quota: Quota[str] = Quota(clock)
 
     async def use(self, deployment: Deployment) -> None:
@@ -84,7 +89,8 @@ class Service:
 
     def complaints(self) -> list[str]:
         """Why senders are turned away now; empty where they are not."""
-        found = [self._failure] if self._turned_away else []
+        fails = self._turned_away and abs(self._clock.now() - self._failed) < COMPLAINING
+        found = [self._failure] if fails else []
         if (full := self._upkeep.complaint()) is not None:
             found.append(full)
         return found
@@ -110,7 +116,7 @@ class Service:
         except StoreError as error:
             if not self._turned_away:  # said once: the log may well stand on the disk that is full
                 log.error("store.failing", error=error.message)
-            self._failure = f"the store cannot be written: {error.message}"
+            self._failure, self._failed = f"the store cannot be written: {error.message}", now
             self._turned_away += 1
             raise
         self._recovered()
