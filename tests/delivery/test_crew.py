@@ -11,7 +11,7 @@ import pytest
 from router.delivery.breaker import Breaker, Mode
 from router.delivery.engine import Way
 from router.delivery.retry import Policy
-from router.store.base import Delivery, State, StoreError
+from router.store.base import Delivery, Place, State, StoreError
 from router.store.memory import MemoryStore
 from router.targets.base import Body, Cause, Delivered, Message, Outcome, Rejected, RetryLater
 from tests.delivery.clock import JumpingClock
@@ -130,13 +130,41 @@ class TestBreaker:
             await house.watcher.wait_for(1 + 29)
             assert condition(house).mode is Mode.CLOSED
 
+    async def test_half_open_with_nothing_to_do_many_that_come_are_not_all_probes(self) -> None:
+        target = Gated(concurrency=8)
+        target.decide = lambda _: EXPIRED
+        async with House({"a": target}, Policy(first=8.0, most=60.0)).running() as house:
+            (sequence,) = await house.store.append([record(1, "a")])
+            await target.wait_for(1)
+            target.go_on.set()
+            await house.watcher.wait_for(1)
+            await house.store.cancel([Place(sequence, "a")])
+            target.go_on = anyio.Event()
+            house.clock.advance(8.0)
+            await settle_down()
+            assert condition(house).mode is Mode.HALF_OPEN
+            await house.store.append([record(number, "a") for number in range(2, 30)])
+            await settle_down()
+            assert len(target.seen) == 2
+
+    async def test_half_open_a_batch_is_of_one(self) -> None:
+        target = Switch(EXPIRED, batch=10)
+        async with House({"a": target}).running() as house:
+            await house.store.append([record(number, "a") for number in range(30)])
+            await house.watcher.wait_for(10)
+            house.clock.advance(8.0)
+            await house.watcher.wait_for(11)
+            await settle_down()
+            assert len(target.seen) == 11
+
     async def test_a_probe_whose_body_cannot_be_made_is_no_answer(self) -> None:
         async def broken(delivery: Delivery) -> Body | None:
+            await settle_down()  # the others wait for this probe
             if delivery.event.id == "1":
                 raise ZeroDivisionError
             return None
 
-        target = Switch(EXPIRED)
+        target = Switch(EXPIRED, concurrency=3)
         async with House({"a": target}).running() as house:
             await house.store.append([record(1, "a")])
             await house.watcher.wait_for(1)
@@ -208,6 +236,14 @@ class TestRate:
             await house.store.append([record(number, "a") for number in range(50)])
             await settle_down()
             assert len(target.seen) <= 3
+
+    async def test_what_a_batch_does_not_use_of_its_share_is_there_for_the_next(self) -> None:
+        target = ScriptedTarget(batch=500)
+        async with House({"a": target}, rate=100.0).running() as house:
+            for number in range(8):
+                await house.store.append([record(number, "a")])
+                await settle_down()
+            assert len(target.seen) == 8
 
     async def test_a_batch_is_as_long_as_the_rate_allows(self) -> None:
         target = ScriptedTarget(batch=500)

@@ -291,10 +291,28 @@ async def test_another_life_keeps_the_order(crash: bool, tmp_path: Path) -> None
         assert sorted(names(target)) == ["x1", "y1"]
         target.busy.clear()
         clock.advance(60.0)
-        await house.watcher.wait_for_delivered(4)
+        while await store.tally() != {}:
+            clock.advance(1.0)
+            await anyio.wait_all_tasks_blocked()
     assert [name for name in names(target) if name[0] == "x"] == ["x1", "x1", "x2", "x3", "x4"]
     assert await store.tally() == {}
     await store.close()
+
+
+@pytest.mark.parametrize(("rule", "goes"), [(BLOCK, False), (PARK, False), (SKIP, True)])
+async def test_a_dead_letter_of_an_earlier_life_counts(rule: OrderBy, goes: bool) -> None:
+    clock = JumpingClock()
+    store = MemoryStore(clock)
+    target = Picky()
+    target.poison = {"x1"}
+    async with House({"a": target}, store=store, clock=clock, order=rule).running() as house:
+        await store.append(arrivals("x"))
+        await house.watcher.wait_for(1)
+    async with House({"a": target}, store=store, clock=clock, order=rule).running() as house:
+        await store.append([arrival(2, "x"), arrival(1, "y")])
+        await house.watcher.wait_for_delivered(2 if goes else 1)
+        await settle_down()
+        assert ("x2" in names(target)) == goes
 
 
 @pytest.mark.parametrize("ordered_before", [False, True])

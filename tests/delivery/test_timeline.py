@@ -88,6 +88,14 @@ def test_a_clock_that_had_not_been_set_yet_is_followed_at_once() -> None:
     assert time.now() == pytest.approx(1.8e9 + 9.9)
 
 
+async def test_who_has_slept_until_a_time_is_there() -> None:
+    clock = JumpingClock()
+    time = Timeline(clock)
+    soon = time.now() + EXACT / 2
+    await time.sleep_until(soon)
+    assert time.now() >= soon
+
+
 def test_it_begins_where_it_was_already() -> None:
     clock = JumpingClock()
     time = Timeline(clock)
