@@ -7,8 +7,9 @@ All patterns are valid, and so are events but for some that are nested too deepl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
+from random import Random
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ Strategy = st.SearchStrategy
 
 MOST_RULES = 200
 """Patterns that stand beside each other in one index."""
+MOST_DRAWN = 8
+"""Those of them that are drawn one by one, and shrink."""
 
 
 def some(choices: Sequence[T]) -> Strategy[T]:
@@ -208,8 +211,8 @@ def quick_pattern(number: int) -> str:
     )
 
 
-quick_patterns = st.integers(0, 2 * (len(PATHS) * len(ALL_CONDITIONS)) ** 2 - 1).map(quick_pattern)
-"""As `patterns`, at the cost of a single choice."""
+QUICK_PATTERNS = 2 * (len(PATHS) * len(ALL_CONDITIONS)) ** 2
+"""How many there are."""
 lists_of_conditions = conditions.map(lambda one: f"[{one}]") | st.lists(
     conditions, min_size=2, max_size=4
 ).map(an_array)
@@ -258,10 +261,22 @@ patterns = st.one_of(
 """Strict patterns as JSON text."""
 
 
-def beside_each_other(one: Strategy[T], quick: Strategy[T]) -> Strategy[list[T]]:
-    """Lists of up to `MOST_RULES`: mostly few, which are quick and shrink, and in every tenth many."""
-    few = st.lists(one | quick, min_size=1, max_size=8)
-    return st.one_of(*[few] * 9, st.lists(quick, min_size=MOST_RULES // 2, max_size=MOST_RULES))
+def crowds(make: Callable[[int], T], of: int) -> Strategy[list[T]]:
+    """Many of what is made of a number below `of`, by two choices: Hypothesis keeps all that is drawn."""
+    return st.builds(
+        lambda seed, size: [make(number) for number in Random(seed).choices(range(of), k=size)],
+        st.integers(0, 2**32 - 1),
+        st.integers(1, MOST_RULES - MOST_DRAWN),
+    )
+
+
+def beside_each_other(one: Strategy[T], crowd: Strategy[list[T]]) -> Strategy[list[T]]:
+    """Up to `MOST_RULES`: a few that are drawn one by one, in every third list behind a crowd."""
+    drawn = st.lists(one, min_size=1, max_size=MOST_DRAWN)
+    return st.one_of(drawn, drawn, st.builds(lambda crowd, drawn: [*crowd, *drawn], crowd, drawn))
+
+
+quick_crowds = crowds(quick_pattern, QUICK_PATTERNS)
 
 
 RAW = [json.dumps(text, ensure_ascii=False) for text in (*WORDS, *ADDRESSES) if text != "\ud800"]

@@ -22,9 +22,10 @@ from tests.patterns.strategies import (
     array_events,
     array_patterns,
     beside_each_other,
+    crowds,
     events,
     patterns,
-    quick_patterns,
+    quick_crowds,
     some,
 )
 
@@ -75,7 +76,7 @@ def test_no_operator_is_left_out() -> None:
         parse(f'{{"a": [{written}]}}')  # none is refused
 
 
-@given(beside_each_other(patterns, quick_patterns | array_patterns), st.lists(events, min_size=1, max_size=4))
+@given(beside_each_other(patterns, quick_crowds), st.lists(events, min_size=1, max_size=4))
 def test_strict_patterns_and_events(written: list[str], seen: list[str]) -> None:
     check(named([parse(text) for text in written]), [event.encode() for event in seen])
 
@@ -90,14 +91,19 @@ def of_payload(pattern: str) -> str:
 
 
 @given(
-    beside_each_other(rules | patterns.map(of_payload), rules | quick_patterns.map(of_payload)),
+    beside_each_other(
+        rules | patterns.map(of_payload),
+        quick_crowds.map(lambda several: [of_payload(text) for text in several]),
+    ),
     st.lists(cloud_events, min_size=1, max_size=4),
 )
 def test_rules_and_cloudevents(written: list[dict[str, Any] | str], seen: list[Event]) -> None:
     check(named([parse(one) if isinstance(one, str) else parse_rule(one) for one in written]), seen)
 
 
-@given(beside_each_other(some(VALID), some(VALID)), st.lists(some(VALID), max_size=3))
+@given(
+    beside_each_other(some(VALID), crowds(VALID.__getitem__, len(VALID))), st.lists(some(VALID), max_size=3)
+)
 def test_cases_of_the_corpus_in_any_company(
     cases: list[dict[str, Any]], others: list[dict[str, Any]]
 ) -> None:
