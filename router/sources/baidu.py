@@ -68,6 +68,7 @@ class BaiduSource:
     """
 
     kind: ClassVar[str] = "baidu"
+    repeats: ClassVar[bool] = True
     paths: ClassVar[tuple[str, ...]] = ("/baidu", "/v1/{bucket}/?result", "/v1/{bucket}?result", "/?result")
 
     request_id: Callable[[], str] = _uuid

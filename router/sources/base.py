@@ -66,6 +66,11 @@ class Source(Protocol):
         """
         ...
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the sender is known to send again what was turned away. The others are turned away last."""
+        ...
+
     def read(self, request: Request) -> Received:
         """The events of a request.
 
@@ -93,10 +98,12 @@ class Plain:
     Attributes:
         success: the status that means: it is on disk, never send it again.
         later: the status that means: nothing was stored, send it again.
+        repeats: as in `Source`.
     """
 
     __slots__ = ()
 
+    repeats: ClassVar[bool] = True
     success: ClassVar[int]
     later: ClassVar[int]
 

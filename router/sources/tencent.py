@@ -36,6 +36,7 @@ class TencentSource(Plain):
 
     kind: ClassVar[str] = "tencent"
     paths: ClassVar[tuple[str, ...]] = ("/tencent",)
+    repeats: ClassVar[bool] = False
     success: ClassVar[int] = 200
     later: ClassVar[int] = 503
 

@@ -90,7 +90,7 @@ class Ingest:
                 )
             )
             answer = self._source.accepted(received)  # before it is stored: this might fail, too
-            await self._service.accept(self._name, received)
+            await self._service.accept(self._name, received, patient=self._source.repeats)
         except MessageError as error:
             refused = self._source.refused(error)
             about = _about(scope, headers, body)

@@ -29,6 +29,7 @@ class Failing:
         self._place = place
         self.kind = kind
         self.paths: Sequence[str] = self._real.paths
+        self.repeats = self._real.repeats
 
     def read(self, request: Request) -> Received:
         if request.body == BODY:
