@@ -1,8 +1,8 @@
 """A process that uses a store until it is killed: `python child.py FOLDER (hold | work)`.
 
 `hold` opens the store and says so. `work` appends requests of three events from several tasks, delivers some
-of them, and says what was acknowledged: a line is written only after the store has answered,
-and `claimed` before anything is done with what was claimed.
+of them, lets old segments go all the time, and says what was acknowledged: a line is written only after the
+store has answered, and `claimed` before anything is done with what was claimed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import anyio
 
 from router.clock import SystemClock
 from router.store.base import Attempt, Settlement, State
+from router.store.ledger import Limits
 from router.store.sqlite import SqliteStore
 from tests.store.support import record
 
@@ -49,9 +50,14 @@ async def deliver(store: SqliteStore) -> None:
         say("dead", *(delivery.sequence for delivery in dead))
 
 
+async def trim(store: SqliteStore, clock: SystemClock) -> None:
+    while True:
+        await store.trim(clock.now(), 10**12)
+
+
 async def main(folder: Path, work: str) -> None:
     clock = SystemClock()
-    store = SqliteStore(folder, clock)
+    store = SqliteStore(folder, clock, Limits(bytes=100_000))
     say("open")
     if work == "hold":
         await anyio.sleep_forever()
@@ -60,6 +66,7 @@ async def main(folder: Path, work: str) -> None:
             tasks.start_soon(produce, store, f"{clock.now()}.{number}")
         for _ in range(WORKERS):
             tasks.start_soon(deliver, store)
+        tasks.start_soon(trim, store, clock)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ pytestmark = pytest.mark.anyio
 
 ROUNDS = 8
 ROOT = Path(__file__).parents[2]
+
+
+def kept_of(folder: Path) -> list[int]:
+    with closing(sqlite3.connect(folder / "events" / "kept.sqlite")) as database:
+        return [sequence for (sequence,) in database.execute("SELECT sequence FROM events")]
 
 
 @contextmanager
@@ -67,6 +73,7 @@ async def test_what_was_acknowledged_is_there(folder: Path) -> None:
         appended.extend(said["appended"])
         dead.update(said["dead"])
         claimed.update(said["claimed"])
+    assert len(kept_of(folder)) > 0  # segments went all the time, and what `b` waits for was kept
     store = SqliteStore(folder, SystemClock())
     kept = {stored.sequence: stored.record.event.id async for stored in store.scan()}
     assert len(appended) == len(set(appended))

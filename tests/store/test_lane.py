@@ -66,6 +66,46 @@ class TestWatermark:
         assert lane.watermark(9, besides=set()) == 9
 
 
+class TestWithholding:
+    def test_what_is_withheld_cannot_be_claimed_and_holds_the_watermark(self) -> None:
+        lane = lane_of(5, 6, 7)
+        lane.withhold({(5, ""), (7, ""), (9, "")})
+        assert [delivery.sequence for delivery in lane.take(10, now=0)] == [6]
+        assert lane.watermark(9, besides={(6, "")}) == 4
+        assert lane.pending == 3
+
+    def test_what_is_decided_is_no_first_try_any_more(self) -> None:
+        lane = lane_of(5, 6)
+        lane.withhold({(5, "")})
+        lane.decided({(5, "")})
+        assert (lane.pending, lane.watermark(9, besides=set())) == (1, 5)
+
+    def test_what_is_let_go_again_is_where_it_was(self) -> None:
+        lane = lane_of(5, 6, 7)
+        lane.withhold({(6, "")})
+        news = lane.news
+        lane.decided(())
+        assert lane.news > news
+        assert [delivery.sequence for delivery in lane.take(10, now=0)] == [5, 6, 7]
+        assert lane.pending == 3
+
+    def test_bytes_are_counted_for_what_can_be_claimed(self) -> None:
+        lane = Lane()
+        for sequence in (1, 2):
+            lane.put(first_try(sequence))
+        lane.withhold({(1, "")})
+        assert lane.bytes == len(b"{}")
+        lane.decided(())
+        assert lane.bytes == 2 * len(b"{}")
+
+    def test_what_stands_only_on_disk_is_decided_too(self) -> None:
+        lane = lane_of(1)
+        lane.pending, lane.unread = 3, 2
+        lane.withhold({(2, "")})
+        lane.decided({(2, "")})
+        assert (lane.pending, lane.unread, len(lane.ready)) == (2, 2, 1)
+
+
 class TestSlow:
     def test_from_the_limit_on(self) -> None:
         lane = lane_of(1, 2, 3)

@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from router.store.base import Store
+from router.store.ledger import Limits
 from router.store.memory import MemoryStore
 from router.store.sqlite import SqliteStore
 from tests.store.support import FakeClock
+
+SMALL = Limits(bytes=200_000)
+"""So that events stand in several segments."""
 
 Make = Callable[[FakeClock], Store]
 """Opens another store, empty, closed when the test ends."""
@@ -29,7 +33,7 @@ async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
         def opened(clock: FakeClock) -> Store:
             store: Store = (
-                MemoryStore(clock) if request.param == "memory" else SqliteStore(next(folders), clock)
+                MemoryStore(clock) if request.param == "memory" else SqliteStore(next(folders), clock, SMALL)
             )
             stack.push_async_callback(store.close)
             return store
