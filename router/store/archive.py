@@ -103,6 +103,15 @@ class Archive:
         """How many records a segment has."""
         return int(self._one(segment.path, "count")[0])
 
+    def count_kept(self, first: int, last: int) -> int:
+        """How many records from `first` to `last` outlive their segment."""
+        return int(self._one(self._segments.kept, "count_between", first, last)[0])
+
+    def is_in_segment(self, sequence: int) -> bool:
+        """Whether a record stands in its segment still."""
+        segments = covering(self._seen, sequence, sequence)
+        return any(self._one(segment.path, "arrival", sequence) is not None for segment in segments)
+
     def span(self, segment: Segment) -> tuple[int, int]:
         """The first and the last sequence of a segment; (0, -1) where it is empty."""
         first, last = self._one(segment.path, "span")

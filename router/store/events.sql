@@ -43,6 +43,9 @@ DELETE FROM originals WHERE NOT EXISTS (
 -- name: count
 SELECT count(*) FROM events
 
+-- name: count_between
+SELECT count(*) FROM events WHERE sequence BETWEEN ? AND ?
+
 -- name: span
 SELECT (SELECT min(sequence) FROM events), (SELECT max(sequence) FROM events)
 

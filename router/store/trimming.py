@@ -135,12 +135,12 @@ class Trimming:
 
     async def _let_go(self, segment: Segment) -> int:
         memory = self._memory()
-        kept, count = await self._ask(lambda archive: self._copy(archive, segment, memory))
+        count = await self._ask(lambda archive: self._copy(archive, segment, memory))
         self._segments.remove(segment)
         for reader in self._readers:
             await reader.ask(lambda archive=reader.archive: archive.forget(segment))  # type: ignore[misc]
         await self._ask(lambda _: remove(segment.path))
-        return count - kept
+        return count
 
     def _memory(self) -> _Memory:
         sequences: set[int] = set()
@@ -160,13 +160,11 @@ class Trimming:
         sample = [arrival for arrival in map(archive.arrival, places) if arrival is not None]
         return len(list(self._needed(sample, memory))) > len(sample) / 2
 
-    def _copy(self, archive: Archive, segment: Segment, memory: _Memory) -> tuple[int, int]:
-        """Copy what is needed of a segment to where it outlives it; return how many, and of how many."""
-        kept = 0
+    def _copy(self, archive: Archive, segment: Segment, memory: _Memory) -> int:
+        """Copy what is needed of a segment to where it outlives it; return how many are not."""
         needed = self._needed_of(archive, segment, memory)
         with contextlib.closing(connect(self._segments.kept, writing=True)) as connection:
             while portion := list(islice(needed, PORTION)):
-                kept += len(portion)
                 rows_ = [(*_columns(one), archive.row(one.sequence)) for one in portion]
                 originals = [(at, archive.original(at, at)) for at in _originals(row[-1] for row in rows_)]
                 with _transaction(connection):
@@ -175,7 +173,7 @@ class Trimming:
                         EVENTS["keep_original"],
                         [(at, one.body, one.content_type) for at, one in originals if one is not None],
                     )
-        return kept, archive.count(segment)
+        return archive.count(segment) - archive.count_kept(*archive.span(segment))
 
     def _needed_of(self, archive: Archive, segment: Segment, memory: _Memory) -> Iterator[Arrival]:
         """What of a segment has an unfinished or dead delivery."""
@@ -232,7 +230,11 @@ class Trimming:
         with contextlib.closing(connect(self._segments.kept, writing=True)) as connection:
             while portion := list(islice(archive.kept(first, last), PORTION)):
                 needed = {arrival.sequence for arrival in self._needed(portion, memory)}
-                gone = [(one.sequence,) for one in portion if one.sequence not in needed]
+                gone = [
+                    (one.sequence,)
+                    for one in portion
+                    if one.sequence not in needed and not archive.is_in_segment(one.sequence)
+                ]
                 if gone:
                     with _transaction(connection):
                         connection.executemany(EVENTS["drop_event"], gone)
