@@ -18,13 +18,16 @@ def kill_again_and_again(stage: Stage, chance: random.Random) -> None:
     """Load, kill at the fault's moment, start again; so many rounds."""
     events = stage.fault.events.of(stage.form)
     moment = MOMENTS[stage.fault.when]
-    for _ in range(stage.fault.rounds.of(stage.form)):
+    if stage.fault.answers:
+        stage.witness.behave(stage.fault.target, stage.fault.answers)
+    for _ in stage.rounds():
         stage.start()
         stage.oracle.wait_until_arrived(HTTP_TARGETS, most=BACKLOG)
         at = stage.oracle.promised + chance.randrange(events // 4, events // 2)
         stage.load.allow(events)
         moment(stage, at, chance)
         stage.mourn()
+    stage.witness.recover(stage.fault.target)
     stage.start()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -54,6 +55,10 @@ class Connection:
         self._file.read(length)
         return int(first.split()[1])
 
+    def is_over(self) -> bool:
+        """Whether the router has closed it: it lets go of idle ones."""
+        return bool(select.select([self.socket], [], [], 0)[0])
+
     def close(self) -> None:
         """Let go of it."""
         self._file.close()
@@ -76,6 +81,7 @@ class Load:
         self._url = ""
         self._life = 0
         self._allowed = 0
+        self._under_way = 0
         self._ended = False
         self._threads = [threading.Thread(target=self._run, args=(size,), daemon=True) for size in SIZES]
 
@@ -100,27 +106,34 @@ class Load:
     def allow(self, count: int) -> None:
         """Send so many more."""
         with self._changed:
-            self._allowed += count
+            self._allowed = max(self._allowed, 0) + count
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Send nothing more."""
+        """Send nothing more; return when nothing is under way any more."""
         with self._changed:
             self._allowed = 0
+            assert self._changed.wait_for(lambda: not self._under_way, 2 * TIMEOUT), "a request does not end"
 
     def _run(self, size: int) -> None:
         life, connection = 0, None
         while (there := self._wait_for_a_router(life)) is not None:
             url, current = there
             try:
+                if connection is not None and connection.is_over():
+                    connection.close()
+                    connection = None
                 connection = connection or Connection(url)
-                self._exchange(connection, self._take(size))
+                if numbers := self._begin(size):
+                    self._exchange(connection, numbers)
             except OSError as error:
                 if connection is not None:
                     connection.close()
                 connection = None
                 if isinstance(error, ConnectionRefusedError):
                     life = current  # it is dead: wait for the next one
+        if connection is not None:
+            connection.close()
 
     def _wait_for_a_router(self, life: int) -> tuple[str, int] | None:
         """One that came after this life, once something may be sent; None at the end."""
@@ -128,12 +141,24 @@ class Load:
             self._changed.wait_for(lambda: self._ended or (self._allowed > 0 and self._life > life))
             return None if self._ended else (self._url, self._life)
 
-    def _take(self, size: int) -> range:
+    def _begin(self, size: int) -> range:
+        """The numbers to send; none where somebody else was faster."""
         with self._changed:
+            if self._allowed <= 0:
+                return range(0)
             self._allowed -= size
+            self._under_way += 1
         return self._oracle.issue(size)
 
     def _exchange(self, connection: Connection, numbers: range) -> None:
+        try:
+            self._send(connection, numbers)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def _send(self, connection: Connection, numbers: range) -> None:
         body, content_type = _request(self._oracle, numbers)
         connection.send(body, content_type)
         self._spring("when_sent")

@@ -32,15 +32,19 @@ class Account:
         accepted: events whose request was answered with success.
         refused: events whose request was answered otherwise.
         unanswered: events whose request had no answer; nothing was promised about them.
+        delivered: arrivals, each event once, by target.
         repeated: arrivals beyond the first, by target.
-        dead: promised events that ended as dead letters, by target.
+        dead: events that were dead letters, by target; perhaps not for ever.
+        missing: promised arrivals that did not come and are no dead letters.
     """
 
     accepted: int
     refused: int
     unanswered: int
+    delivered: dict[str, int]
     repeated: dict[str, int]
     dead: dict[str, int]
+    missing: int
 
 
 class Oracle:
@@ -65,6 +69,7 @@ class Oracle:
         self._dead: dict[str, set[int]] = defaultdict(set)
         self._wrong: dict[str, list[str]] = defaultdict(list)
         self._counts = Counter[int]()
+        self._died = Counter[str]()
 
     # -- events ---------------------------------------------------------------------------------------------
 
@@ -152,6 +157,7 @@ class Oracle:
     def bury(self, target: str, number: int) -> None:
         """The router shows it among its dead letters."""
         with self._changed:
+            self._died[target] += number not in self._dead[target]
             self._dead[target].add(number)
 
     def cure(self) -> None:
@@ -207,21 +213,27 @@ class Oracle:
 
     def account(self) -> Account:
         """How many of what."""
-        repeated = {
-            target: sum(count - 1 for count in counts.values() if count > 1)
-            for target, counts in self._arrived.items()
-        }
-        dead = {target: len(numbers) for target, numbers in self._dead.items() if numbers}
         extra = self._extra - MATCHES_ALL + 1
-        unanswered = self._issued + extra - self.promised - self.refused
-        return Account(self.promised, self.refused, unanswered, repeated, dead)
+        return Account(
+            accepted=self.promised,
+            refused=self.refused,
+            unanswered=self._issued + extra - self.promised - self.refused,
+            delivered={target: len(counts) for target, counts in self._arrived.items()},
+            repeated={target: counts.total() - len(counts) for target, counts in self._arrived.items()},
+            dead=dict(self._died),
+            missing=sum(
+                self._is_lost(target, number)
+                for number in self._promised()
+                for target in self.targets(number)
+            ),
+        )
 
-    def findings(self) -> list[str]:
-        """Everything that must not be; empty where all is well. At most three examples of a kind."""
+    def findings(self, targets: Sequence[str] = TARGETS) -> list[str]:
+        """Everything that must not be, with three examples of a kind; empty where all is well."""
         with self._changed:
             found = {kind: list(examples) for kind, examples in self._wrong.items()}
             for number in self._promised():
-                for target in self.targets(number):
+                for target in set(targets).intersection(self.targets(number)):
                     self._judge(target, number, found)
             for target, numbers in self._dead.items():
                 for number in numbers:
@@ -230,11 +242,13 @@ class Oracle:
         return [f"{kind}: {len(all_)}, such as {'; '.join(all_[:3])}" for kind, all_ in found.items()]
 
     def _judge(self, target: str, number: int, found: dict[str, list[str]]) -> None:
-        if number in self._arrived[target]:
-            if number in self._dead[target]:
-                found.setdefault("dead and delivered", []).append(f"event {number} at {target}")
-        elif number not in self._dead[target]:
+        if self._is_lost(target, number):
             found.setdefault("lost", []).append(f"event {number} at {target}")
+        elif number in self._arrived[target] and number in self._dead[target]:
+            found.setdefault("dead and delivered", []).append(f"event {number} at {target}")
+
+    def _is_lost(self, target: str, number: int) -> bool:
+        return number not in self._arrived[target] and number not in self._dead[target]
 
     def _decide(self, number: int, fate: int) -> None:
         self._fates[number] = fate

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import TimeoutExpired
 
+from tests.acceptance.harness.clocks import jump
+from tests.acceptance.harness.disks import spoil, start_read_only
 from tests.acceptance.harness.fault import Fault, Form
 from tests.acceptance.harness.kills import kill_again_and_again
+from tests.acceptance.harness.operators import change_with_a_backlog, reload_again_and_again
 from tests.acceptance.harness.oracle import Account
 from tests.acceptance.harness.stage import Stage
+from tests.acceptance.harness.targets import misbehave, poison, stop_listening
 
 STORIES: Mapping[str, Callable[[Stage, random.Random], None]] = {
+    "answers": misbehave,
+    "burst": stop_listening,
+    "changes": change_with_a_backlog,
+    "clock": jump,
+    "disk": spoil,
     "kills": kill_again_and_again,
+    "poison": poison,
+    "read-only-start": start_read_only,
+    "reloads": reload_again_and_again,
 }
 """What a fault can do, by the word in its file. Each leaves a router running, and its fault over."""
 
@@ -39,7 +53,7 @@ class Result:
         return dataclasses.asdict(self)
 
 
-def play(fault: Fault, form: Form, folder: Path, seed: int) -> Result:
+def play(fault: Fault, form: Form, folder: Path, seed: int, deadline: float = math.inf) -> Result:
     """Play one fault.
 
     Args:
@@ -47,10 +61,18 @@ def play(fault: Fault, form: Form, folder: Path, seed: int) -> Result:
         form: how much of it.
         folder: where the router's data and configuration go.
         seed: what is drawn by chance follows from it.
+        deadline: no round begins after this, on the monotonic clock.
     """
     began = time.monotonic()
-    with Stage(fault, form, folder, seed) as stage:
-        STORIES[fault.what](stage, random.Random(f"{seed}:{fault.name}"))
-        stage.settle()
-        findings = tuple(stage.oracle.findings())
-        return Result(fault.name, time.monotonic() - began, stage.kills, stage.oracle.account(), findings)
+    stuck: list[str] = []
+    with Stage(fault, form, folder, seed, deadline) as stage:
+        try:
+            STORIES[fault.what](stage, random.Random(f"{seed}:{fault.name}"))
+            stage.settle()
+        except (OSError, AssertionError, TimeoutExpired) as error:  # a TimeoutError is an OSError
+            stuck = [f"stuck: {error!r}, {stage.last_words()}"]
+        account = stage.oracle.account()
+        if account.unanswered and not stage.kills:
+            stuck.append(f"unanswered: {account.unanswered} events, though nobody killed the router")
+        findings = (*stage.oracle.findings(), *stuck)
+        return Result(fault.name, time.monotonic() - began, stage.kills, account, findings)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 from router.operations.address import read
@@ -23,10 +25,13 @@ from tests.process import RouterProcess
 
 HTTP_TARGETS = tuple(target for target in TARGETS if target != "file")
 
-PATIENCE = 180.0
+PATIENCE = 90.0
 """Seconds within which everything that was promised arrives, once the fault is over."""
 
 _RETRY = {"first": "20ms", "most": "200ms", "attempts": 1_000_000}
+
+
+T = TypeVar("T")
 
 
 class Stage:
@@ -36,10 +41,12 @@ class Stage:
         fault: what is played.
         form: how much of it.
         data: the router's data folder.
+        deployment: the folder with its configuration.
+        environ: what its environment has beside ours.
         kills: how often it was killed.
     """
 
-    def __init__(self, fault: Fault, form: Form, folder: Path, seed: int) -> None:
+    def __init__(self, fault: Fault, form: Form, folder: Path, seed: int, deadline: float = math.inf) -> None:
         self.fault = fault
         self.form = form
         self.data = folder / "data"
@@ -48,12 +55,13 @@ class Stage:
         self.witness = Witness(self.oracle)
         self.load = Load(self.oracle)
         self.environ: dict[str, str] = {}
-        self._deployment = folder / "deployment"
+        self.deployment = folder / "deployment"
+        self._deadline = deadline
         self._router: RouterProcess | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._deployment.mkdir()
+        self.deployment.mkdir()
         self._stack.enter_context(self.witness)
         self.deploy(self.rules(), self.targets())
         self._stack.enter_context(self.load)
@@ -63,6 +71,16 @@ class Stage:
         if self._router is not None:
             self._router.__exit__()
         self._stack.close()
+
+    def enter(self, context: AbstractContextManager[T]) -> T:
+        """Enter a context for as long as the stage is there."""
+        return self._stack.enter_context(context)
+
+    def rounds(self) -> Iterator[int]:
+        """As many as the fault has, or there is time for."""
+        for number in range(self.fault.rounds.of(self.form)):
+            if time.monotonic() < self._deadline:
+                yield number
 
     # -- its configuration ----------------------------------------------------------------------------------
 
@@ -88,9 +106,9 @@ class Stage:
         """Write the configuration, at once and whole."""
         settings = {"settings": dict(self.fault.settings)} if self.fault.settings else {}
         text = json.dumps({"rules": rules, "targets": targets, **settings})  # JSON is YAML
-        fresh = self._deployment / "router.yml.new"
+        fresh = self.deployment / "router.yml.new"
         fresh.write_text(text)
-        fresh.rename(self._deployment / "router.yml")
+        fresh.rename(self.deployment / "router.yml")
 
     # -- its router -----------------------------------------------------------------------------------------
 
@@ -102,9 +120,13 @@ class Stage:
 
     def start(self) -> RouterProcess:
         """Start it, and send there what is to be sent."""
-        self._router = RouterProcess([self._deployment], self.data, self.environ)
+        self._router = RouterProcess([self.deployment], self.data, self.environ)
         self.load.point_at(self._router.url)
         return self._router
+
+    def last_words(self) -> str:
+        """The end of the router's log."""
+        return "" if self._router is None else str(self._router.log[-8:])
 
     def kill(self) -> None:
         """SIGKILL, now; from any thread. `mourn` waits for the end."""
@@ -123,6 +145,13 @@ class Stage:
         self.deploy(rules, targets)
         self.router.wait_for_log("router.reloaded", 60.0, before + 1)
 
+    def reread(self) -> float:
+        """Have it read its configuration again; returns when it was done, by the router's clock."""
+        before = sum(line.get("event") == "router.reloaded" for line in self.router.log)
+        self.router.hang_up()
+        said = self.router.wait_for_log("router.reloaded", 60.0, before + 1)
+        return datetime.fromisoformat(said["timestamp"]).timestamp()
+
     def ask(self, method: str, path: str, body: object = None, **query: object) -> Any:
         """Ask `/api/v1`, as an operator's command does."""
         address = read(self.data)
@@ -133,9 +162,34 @@ class Stage:
         assert reply.status == 200, reply
         return json.loads(reply.body)
 
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Until /readyz says so, though nobody sends anything: who is asked first sends nobody there."""
+        give_up = time.monotonic() + timeout
+        while (reply := self.ready()).status != 200:
+            if time.monotonic() > give_up:
+                return self.oracle.complain("not ready again", str(reply))
+        return None
+
+    def change(self, what: str, **selection: object) -> int:
+        """Redrive or drop deliveries; returns how many."""
+        count, after = 0, dict[str, object]()
+        while True:
+            changed: dict[str, Any] = self.ask("POST", f"/deliveries/{what}", {**selection, **after})
+            count += int(changed["count"])
+            if changed["next"] is None:
+                return count
+            after = {"after": changed["next"]}
+
     def ready(self) -> Reply:
         """What /readyz says."""
         return request("GET", f"{self.router.url}/readyz")
+
+    def send_all(self) -> None:
+        """Send one round's events; return when all are accepted."""
+        events = self.fault.events.of(self.form)
+        goal = self.oracle.promised + events
+        self.load.allow(events)
+        self.oracle.wait_until_promised(goal, PATIENCE)
 
     # -- the end of a fault ---------------------------------------------------------------------------------
 
@@ -145,26 +199,33 @@ class Stage:
         self.oracle.wait_until_arrived(HTTP_TARGETS, patience)
         self._send_fresh()
         self.oracle.wait_until_arrived(HTTP_TARGETS, patience)
-        self._until(lambda: not self.waiting(), patience, "nothing to be waiting")
-        for target in TARGETS:
-            for number in self._dead(target):
-                self.oracle.bury(target, number)
+        self.wait_until_nothing_waits(patience)
+        self.bury()
         if (status := self.router.terminate()) != 0:
             self.oracle.complain("ended badly", f"status {status}, {self.router.log[-3:]}")
         read_lines(self.data / "all.jsonl", self.oracle)
+
+    def wait_until_nothing_waits(self, timeout: float = PATIENCE) -> None:
+        """Ask again and again: each answer is a round trip, and the router is at work meanwhile."""
+        give_up = time.monotonic() + timeout
+        while waiting := self.waiting():
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"waited {timeout:g} s for nothing to wait; there is {waiting}")
+
+    def bury(self) -> int:
+        """Tell the oracle of the dead letters; returns how many there are."""
+        count = 0
+        for target in TARGETS:
+            for number in self._dead(target):
+                self.oracle.bury(target, number)
+                count += 1
+        return count
 
     def waiting(self) -> dict[str, int]:
         """How many deliveries wait for each target, where there are any."""
         told = self.ask("GET", "/status")["targets"]
         waiting = {target["name"]: target["pending"] + target["retrying"] for target in told}
         return {name: count for name, count in waiting.items() if count}
-
-    def _until(self, reached: Callable[[], bool], timeout: float, what: str) -> None:
-        """Ask again and again: each answer is a round trip, and the router is at work meanwhile."""
-        give_up = time.monotonic() + timeout
-        while not reached():
-            if time.monotonic() > give_up:
-                raise TimeoutError(f"waited {timeout:g} s for {what}; there is {self.waiting()}")
 
     def _send_fresh(self) -> None:
         numbers = self.oracle.issue_for_all()

@@ -119,8 +119,12 @@ class Witness(Receiver):
             self._trap = trap
 
     def wait_until_asked(self, target: str, count: int, timeout: float = 60.0) -> None:
-        """Block until a target got so many requests in all."""
-        self._until(lambda: self.asked[target] >= count, f"{count} requests to {target}", timeout)
+        """Block until a target got so many requests in all, or everything it is owed for now."""
+
+        def is_over() -> bool:
+            return self.asked[target] >= count or not self._oracle.missing([target])
+
+        self._until(is_over, f"{count} requests to {target}", timeout)
 
     def take(self, request: Request) -> Answer:
         """See `Receiver.take`. Remembers nothing but what the oracle wants to know."""
@@ -136,7 +140,9 @@ class Witness(Receiver):
             trap.spring()
             return DROP  # nobody is there to read an answer
         if manner.takes() and not self._testify(target, request):
-            manner = Manner(400)
+            manner = Manner(status=400)
+        with self._changed:
+            self._changed.notify_all()
         if trap is not None:
             asyncio.get_running_loop().call_soon(trap.spring)  # after the answer has been written
         return manner.answer(self._gate(manner, self.asked[target]))
