@@ -18,7 +18,7 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 
 
 _STORE: Final = re.compile(r"(?:lock|events|deliveries\.sqlite.*|api\.json.*)\Z", re.DOTALL | re.IGNORECASE)
-"""What the router itself keeps in the data folder; a file system may take upper and lower case for the same."""
+"""What the router keeps in the data folder; a file system may take upper and lower case for the same."""
 
 
 class JailError(ConfigurationError):
