@@ -66,7 +66,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     what: str
     when: str = ""
     rounds: Much = Much()
-    events: Much = Much(300, 3_000)
+    events: Much = Much(300, 2_000)
     target: str = "hook"
     answers: list[Manner] = []
     requests: Much = Much(60, 600)

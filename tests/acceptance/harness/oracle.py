@@ -189,7 +189,7 @@ class Oracle:
         """How many promised arrivals have not come there."""
         return sum(self._missing[target] for target in targets)
 
-    def wait_until_promised(self, count: int, timeout: float = 60.0) -> None:
+    def wait_until_promised(self, count: int, timeout: float = 600.0) -> None:
         """Block until so many events in all are promised."""
         self._wait(lambda: self.promised >= count, f"{count} promises", timeout)
 
@@ -197,7 +197,7 @@ class Oracle:
         """Block until so many events in all were refused."""
         self._wait(lambda: self.refused >= count, f"{count} refusals", timeout)
 
-    def wait_until_arrived(self, targets: Sequence[str], timeout: float = 120.0, most: int = 0) -> None:
+    def wait_until_arrived(self, targets: Sequence[str], timeout: float = 600.0, most: int = 0) -> None:
         """Block until no more than `most` promised arrivals are missing at these targets."""
         self._wait(lambda: self.missing(targets) <= most, f"all at {', '.join(targets)}", timeout)
 

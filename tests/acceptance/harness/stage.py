@@ -25,7 +25,7 @@ from tests.process import RouterProcess
 
 HTTP_TARGETS = tuple(target for target in TARGETS if target != "file")
 
-PATIENCE = 90.0
+PATIENCE = 300.0
 """Seconds within which everything that was promised arrives, once the fault is over."""
 
 _RETRY = {"first": "20ms", "most": "200ms", "attempts": 1_000_000}
@@ -189,7 +189,7 @@ class Stage:
         events = self.fault.events.of(self.form)
         goal = self.oracle.promised + events
         self.load.allow(events)
-        self.oracle.wait_until_promised(goal, PATIENCE)
+        self.oracle.wait_until_promised(goal)
 
     # -- the end of a fault ---------------------------------------------------------------------------------
 
