@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+import structlog
 
 from router.clock import SystemClock
 from router.delivery.engine import Engine, Way
@@ -81,3 +82,35 @@ async def test_nothing_is_lost_nor_sent_twice_while_targets_come_and_go(
     arrived = Counter(name for request in receiver.requests if next(answered) % 10 for name in ids(request))
     assert arrived == Counter(map(str, range(EVENTS)))
     assert len({request.target for request in receiver.requests}) > 2
+
+
+async def test_an_expired_token_costs_a_backlog_a_few_requests_and_no_delivery(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.decide = lambda _: Answer(401)
+    store = SqliteStore(tmp_path, SystemClock())
+    watcher = Watcher()
+    await store.append([record(number, "a") for number in range(EVENTS)])
+    async with way(receiver.url) as expired, way(receiver.url) as renewed:
+        engine = Engine(
+            store=store,
+            ways={"a": expired},
+            render=as_it_is,
+            clock=SystemClock(),
+            chance=lambda: 0.5,
+            observer=watcher,
+        )
+        with anyio.fail_after(60), structlog.testing.capture_logs() as said:
+            async with anyio.create_task_group() as group:
+                group.start_soon(engine.run, 10.0)
+                await receiver.arrived(8 + 3)  # all workers at once, and three probes
+                refused = len(receiver.requests)
+                receiver.decide = lambda _: Answer(200)
+                await engine.reload({"a": renewed})
+                await watcher.wait_for_delivered(EVENTS)
+                engine.stop()
+    assert refused < 30
+    assert await store.tally() == {}
+    await store.close()
+    told = [line["error"] for line in said if line["event"] == "target.broken"]
+    assert told == ["answered 401 Unauthorized: it does not take the router's credentials; renew them"]
