@@ -71,6 +71,7 @@ def play(fault: Fault, form: Form, folder: Path, seed: int, deadline: float = ma
             stage.settle()
         except (OSError, AssertionError, TimeoutExpired) as error:  # a TimeoutError is an OSError
             stuck = [f"stuck: {error!r}, {stage.last_words()}"]
+        stage.read_file()
         account = stage.oracle.account()
         if account.unanswered and not stage.kills:
             stuck.append(f"unanswered: {account.unanswered} events, though nobody killed the router")

@@ -203,7 +203,13 @@ class Stage:
         self.bury()
         if (status := self.router.terminate()) != 0:
             self.oracle.complain("ended badly", f"status {status}, {self.router.log[-3:]}")
-        read_lines(self.data / "all.jsonl", self.oracle)
+
+    def read_file(self) -> None:
+        """Tell the oracle what the file target has written, once no router is there to write more."""
+        if self._router is not None:
+            self._router.__exit__()
+        if (file := self.data / "all.jsonl").exists():
+            read_lines(file, self.oracle)
 
     def wait_until_nothing_waits(self, timeout: float = PATIENCE) -> None:
         """Ask again and again: each answer is a round trip, and the router is at work meanwhile."""
