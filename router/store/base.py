@@ -233,7 +233,7 @@ class Store(Protocol):
 
         Retries come first, longest overdue first; then first tries, lowest sequence first.
         What is claimed is not handed out again until it is settled, or the store is opened anew.
-        Cancelling the wait loses nothing.
+        Cancelling the wait loses nothing. A delivery whose event cannot be read is not handed out: it is dead.
 
         Raises:
             StoreError: what stands on disk cannot be read now; nothing was claimed.
@@ -256,11 +256,18 @@ class Store(Protocol):
         ...
 
     def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
-        """The records from sequence `first` to `last`, both included, in order."""
+        """The records from sequence `first` to `last`, both included, in order.
+
+        What cannot be read is left out, and the log says so.
+        """
         ...
 
     async def get(self, sequence: int) -> Stored | None:
-        """The record at a sequence; None where there is none, or none any more."""
+        """The record at a sequence; None where there is none, or none any more.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
         ...
 
     async def first_at(self, when: float) -> int:
@@ -323,9 +330,9 @@ class Store(Protocol):
     async def trim(self, before: float, most: int) -> int:
         """Let old records go; return how many.
 
-        What goes is old enough, and goes in the store's own portions: records that are all older than
-        `before` (seconds since the epoch), and those beyond the newest `most` bytes. What has an unfinished
-        or dead delivery never goes.
+        They go in the store's own portions: those whose records are all older than `before` (seconds since
+        the epoch), and those beyond the newest `most` bytes. What has an unfinished or dead delivery never
+        goes, and a portion that is mostly needed may stay whole for a while.
 
         Raises:
             StoreError: what was to go cannot be read, or what must stay cannot be written: it has not gone.

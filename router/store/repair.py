@@ -16,7 +16,7 @@ from pathlib import Path
 from router.errors import ConfigurationError
 from router.store.layout import VERSION, Segments, connect, create, remove, schema_of, sync, weight
 from router.store.lock import FolderInUseError, FolderLock
-from router.store.salvage import Row, Table, readable, tables_of
+from router.store.salvage import is_whole, Row, Table, readable, tables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ _ELSEWHERE = frozenset(
 )
 """What SQLite says of a database that cannot be had now, in contrast to one that is damaged."""
 
-_FORGOTTEN = "how far each target was: everything in the archive is delivered again"
-"""What is lost where no watermark can be read. Better twice than never."""
+_FORGOTTEN = "what was delivered and what was not: everything in the archive is delivered again"
+"""What is lost where no watermark, or not all of the rest, can be read. Better twice than never."""
 
 
 def examine(folder: Path) -> Findings:
@@ -231,6 +231,8 @@ def _rebuild(path: Path, now: int) -> Kept:
                 count += _insert(target, table, row, lost)
         target.execute("COMMIT")
         if path.name == "deliveries.sqlite":
+            if not is_whole(path, "exceptions"):  # below a watermark, what has no row counts as delivered
+                target.execute("DELETE FROM watermarks")
             known = target.execute("SELECT count(*) FROM watermarks").fetchone()[0]
             lost |= {} if known else {_FORGOTTEN: None}
         target.execute("PRAGMA journal_mode = DELETE").fetchall()

@@ -115,6 +115,18 @@ def _backward(source: sqlite3.Connection, table: Table, first: int) -> Iterator[
         yield from source.execute(_select(table, "DESC"), (first,))
 
 
+def is_whole(path: Path, name: str) -> bool:
+    """Whether all rows of a table can be read, from the first to the last."""
+    (table,) = (table for table in tables_of(path) if table.name == name)
+    try:
+        with closing(connect(path, writing=False)) as source:
+            for _ in source.execute(_select(table, "ASC"), (_first(path),)):
+                pass
+    except BROKEN:
+        return False
+    return True
+
+
 def readable(path: Path, *, twice: bool) -> Iterator[tuple[Table, Row]]:
     """All rows of a database that can be read.
 

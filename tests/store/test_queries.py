@@ -59,6 +59,8 @@ def test_every_statement_is_valid(database: sqlite3.Connection, statement: str) 
         "standing",
         "early",
         "exceptions_of_event",
+        "open_between",
+        "ended_below",
     ],
 )
 def test_the_backlog_of_one_target_is_no_work_for_another(database: sqlite3.Connection, name: str) -> None:
