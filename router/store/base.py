@@ -233,7 +233,7 @@ class Store(Protocol):
 
         Retries come first, longest overdue first; then first tries, lowest sequence first.
         What is claimed is not handed out again until it is settled, or the store is opened anew.
-        Cancelling the wait loses nothing. A delivery whose event cannot be read is not handed out: it is dead.
+        Cancelling the wait loses nothing. What cannot be read is not handed out: it becomes dead.
 
         Raises:
             StoreError: what stands on disk cannot be read now; nothing was claimed.

@@ -16,7 +16,7 @@ from pathlib import Path
 from router.errors import ConfigurationError
 from router.store.layout import VERSION, Segments, connect, create, remove, schema_of, sync, weight
 from router.store.lock import FolderInUseError, FolderLock
-from router.store.salvage import is_whole, Row, Table, readable, tables_of
+from router.store.salvage import Row, Table, is_whole, readable, tables_of
 
 
 @dataclass(frozen=True, slots=True)
