@@ -105,24 +105,27 @@ class Operating:
                     decision.revive(found, now)
                     decision.made.add(found.place)
                     decision.count += 1
-            for found in waiting:
-                decision.cancel(found, now)
-                await self._elsewhere(found, to or "", now, decision)
+            if to is not None:
+                await self._move(waiting, to, now, decision)
             await self._write(decision)
         for target in decision.woken:
             self._claims.wake(target, now)
         return decision.count
 
-    async def _elsewhere(self, found: _Found, to: str, now: float, decision: _Decision) -> None:
-        there = found.place._replace(target=to)
-        if there in decision.made:
-            return
-        decision.made.add(there)
-        row, routed = await self._reader.ask(lambda: (self._row(there), self._is_routed(there)))
-        if row is not None and row.state in {State.DEAD, State.CANCELLED}:
-            decision.revive(row, now)
-        elif row is None and not routed:
-            decision.move(found, to, now)
+    async def _move(self, waiting: Sequence[_Found], to: str, now: float, decision: _Decision) -> None:
+        theirs = [found.place._replace(target=to) for found in waiting]
+        told = await self._reader.ask(
+            lambda: [(self._row(there), self._is_routed(there)) for there in theirs]
+        )
+        for found, there, (row, routed) in zip(waiting, theirs, told, strict=True):
+            decision.cancel(found, now)
+            if there in decision.made:
+                continue
+            decision.made.add(there)
+            if row is not None and row.state in {State.DEAD, State.CANCELLED}:
+                decision.revive(row, now)
+            elif row is None and not routed:
+                decision.move(found, to, now)
 
     async def cancel(self, places: Sequence[Place], now: float) -> int:
         """See `Store.cancel`."""
