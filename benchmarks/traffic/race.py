@@ -18,6 +18,9 @@ REST = 1.2
 
 _WARM = 300
 
+_QUIET, _LOOK, _PATIENCE = 0.03, 0.5, 120
+"""A server that uses less than this part of a core has started; how often to look, and how many times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -82,7 +85,9 @@ class Race:
         self._rates: dict[str, float] = {}
 
     async def warm_up(self) -> None:
-        """Find out how many events a window of each must have."""
+        """Wait until all have started, and find out how many events a window of each must have."""
+        for process in self._running.values():
+            await _started(process)
         for variant in self._racing():
             for count in (_WARM, _WARM):
                 window = await self._window(variant, count)
@@ -139,3 +144,13 @@ class Race:
             deliver_p50=quantile(sent.deliver, 0.5) if sent.deliver else None,
             deliver_p99=quantile(sent.deliver, 0.99) if sent.deliver else None,
         )
+
+
+async def _started(process: Process) -> None:
+    """Wait until a server has nothing to do: a router reads its rules again once it watches them."""
+    for _ in range(_PATIENCE):
+        before = process.processor()
+        await asyncio.sleep(_LOOK)
+        process.check()
+        if process.processor() - before < _QUIET * _LOOK:
+            return
