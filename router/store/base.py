@@ -228,6 +228,14 @@ class Store(Protocol):
         """
         ...
 
+    async def probe(self) -> None:
+        """Find out whether `append` works now, without storing anything.
+
+        Raises:
+            StoreError: it does not.
+        """
+        ...
+
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:
         """Wait until `target` has deliveries to make, then take up to `most`.
 

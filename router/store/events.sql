@@ -31,6 +31,9 @@ INSERT OR IGNORE INTO originals (sequence, body, content_type) VALUES (?, ?, ?)
 -- name: drop_event
 DELETE FROM events WHERE sequence = ?
 
+-- name: drop_original
+DELETE FROM originals WHERE sequence = ?
+
 -- name: drop_originals
 -- Each belongs to the records from its sequence on to that of the next one.
 DELETE FROM originals WHERE NOT EXISTS (

@@ -54,6 +54,9 @@ class MemoryStore:
                 lane.notify()
         return sequences
 
+    async def probe(self) -> None:
+        """See `Store.probe`."""
+
     def _lane(self, target: str) -> Lane:
         return self._lanes.setdefault(target, Lane())
 

@@ -167,6 +167,13 @@ class SqliteStore:
         )
         return sequences
 
+    async def probe(self) -> None:
+        """See `Store.probe`. A commit like any other, of nothing that stays."""
+        await self._event_writer.submit(
+            [(EVENTS["insert_original"], [(0, b"", None)]), (EVENTS["drop_original"], [(0,)])],
+            beginning=Beginning(self._next, self._clock.now()),
+        )
+
     # -- delivering ---------------------------------------------------------------------------------------
 
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:

@@ -70,6 +70,18 @@ async def test_nothing_of_a_refused_append_is_stored(
     await again.close()
 
 
+async def test_a_probe_tells_whether_it_can_be_appended_to(store: SqliteStore, disk: Path) -> None:
+    await store.probe()
+    fill(disk)
+    kept = await append_until_refused(store)
+    fill(disk)
+    with pytest.raises(StoreError, match="cannot write: database or disk is full"):
+        await store.probe()
+    make_space(disk)
+    await store.probe()
+    assert await sequences_of(store) == kept
+
+
 async def test_what_is_stored_is_still_delivered(store: SqliteStore, disk: Path) -> None:
     sequences = await store.append([record("a")] * 3)
     fill(disk)

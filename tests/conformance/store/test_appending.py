@@ -159,6 +159,15 @@ class TestConfigurations:
         assert await store.recall("v1") == "text"
 
 
+async def test_to_probe_stores_nothing(store: Store) -> None:
+    await store.probe()
+    assert await sequences_of(store) == []
+    [sequence] = await store.append([record("a")])
+    await store.probe()
+    assert await sequences_of(store) == [sequence]
+    assert len(await drain(store, "a")) == 1
+
+
 async def test_to_close_twice_is_to_close(store: Store) -> None:
     await store.append([record("a")])
     await store.close()
