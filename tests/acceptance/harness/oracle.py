@@ -78,7 +78,7 @@ class Oracle:
         if number >= MATCHES_ALL:
             return TARGETS
         drawn = zlib.crc32(b"%d:%d" % (self._seed, number))
-        wanted = (drawn % 4 == 0, drawn >> 2 & 7 == 0, drawn >> 5 & 1 == 0, drawn >> 6 & 3 != 0)
+        wanted = (drawn % 8 == 0, drawn >> 3 & 15 == 0, drawn >> 7 & 1 == 0, drawn >> 8 & 3 != 0)
         return tuple(target for target, is_wanted in zip(TARGETS, wanted, strict=True) if is_wanted)
 
     def is_poisoned(self, number: int) -> bool:
