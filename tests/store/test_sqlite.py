@@ -23,6 +23,7 @@ from tests.store.support import (
     claim_one,
     crashed,
     dead,
+    dead_letters,
     delivered,
     drain,
     keys,
@@ -176,6 +177,40 @@ class TestLaggards:
         store = opened(crashed(folder))
         await store.due(EPOCH)
         assert await drain(store, "a") == [slow]
+
+    async def test_a_clock_that_is_set_forward_repeats_only_what_was_under_way(
+        self, store: SqliteStore, opened: Open, folder: Path, clock: FakeClock
+    ) -> None:
+        await store.append([record("a")] * 10)
+        found = await claim(store, "a")
+        clock.advance(3_600)
+        await store.settle([delivered(delivery) for delivery in found[5:]])
+        store = opened(crashed(folder))
+        assert await store.tally() == {"a": Tally(retrying=5)}
+        await store.due(clock.now())
+        assert keys(await drain(store, "a")) == keys(found[:5])
+
+
+async def test_who_looks_does_not_keep_deliveries_waiting(store: SqliteStore) -> None:
+    await store.append([record("a", "b")] * (IN_MEMORY + 500))
+    await store.settle([dead(delivery) for delivery in await claim(store, "b", IN_MEMORY)])
+    await claim(store, "a", IN_MEMORY)
+    ended: list[str] = []
+
+    async def look() -> None:
+        await dead_letters(store)
+        ended.append("look")
+
+    async def deliver() -> None:
+        await claim(store, "a", 500)  # from disk
+        ended.append("claim")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(look)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(deliver)
+    assert ended.index("claim") < 15
 
 
 class TestWaking:
