@@ -12,6 +12,7 @@ import anyio
 import click
 
 from router.cli.deployment import load
+from router.config.watching import Files
 from router.lifetime import serve as run
 from router.main import Parts
 from router.telemetry import log
@@ -54,5 +55,5 @@ def serve(
             insecure=insecure,
         )
 
-    watched = paths or (Path(),)
-    anyio.run(run, parts(), pump.close, parts, watched, backend_options={"use_uvloop": True})
+    files = Files(paths or (Path(),))
+    anyio.run(run, parts(), pump.close, parts, files, backend_options={"use_uvloop": True})

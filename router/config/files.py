@@ -44,7 +44,7 @@ def read_files(paths: Sequence[FilePath], report: Report) -> tuple[Document, ...
         report: where problems go.
     """
     documents = []
-    for file in _files(paths, report):
+    for file in files_of(paths, report):
         try:
             content = file.read_bytes()
         except OSError as error:
@@ -85,7 +85,8 @@ def entries(documents: Sequence[Document], section: str) -> Iterator[Entry]:
                 yield Entry(document, (section, index), "", value)
 
 
-def _files(paths: Sequence[FilePath], report: Report) -> list[FilePath]:
+def files_of(paths: Sequence[FilePath], report: Report) -> list[FilePath]:
+    """The files of a deployment, each once, in order; arguments as in `read_files`."""
     found: dict[FilePath, FilePath] = {}
     for path in paths:
         if path.is_dir():

@@ -8,13 +8,42 @@ from pathlib import Path
 import anyio
 from watchfiles import Change, awatch
 
-from router.config.files import PARTS, SUFFIXES
+from router.config.files import PARTS, SUFFIXES, files_of
+from router.config.report import Report
 
 QUIET = 200
 """Milliseconds without a change after which a burst of them counts as one: editors write in several steps."""
 
 TIMEOUT = 500
 """Milliseconds after which the watching thread looks whether it is still wanted."""
+
+
+class Files:
+    """A deployment's files. Make it before they are read: then no change is missed.
+
+    Args:
+        paths: folders and files of a deployment.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+        self._seen = self._look()
+
+    def have_changed(self) -> bool:
+        """Whether they are others than when it was made, or asked last."""
+        before, self._seen = self._seen, self._look()
+        return before != self._seen
+
+    def _look(self) -> frozenset[tuple[object, ...]]:
+        found: set[tuple[object, ...]] = set()
+        for file in files_of(self.paths, Report()):
+            try:
+                told = file.stat()
+            except OSError as error:
+                found.add((file, error.errno))
+            else:
+                found.add((file, told.st_ino, told.st_size, told.st_mtime_ns))
+        return frozenset(found)
 
 
 Wanted = Callable[[Change, str], bool]

@@ -33,10 +33,25 @@ class Appended(NamedTuple):
 
 
 class _Commit:
-    """Records on their way to the disk."""
+    """Records on their way to the disk. Hardly ever does anybody wait for one."""
+
+    __slots__ = ("_ended", "_event")
 
     def __init__(self) -> None:
-        self.ended = anyio.Event()
+        self._event: anyio.Event | None = None
+        self._ended = False
+
+    def end(self) -> None:
+        """They are there, or will not be."""
+        self._ended = True
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> None:
+        """Return when it has ended."""
+        if not self._ended:
+            self._event = self._event or anyio.Event()
+            await self._event.wait()
 
 
 class Sieve:
@@ -106,7 +121,7 @@ class Sieve:
                 if content_of(fresh[mark].event) != content_of(record.event):
                     more.append(record)
             elif (commit := self._under_way.get(mark)) is not None:
-                questions.append(commit.ended.wait)
+                questions.append(commit.wait)
             elif (earlier := window.find(mark, now).sequence) is None or known.get(mark) is False:
                 fresh[mark] = record
             elif mark not in known:
@@ -131,7 +146,7 @@ class Sieve:
         finally:
             for record in records:
                 self._under_way.pop(record.fingerprint, None)
-            commit.ended.set()
+            commit.end()
         return sequences
 
     def _note_conflicts(self, window: Window, records: Sequence[Record]) -> None:

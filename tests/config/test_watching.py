@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from router.config.watching import watch
+from router.config.watching import Files, watch
 
 pytestmark = pytest.mark.anyio
 
@@ -95,3 +95,19 @@ async def test_what_the_store_writes_is_not_noticed(deployment: Path) -> None:
         (deployment / "router.yml").unlink()
         await notices.reach(4)
         assert notices.count == 4
+
+
+async def test_files_tell_whether_they_have_changed(deployment: Path) -> None:
+    files = Files([deployment])
+    assert not files.have_changed()
+    (deployment / "rules" / "notes.txt").write_text("x")
+    assert not files.have_changed()
+    for change in (
+        lambda: (deployment / "rules" / "new.yml").write_text(RULES),
+        lambda: (deployment / "rules" / "new.yml").write_text(RULES + "# more"),
+        lambda: (deployment / "rules" / "new.yml").rename(deployment / "rules" / "newer.yml"),
+        (deployment / "rules" / "newer.yml").unlink,
+    ):
+        change()
+        assert files.have_changed()
+        assert not files.have_changed()
