@@ -20,7 +20,7 @@ from tests.disk import fill, make_space, mounted
 REFUSALS = 50
 """So many events are turned away before the disk is mended."""
 
-STILL = 1_000
+STILL = 200
 """So many deliveries of what is stored are made meanwhile, if so many wait. At some point the router ends
 that: what it cannot write down as delivered it would repeat after a crash."""
 
@@ -95,6 +95,7 @@ def spoil(stage: Stage, _: random.Random) -> None:
         stage.load.allow(10 * events)
         oracle.wait_until_promised(oracle.promised + events // 2)
         trouble.begin()
+        stored = oracle.missing(HTTP_TARGETS)
         oracle.wait_until_refused(oracle.refused + REFUSALS)
         stage.load.stop()
         _check_complaint(stage)
@@ -104,7 +105,7 @@ def spoil(stage: Stage, _: random.Random) -> None:
             trouble.end()
             stage.start()
         else:
-            oracle.wait_until_arrived(HTTP_TARGETS, most=max(0, oracle.missing(HTTP_TARGETS) - STILL))
+            oracle.wait_until_arrived(HTTP_TARGETS, most=max(0, stored - STILL))
             trouble.end()
         if number == 0 and stage.fault.when == "full":
             stage.wait_until_ready()
