@@ -139,6 +139,7 @@ class Router:
     async def _engine_and_upkeep(self) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self._upkeep.run)
+            group.start_soon(self.service.watch)
             await self.engine.run(GRACE)
             group.cancel_scope.cancel()
 

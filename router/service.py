@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -21,9 +22,8 @@ from router.telemetry.quota import Quota
 from router.transforms import Transform
 from router.upkeep import Upkeep
 
-COMPLAINING = 5.0
-"""Seconds after a failure for which the router says that it is not ready. Then it says no more until the next
-one: who heeds it sends nobody, and nobody would find out that the disk works again."""
+PAUSE = 5.0
+"""Seconds between two looks at a store that failed."""
 
 _OVERHEAD = 300
 """Bytes of an event beside its payload: attributes, routes, places in the database."""
@@ -75,7 +75,6 @@ class Service:
         self._transforms: dict[str, dict[str, Transform]] = {}
         self._turned_away = 0
         self._failure = ""
-        self._failed = 0.0
         self._quota: Quota[str] = Quota(clock)
 
     async def use(self, deployment: Deployment) -> None:
@@ -87,10 +86,18 @@ class Service:
         await self._store.remember(deployment.version, deployment.text)
         self._deployment = deployment
 
+    async def watch(self) -> None:
+        """Find out, for ever, when a store that failed works again: who heeds /readyz sends nobody to try."""
+        while True:
+            await self._clock.sleep_until(self._clock.now() + PAUSE)
+            if self._turned_away:
+                with contextlib.suppress(StoreError):
+                    await self._store.probe()
+                    self._recovered()
+
     def complaints(self) -> list[str]:
         """Why senders are turned away now; empty where they are not."""
-        fails = self._turned_away and abs(self._clock.now() - self._failed) < COMPLAINING
-        found = [self._failure] if fails else []
+        found = [self._failure] if self._turned_away else []
         if (full := self._upkeep.complaint()) is not None:
             found.append(full)
         return found
@@ -116,7 +123,7 @@ class Service:
         except StoreError as error:
             if not self._turned_away:  # said once: the log may well stand on the disk that is full
                 log.error("store.failing", error=error.message)
-            self._failure, self._failed = f"the store cannot be written: {error.message}", now
+            self._failure = f"the store cannot be written: {error.message}"
             self._turned_away += 1
             raise
         self._recovered()
