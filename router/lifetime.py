@@ -110,8 +110,10 @@ class Reloads:
                 changed = await self._router.reload(await to_thread.run_sync(self._reread))
             except (ConfigurationError, StoreError) as error:
                 log.error("reload.refused", error=error.message, hint="the old configuration runs on")
+                self._told = True  # whatever comes next, the log's last word must not be this
             except Exception:
                 log.exception("reload.failed", hint="the old configuration runs on")
+                self._told = True
             else:
                 if changed:
                     _settle_memory()

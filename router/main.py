@@ -114,6 +114,8 @@ class Router:
         self.address = Address(url=reachable(url), token=secrets.token_urlsafe(32), pid=os.getpid())
         self._front = Front(self._application())
         self._server = Server(self._front)
+        self._began = parts
+        self._failed = False
         self._reloading = anyio.Lock()
         self._ended = anyio.Event()
 
@@ -155,21 +157,22 @@ class Router:
         """
         async with self._reloading:
             before = self._parts
-            if _what_counts(parts) == _what_counts(before):
+            if _what_counts(parts) == _what_counts(before) and not self._failed:
                 return False
             await self.service.use(parts.deployment)
             try:
                 await self._ways.exchange(parts.deployment.targets, self.engine.reload)
             except ConfigurationError:
-                await self.service.use(before.deployment)
+                self.service.go_back(before.deployment)
+                self._failed = True  # not every target may be what it was: the next reload has work to do
                 raise
+            self._failed = False
             self._parts = parts
             self._upkeep.bounds = _bounds(parts.settings)
             self._front.application = self._application()
             fixed = ("host", "port", "dedupe")
-            stale = [
-                name for name in fixed if getattr(before.settings, name) != getattr(parts.settings, name)
-            ]
+            began = self._began.settings
+            stale = [name for name in fixed if getattr(began, name) != getattr(parts.settings, name)]
             if stale:
                 log.warning("router.restart_needed", settings=stale, hint="these count from the next start")
             return True

@@ -102,6 +102,10 @@ class Service:
             found.append(full)
         return found
 
+    def go_back(self, deployment: Deployment) -> None:
+        """Route by a configuration that was used before."""
+        self._deployment = deployment
+
     async def accept(self, source: str, received: Received, *, patient: bool = True) -> None:
         """Route what a source has read, and return once all of it is on disk.
 

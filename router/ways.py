@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import anyio
@@ -66,20 +67,34 @@ class Ways:
         Meanwhile its deliveries wait.
 
         Raises:
-            ConfigurationError: one cannot be opened; all is as it was before.
+            ConfigurationError: one cannot be opened; all is as it was before, as far as that can be had.
         """
         before = {name: one.spec for name, one in self._open.items()}
         try:
             await self._become(specs, use)
-        except ConfigurationError:
-            await self._become(before, use)
-            raise
+        except Exception as error:
+            await self._restore(before, use)
+            if isinstance(error, ConfigurationError):
+                raise
+            raise ConfigurationError(f"a target cannot be opened: {error!r}") from error
 
     async def close(self) -> None:
         """Close all of them. Nobody may use them any more."""
         closing, self._open = list(self._open.values()), {}
         for one in closing:
-            await _close(one)
+            one.closing.set()
+        for one in closing:
+            await one.closed.wait()
+
+    async def _restore(self, specs: Mapping[str, TargetSpec], use: Use) -> None:
+        """As `exchange`; what cannot be had again is left out, and the log says so."""
+        while True:
+            try:
+                return await self._become(specs, use)
+            except Exception:
+                (lost,) = islice((name for name in specs if name not in self._open), 1)
+                log.exception("target.unopened", target=lost, hint="its deliveries wait for the next reload")
+                specs = {name: spec for name, spec in specs.items() if name != lost}
 
     async def _become(self, specs: Mapping[str, TargetSpec], use: Use) -> None:
         staying = {name: one for name, one in self._open.items() if specs.get(name) == one.spec}
@@ -88,7 +103,9 @@ class Ways:
             await use({name: one.way for name, one in staying.items()})
         self._open = staying
         for one in going:
-            await _close(one)
+            one.closing.set()
+        for one in going:
+            await one.closed.wait()
         for name, spec in specs.items():
             if name not in self._open:
                 self._open[name] = await self._group.start(self._keep, name, spec)
@@ -121,8 +138,3 @@ def _way(spec: TargetSpec, target: Target) -> Way:
     if spec.order_by is not None:
         order = OrderBy(compile_expression(spec.order_by), OnPoison(spec.on_poison or OnPoison.BLOCK))
     return Way(target, policy, spec.concurrency or target.concurrency, spec.rate, order)
-
-
-async def _close(one: _Open) -> None:
-    one.closing.set()
-    await one.closed.wait()

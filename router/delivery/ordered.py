@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from router.clock import Clock
-from router.config.expressions import EvaluationError, Expression
+from router.config.expressions import Expression
 from router.delivery.order import Head, OnPoison, Queues
 from router.delivery.settler import Settler
 from router.delivery.states import Happening, after
@@ -51,9 +51,9 @@ class OrderBy:
         """An event's key."""
         try:
             found = self.key.search(event.view())
-        except EvaluationError:
+            return None if found is None else msgspec.json.encode(found, order="deterministic").decode()
+        except Exception:  # noqa: BLE001 (whatever an event holds, it may not end the router)
             return None
-        return None if found is None else msgspec.json.encode(found, order="deterministic").decode()
 
 
 class Ordered:
@@ -168,7 +168,9 @@ class Ordered:
                 await self._park(head.place)
             case State.RETRYING if standing is not None:
                 self._queues.settled(head.place, State.RETRYING, standing.at or 0.0)
-            case State.DEAD | State.IN_FLIGHT | State.PENDING:
+            case State.DEAD:  # by the store itself, which could not read its event any more
+                self._queues.settled(head.place, State.DEAD)
+            case State.IN_FLIGHT | State.PENDING:
                 pass
             case _:
                 self._queues.settled(head.place, State.CANCELLED)

@@ -134,6 +134,9 @@ class Journal:
 
     def _go_on(self, beginning: Beginning) -> None:
         path = self._segments.path(beginning.sequence)
+        if path == self._segments.all[-1].path:  # it has not been used yet: nobody sent for an hour
+            self._began = beginning.received
+            return
         try:
             create(path, EVENTS["schema"])
             database = Database(path)

@@ -58,7 +58,7 @@ class Reader:
 
         try:
             return await anyio.to_thread.run_sync(answer, limiter=self._turn)
-        except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"the store cannot read: {error}") from error
 
     def targets(self) -> list[str]:

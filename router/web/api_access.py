@@ -16,6 +16,9 @@ from router.web import origin
 
 _SCHEME = b"bearer "
 
+_LOOKING = frozenset({"GET", "HEAD"})
+"""A change always needs the token: a proxy that adds no field of its own looks like this machine."""
+
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]+)?\Z")
 """RFC 9110, section 7.2: an address in brackets, another address or a name; then the port."""
 
@@ -52,7 +55,8 @@ class Access:
                 raise origin.ForeignOriginError(
                     f"a web page of the origin {page.decode('latin-1')[:100]!r} may not use this API"
                 ) from None
-        if not (self._has_token(scope) or (self.loopback and _is_straight(scope))):
+        looks = scope["method"] in _LOOKING and self.loopback and _is_straight(scope)
+        if not (looks or self._has_token(scope)):
             raise TokenNeededError(
                 f"this needs `Authorization: Bearer …` with the token in {FILE}, in the router's data folder"
             )

@@ -337,3 +337,17 @@ async def test_a_reload_keeps_the_order(ordered_before: bool) -> None:
     assert [name for name in names(new) if name[0] == "x"] == ["x2", "x3"]
     assert [name for name in names(new) if name[0] == "y"] == ["y1", "y2"]
     assert await house.store.tally() == {}
+
+
+@pytest.mark.parametrize(
+    ("expression", "data"),
+    [
+        ("sum(data.v)", b'{"v": [%s, 1]}' % (b"9" * 4_300)),  # more digits than Python prints
+        ("&data.v", b'{"v": 1}'),  # an expression is no value
+        ("data.v", b"no JSON"),
+        ("abs(data.v)", b'{"v": "text"}'),
+    ],
+)
+def test_what_cannot_be_evaluated_is_no_key(expression: str, data: bytes) -> None:
+    event = Event(id="1", source="/tests", type="t", data=data)
+    assert OrderBy(compile_expression(expression)).of(event) is None

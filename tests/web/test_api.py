@@ -73,7 +73,8 @@ class Served:
     ) -> Reply:
         """Ask; every answer is held to the description."""
         url = self.url + BASE + path + (f"?{urlencode(query, doseq=True)}" if query else "")
-        reply = await to_thread.run_sync(request, method, url, body)
+        headers = {"authorization": "Bearer t0ken"}
+        reply = await to_thread.run_sync(request, method, url, body, headers)
         self._hold(method, path, reply)
         return reply
 

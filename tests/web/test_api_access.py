@@ -11,14 +11,15 @@ from router.web.origin import ForeignOriginError
 TOKEN = "a-token-that-nobody-guesses"
 
 
-def scope(address: str = "127.0.0.1", **headers: str | list[str]) -> dict[str, Any]:
+def scope(address: str = "127.0.0.1", method: str = "GET", **headers: str | list[str]) -> dict[str, Any]:
     """A request as the server hands it over; header names with `_` for `-`."""
     fields = [
         (name.replace("_", "-").encode(), value.encode("latin-1"))
         for name, values in ({"host": "127.0.0.1:8080"} | headers).items()
         for value in (values if isinstance(values, list) else [values])
     ]
-    return {"type": "http", "scheme": "http", "server": (address, 8080), "headers": fields}
+    about = {"type": "http", "method": method, "scheme": "http", "server": (address, 8080)}
+    return about | {"headers": fields}
 
 
 def refusal(loopback: bool, asked: dict[str, Any]) -> type[MessageError] | None:
@@ -147,3 +148,10 @@ def test_the_refusal_says_where_the_token_is() -> None:
         Access(TOKEN, loopback=False).check(scope())
     assert caught.value.status == 401
     assert TOKEN not in caught.value.message
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
+def test_who_changes_something_needs_the_token_on_the_machine_itself_too(method: str) -> None:
+    """A proxy's default request has this machine's name as its host, and no field of the proxy's own."""
+    assert refusal(True, scope(method=method)) is TokenNeededError
+    assert refusal(True, scope(method=method, authorization=f"Bearer {TOKEN}")) is None
