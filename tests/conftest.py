@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.receiver import Receiver
@@ -29,6 +31,17 @@ settings.register_profile(
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     """The event loop that the server runs on."""
     return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Leave logging as other tests expect it: a command that runs in this process sets it up for itself."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture
