@@ -15,11 +15,16 @@ from router.cli.reaching import Place, ask, fail, placed
 from router.cli.times import local
 from router.clock import SystemClock
 from router.operations.answers import Status, TargetStatus
+from router.operations.moments import moment
 from router.store.lock import FolderInUseError, FolderLock
-from router.store.repair import Finding, Findings, Kept, examine, repair
+from router.store.repair import Finding, Findings, Kept, Loss, examine, losses, repair
+from router.store.salvage import Missing
 
 FELL_SHORT = 1
 """The exit status when something is wrong."""
+
+LOST = 3
+"""The exit status when nothing is wrong now, but a repair has lost events, and nobody has taken note yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Diagnosis:
         interrupted: databases whose repair was interrupted.
         kept: the databases that were rebuilt.
         status: how the router and its targets fare; None where that could not be asked.
+        losses: what repairs could not keep, this one's included, and where that is written down.
     """
 
     sound: bool
@@ -39,6 +45,7 @@ class Diagnosis:
     interrupted: tuple[Path, ...] = ()
     kept: tuple[Kept, ...] = ()
     status: Status | None = None
+    losses: tuple[tuple[Path, Loss], ...] = ()
 
 
 @click.command(short_help="Say whether the store is sound, and keep what can be read of a damaged one.")
@@ -50,6 +57,9 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
 
     Nothing is ever deleted: a damaged database stays as `<name>.broken-<time>`. Of a running router it says
     what that one reports of itself.
+
+    Exit status 1: something is wrong. 3: nothing is wrong now, but a repair has lost events; it says which
+    until the file that it names is removed.
     """
     diagnosis = _of_running(place) if _is_held(place.folder) else _of_stopped(place, yes=yes)
     if as_json:
@@ -59,6 +69,8 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
             click.echo(line)
     if not diagnosis.sound:
         sys.exit(FELL_SHORT)
+    if diagnosis.losses:
+        sys.exit(LOST)
 
 
 def _is_held(folder: Path) -> bool:
@@ -75,7 +87,7 @@ def _is_held(folder: Path) -> bool:
 def _of_running(place: Place) -> Diagnosis:
     status = ask(place, lambda operations: operations.status())
     ill = any(_complaint(target) is not None for target in status.targets)
-    return Diagnosis(sound=not (ill or status.ready), status=status)
+    return Diagnosis(sound=not (ill or status.ready), status=status, losses=tuple(losses(place.folder)))
 
 
 def _of_stopped(place: Place, *, yes: bool) -> Diagnosis:
@@ -88,7 +100,8 @@ def _of_stopped(place: Place, *, yes: bool) -> Diagnosis:
             fail(f"the new database cannot be written: {error}; the old one is where it was")
     sound = findings.sound or examine(place.folder).sound
     status = ask(place, lambda operations: operations.status()) if sound else None
-    return Diagnosis(sound, findings.databases, findings.interrupted, kept, status)
+    lost = tuple(losses(place.folder))
+    return Diagnosis(sound, findings.databases, findings.interrupted, kept, status, lost)
 
 
 def _may_repair(findings: Findings, *, yes: bool) -> bool:
@@ -106,6 +119,10 @@ def _told(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{kept.path.name}: rebuilt with {telling.counted(kept.rows, 'row')}"
         yield f"  the damaged one is {kept.broken}"
         yield from (f"  lost: {what}" for what in kept.lost)
+    for path, loss in diagnosis.losses:
+        yield f"{loss.database}: what the repair of {local(moment(loss.when))} could not keep:"
+        yield from _lost(loss.missing)
+        yield f"  this is told until {path} is removed"
     if diagnosis.status is not None:
         yield from _fares(diagnosis.status)
     if not diagnosis.sound and diagnosis.status is None:
@@ -119,6 +136,28 @@ def _damage(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{finding.path.name}: {telling.counted(finding.rows, 'row')}, {finding.damage or 'sound'}"
         yield from (f"  tells nothing: {what}" for what in finding.lost)
         yield from (f"  becomes a dead letter: {what}" for what in finding.unreadable)
+        if finding.missing:
+            yield from _lost(finding.missing)
+
+
+def _lost(missing: Missing) -> Iterator[str]:
+    """Which events cannot be read, and what of them had not been delivered."""
+    if missing.count:
+        yield f"  lost: {telling.counted(missing.count, 'event')}"
+    for gap in missing.gaps:
+        place = str(gap.first) if gap.last == gap.first else f"{gap.first} to {gap.last or 'the end'}"
+        count = (
+            "nothing tells how many stood there" if gap.count is None else telling.counted(gap.count, "event")
+        )
+        yield f"  lost: {place}: {count}"
+    for one in missing.undelivered:
+        more = ", and maybe more" if one.unsure else ""
+        yield (
+            f"  {one.target}: {telling.counted(one.waiting, 'delivery')} of these not made: dead letters; "
+            f"{one.untried:,} never tried{more}, if they were for it"
+        )
+    if missing and not missing.undelivered:
+        yield "  none of these waited for a target, as far as deliveries.sqlite tells"
 
 
 def _fares(status: Status) -> Iterator[str]:
@@ -154,13 +193,29 @@ def _plain(diagnosis: Diagnosis) -> dict[str, object]:
                 "damage": one.damage,
                 "lost": one.lost,
                 "unreadable": one.unreadable,
+                "missing": one.missing,
             }
             for one in diagnosis.found
         ],
         "interrupted": list(map(str, diagnosis.interrupted)),
         "kept": [
-            {"path": str(one.path), "broken": str(one.broken), "rows": one.rows, "lost": one.lost}
+            {
+                "path": str(one.path),
+                "broken": str(one.broken),
+                "rows": one.rows,
+                "lost": one.lost,
+                "missing": one.missing,
+            }
             for one in diagnosis.kept
+        ],
+        "losses": [
+            {
+                "file": str(path),
+                "database": loss.database,
+                "when": moment(loss.when),
+                "missing": loss.missing,
+            }
+            for path, loss in diagnosis.losses
         ],
         "status": diagnosis.status,
     }

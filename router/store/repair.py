@@ -8,15 +8,31 @@ which no store opens.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from router.errors import ConfigurationError
-from router.store.layout import VERSION, Segments, connect, create, remove, schema_of, sync, weight
+from router.store import rows
+from router.store.base import Attempt, State
+from router.store.layout import (
+    OWNER_ONLY,
+    VERSION,
+    Segments,
+    connect,
+    create,
+    remove,
+    schema_of,
+    sync,
+    weight,
+)
 from router.store.lock import FolderInUseError, FolderLock
-from router.store.salvage import Row, Table, is_whole, readable, tables_of
+from router.store.queries import DELIVERIES
+from router.store.salvage import Missing, Row, Table, is_whole, missing, readable, tables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +44,7 @@ class Finding:
         damage: what is wrong with the database itself; None if nothing is.
         lost: rows that can be read, and tell nothing: a repair leaves them out.
         unreadable: rows of which a part cannot be read: their deliveries become dead letters that say so.
+        missing: the events that a repair cannot keep; None where there is nothing to mend, or no events.
     """
 
     path: Path
@@ -35,6 +52,7 @@ class Finding:
     damage: str | None
     lost: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    missing: Missing | None = None
 
     @property
     def sound(self) -> bool:
@@ -71,12 +89,27 @@ class Kept:
         broken: where the damaged one is.
         rows: how many were kept.
         lost: rows that could be read, and told nothing.
+        missing: the events that could not be kept; None for a database of none.
     """
 
     path: Path
     broken: Path
     rows: int
     lost: tuple[str, ...]
+    missing: Missing | None = None
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """What an earlier repair could not keep, as it wrote it down.
+
+    Attributes:
+        when: seconds since the epoch.
+        database: the name of the database that was rebuilt.
+    """
+
+    when: int
+    database: str
+    missing: Missing
 
 
 DOCTOR = "run `router doctor`, which keeps what can be read"
@@ -132,9 +165,20 @@ def repair(folder: Path, now: float) -> tuple[Kept, ...]:
     try:
         for new in _begun(folder):
             _take_place(new)
-        return tuple(_rebuild(path, int(now)) for path in databases(folder) if not _examine(path).sound)
+        # What became of deliveries comes first: it tells what is lost with the events.
+        found = sorted(databases(folder), key=lambda path: path.name != "deliveries.sqlite")
+        return tuple(_rebuild(path, int(now)) for path in found if not _examine(path).sound)
     finally:
         lock.release()
+
+
+def losses(folder: Path) -> list[tuple[Path, Loss]]:
+    """What repairs could not keep, and the file in which each wrote it down; gone when that is removed."""
+    found = []
+    for path in sorted((folder / "events").glob("*.lost-*")):
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            found.append((path, msgspec.json.decode(path.read_bytes(), type=Loss)))
+    return found
 
 
 def databases(folder: Path) -> list[Path]:
@@ -201,16 +245,36 @@ def diagnosis(suspects: Collection[Path]) -> str | None:
 
 def _examine(path: Path) -> Finding:
     problem = damage(path)
-    count = 0
-    lost: list[str] = []
-    unreadable: list[str] = []
-    for table, row in readable(path, twice=False):
-        count += 1
+    seen: set[tuple[object, ...]] = set()
+    kept: set[int] = set()
+    lost: dict[str, None] = {}
+    unreadable: dict[str, None] = {}
+    for table, row in readable(path, twice=problem is not None):
+        seen.add((table.name, *row[: len(table.key)]))
         if (why := table.lost(row)) is not None:
-            lost.append(why)
-        elif (why := table.unreadable(row)) is not None:
-            unreadable.append(why)
-    return Finding(path, count, problem, tuple(lost), tuple(unreadable))
+            lost[why] = None
+            continue
+        if (why := table.unreadable(row)) is not None:
+            unreadable[why] = None
+        if table.name == "events":
+            kept.add(row[0])
+    torn = problem is not None or bool(lost)
+    gone = _missing(path, kept) if torn and path.name != "deliveries.sqlite" else None
+    return Finding(path, len(seen), problem, tuple(lost), tuple(unreadable), gone)
+
+
+def _missing(path: Path, kept: set[int]) -> Missing:
+    """What is lost of a database of events of which these can be kept."""
+    segments = Segments(path.parent)
+    begun = [segment.first for segment in segments.all]
+    if path == segments.kept:
+        span: tuple[int, int | None] = (0, begun[0] - 1 if begun else None)
+        others = [segment.path for segment in segments.all]
+    else:
+        first = int(path.stem)
+        span = (first, next((one - 1 for one in begun if one > first), None))
+        others = [segments.kept] if segments.kept.exists() else []
+    return missing(path, kept, span, others)
 
 
 # -- rebuilding -----------------------------------------------------------------------------------------
@@ -221,6 +285,7 @@ def _rebuild(path: Path, now: int) -> Kept:
     remove(half)  # what an interrupted repair has begun: nothing of it is anywhere used
     create(half, schema_of(path))
     lost: dict[str, None] = {}
+    gone: Missing | None = None
     count = 0
     with contextlib.closing(connect(half, writing=True)) as target:
         target.execute("BEGIN")
@@ -230,16 +295,20 @@ def _rebuild(path: Path, now: int) -> Kept:
             else:
                 count += _insert(target, table, row, lost)
         target.execute("COMMIT")
-        if path.name == "deliveries.sqlite":
+        if path.name != "deliveries.sqlite":
+            gone = _missing(path, {at for (at,) in target.execute("SELECT sequence FROM events")})
+        else:
             if not is_whole(path, "exceptions"):  # below a watermark, what has no row counts as delivered
                 target.execute("DELETE FROM watermarks")
             known = target.execute("SELECT count(*) FROM watermarks").fetchone()[0]
             lost |= {} if known else {_FORGOTTEN: None}
         target.execute("PRAGMA journal_mode = DELETE").fetchall()
+    if gone:
+        _write_down(path, gone, now)
     new = path.with_name(f"{path.name}.new-{now}")
     half.rename(new)
     sync(path.parent)
-    return Kept(path, _take_place(new), count, tuple(lost))
+    return Kept(path, _take_place(new), count, tuple(lost), gone)
 
 
 def _insert(target: sqlite3.Connection, table: Table, row: Row, lost: dict[str, None]) -> int:
@@ -253,6 +322,38 @@ def _insert(target: sqlite3.Connection, table: Table, row: Row, lost: dict[str, 
     except sqlite3.IntegrityError as error:  # a value of another type than the column's
         lost[f"{table.name} {row[: len(table.key)]}: {error}"] = None
         return 0
+
+
+def _write_down(path: Path, gone: Missing, now: int) -> None:
+    """Leave a trace of what is lost: what waits for it is dead, and the rest is told by `losses`."""
+    deliveries = path.parent.parent / "deliveries.sqlite"
+    if waiting := frozenset(gone.waiting):
+        with contextlib.closing(connect(deliveries, writing=True)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for table, row in readable(deliveries, twice=False):
+                if table.name == "exceptions" and row[3] == State.RETRYING and row[1] in waiting:
+                    _bury(connection, row, now)
+            connection.execute("COMMIT")
+    trace = path.with_name(f"{path.name}.lost-{now}")
+    half = path.with_name(f"{path.name}.lost.half")
+    half.unlink(missing_ok=True)
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(Loss(now, path.name, gone))))
+        file.flush()
+        os.fsync(file.fileno())
+    half.rename(trace)
+    sync(path.parent)
+
+
+def _bury(connection: sqlite3.Connection, row: Row, now: int) -> None:
+    """Nobody can make this delivery any more."""
+    target, sequence, variant, _, _, attempts, _ = row
+    why = f"the event {sequence} is lost: it could not be read when the store was repaired"
+    history = (*rows.decode_attempts(attempts), Attempt(at=now, seconds=0.0, error=why))
+    connection.execute(
+        DELIVERIES["set_exception"],
+        (target, sequence, variant, State.DEAD.value, now, rows.encode_attempts(history)),
+    )
 
 
 def _begun(folder: Path) -> Iterator[Path]:

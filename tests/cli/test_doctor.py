@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -95,6 +95,75 @@ def test_a_damaged_store_is_told_and_what_can_be_read_is_kept(running_house: Hou
     house.receiver.wait_for(6)
     assert [one["id"] for one in house.arrivals("/hook")[4:]] == ["0", "1"]
     assert [one["id"] for one in house.told("dead")["deliveries"]] == dead
+
+
+def tear_events(folder: Path, among: set[int]) -> list[int]:
+    """Write over the page in which the first of these events stands; return those that stood there."""
+    (path,) = [one for one in (folder / "events").glob("*.sqlite") if one.name != "kept.sqlite"]
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = database.execute(
+            "SELECT pageno FROM dbstat WHERE name = 'events' AND pagetype = 'leaf' ORDER BY path"
+        ).fetchall()
+        every = [at for (at,) in database.execute("SELECT sequence FROM events ORDER BY sequence")]
+    before = path.read_bytes()
+    for (page,) in pages:
+        path.write_bytes(before[: (page - 1) * PAGE] + b"\xff" * PAGE + before[page * PAGE :])
+        left = set()
+        for first in every:  # each by itself: what cannot be read is on this page
+            with closing(sqlite3.connect(path)) as database, suppress(sqlite3.DatabaseError):
+                left |= set(
+                    database.execute("SELECT sequence FROM events NOT INDEXED WHERE sequence = ?", (first,))
+                )
+        gone = [at for at in every if (at,) not in left]
+        if among & set(gone):
+            return gone
+    raise AssertionError(pages)
+
+
+def test_events_that_are_lost_are_told_with_what_waited_for_them(running_house: House) -> None:
+    house = running_house
+    house.send(100)
+    house.receiver.wait_for(100)
+    house.refuse(401)  # one is tried again, those after it wait for it
+    house.send(1, first=100)
+    (retried,) = house.wait_for(1, state="retrying")
+    house.send(99, first=101)
+    house.wait_for(99, state="pending")
+    house.stop()
+    gone = tear_events(house.data, {retried["sequence"]})
+
+    (found,) = [one["missing"] for one in house.told("doctor", status=1)["databases"] if one["missing"]]
+    assert found["count"] == len(gone) > 1
+    assert found["gaps"] == [{"first": gone[0], "last": gone[-1], "count": len(gone)}]
+
+    told = house.told("doctor", "--yes", status=3)
+    assert told["sound"]
+    (kept,) = told["kept"]
+    assert kept["missing"] == found
+    (target,) = found["undelivered"]
+    untried = sum(at > retried["sequence"] for at in gone)
+    assert target == {"target": "hook", "waiting": 1, "untried": untried, "unsure": False}
+    (loss,) = told["losses"]
+    assert loss["missing"] == found
+
+    (dead,) = house.told("dead")["deliveries"]
+    assert dead["id"] == retried["id"]
+    assert "is lost" in dead["last"]["error"]
+
+    house.mend()
+    for running in (False, True):  # until somebody takes note, whether or not it runs
+        if running:
+            house.start()
+        text = house.command("doctor", status=3).stdout
+        assert f"lost: {len(gone)} events" in text
+        assert f"lost: {gone[0]} to {gone[-1]}: {len(gone)} events" in text
+        assert (
+            f"hook: 1 delivery of these not made: dead letters; {untried} never tried, if they were" in text
+        )
+        assert f"this is told until {loss['file']} is removed" in text
+    Path(loss["file"]).unlink()
+    assert "lost" not in house.command("doctor").stdout
 
 
 def test_whoever_sits_there_is_asked(running_house: House) -> None:

@@ -19,7 +19,8 @@ from router.store.base import Record, Tally
 from router.store.layout import VERSION
 from router.store.ledger import Limits
 from router.store.lock import FolderInUseError
-from router.store.repair import examine, repair
+from router.store.repair import examine, losses, repair
+from router.store.salvage import Gap, Missing, Undelivered
 from router.store.sqlite import SqliteStore
 from tests.store.support import (
     EPOCH,
@@ -58,6 +59,27 @@ def tear(path: Path, first: int, count: int = 1) -> None:
 def change(path: Path, statement: str) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute(statement)
+
+
+def sequences_in(path: Path) -> set[int]:
+    """The events that a database has."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return {at for (at,) in database.execute("SELECT sequence FROM events NOT INDEXED")}
+
+
+def is_told(missing: Missing | None, sequence: int) -> bool:
+    """Whether an event stood where something is said to be lost."""
+    assert missing is not None
+    return any(gap.first <= sequence and (gap.last is None or sequence <= gap.last) for gap in missing.gaps)
+
+
+def leaves(path: Path, name: str) -> list[int]:
+    """The leaf pages of a table or an index, the first page being 0."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        found = database.execute(
+            "SELECT pageno - 1 FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path", (name,)
+        )
+        return [page for (page,) in found]
 
 
 @pytest.fixture
@@ -277,6 +299,96 @@ class TestRepair:
             opened(left)
 
 
+class TestMissing:
+    """Which events are lost is told, and what of them was not delivered."""
+
+    async def test_the_index_tells_which_and_how_many(
+        self, left: list[int], folder: Path, opened: Open
+    ) -> None:
+        [events] = segments_of(folder)
+        [first, *_] = leaves(events, "events")
+        tear(events, first)
+        found = examine(folder).databases[0].missing
+        [kept] = repair(folder, EPOCH)
+        gone = sorted(set(left) - sequences_in(events))
+        assert gone[0] == left[0]
+        assert kept.missing == found
+        assert kept.missing is not None
+        assert kept.missing.gaps == (Gap(gone[0], gone[-1], len(gone)),)
+        # `a` was done with all but a dead letter and a retry; of `b` nothing was delivered.
+        assert kept.missing.undelivered == (
+            Undelivered("a", 2, len(gone) - 12, unsure=False),
+            Undelivered("b", 0, len(gone), unsure=False),
+        )
+        [(trace, loss)] = losses(folder)
+        assert (loss.when, loss.database, loss.missing) == (EPOCH, events.name, kept.missing)
+        assert trace.stat().st_mode & 0o777 == 0o600
+        letters = await dead_letters(opened(folder), "a")
+        assert [letter.delivery.sequence for letter in letters] == gone[:2]
+        assert "is lost" in str(letters[1].delivery.attempts[-1].error)
+
+    async def test_where_nothing_tells_how_many_that_is_said(self, left: list[int], folder: Path) -> None:
+        [events] = segments_of(folder)
+        rows, index = leaves(events, "events"), leaves(events, "events_by_time")
+        for page in (*rows[2:4], *index):
+            tear(events, page)
+        [kept] = repair(folder, EPOCH)
+        assert kept.missing is not None
+        gone = set(left) - sequences_in(events)
+        assert gone
+        assert all(is_told(kept.missing, sequence) for sequence in gone)
+        [gap] = kept.missing.gaps
+        assert (gap.first, gap.last, gap.count) == (min(gone), max(gone), None)
+        assert [one.unsure for one in kept.missing.undelivered] == [True, True]
+
+    async def test_a_segment_of_which_nothing_is_left(self, left: list[int], folder: Path) -> None:
+        [events] = segments_of(folder)
+        events.write_bytes(b"no database at all" * 1_000)
+        [kept] = repair(folder, EPOCH)
+        assert kept.missing is not None
+        assert kept.missing.gaps == (Gap(left[0], left[1], 2), Gap(left[0], left[-1], None))
+        assert kept.missing.undelivered[0] == Undelivered("a", 2, 0, unsure=True)
+
+    async def test_of_a_torn_record_it_is_known_where_it_goes(
+        self, store: SqliteStore, folder: Path, opened: Open
+    ) -> None:
+        sequences = await store.append([record("a", data=b'"%0*d"' % (9_000, at)) for at in range(5)])
+        await store.close()
+        [events] = segments_of(folder)
+        with contextlib.closing(sqlite3.connect(events)) as database:
+            (page,) = database.execute(
+                "SELECT pageno FROM dbstat WHERE name = 'events' AND pagetype = 'overflow' LIMIT 1"
+            ).fetchone()
+        tear(events, page - 1)
+        [kept] = repair(folder, EPOCH)
+        assert not kept.missing
+        assert losses(folder) == []
+        store = opened(folder)
+        assert len(await drain(store, "a")) == 4
+        [letter] = await dead_letters(store, "a")
+        assert letter.delivery.sequence in sequences
+
+    async def test_what_outlived_its_segment_or_the_other_way_round_is_not_lost(
+        self, left: list[int], folder: Path
+    ) -> None:
+        [events] = segments_of(folder)
+        kept_path = events.with_name("kept.sqlite")
+        with contextlib.closing(sqlite3.connect(kept_path)) as database, database:
+            database.execute("ATTACH ? AS other", (str(events),))
+            database.execute("INSERT INTO main.events SELECT * FROM other.events LIMIT 1")
+        change(events, f"UPDATE events SET routes = x'c1' WHERE sequence IN ({left[0]}, {left[1]})")
+        [kept] = repair(folder, EPOCH)
+        assert kept.missing is not None
+        assert kept.missing.gaps == (Gap(left[1], left[1], 1),)
+
+    async def test_a_database_that_is_sound_misses_nothing(self, left: list[int], folder: Path) -> None:
+        assert [finding.missing for finding in examine(folder).databases] == [None] * 3
+        (folder / "deliveries.sqlite").write_bytes(b"no database at all" * 1_000)
+        [kept] = repair(folder, EPOCH)
+        assert kept.missing is None
+        assert losses(folder) == []
+
+
 class TestInterrupted:
     async def states(self, left: list[int], folder: Path, step: int) -> tuple[Path, Path]:
         """A repair that was killed after so many of its last steps."""
@@ -351,8 +463,11 @@ async def _damaged(folder: Path, damages: list[tuple[int, bytes]], victim: str) 
         start = HEADER + at % (len(content) - HEADER)
         content[start : start + len(noise)] = noise[: len(content) - start]
     path.write_bytes(content)
-    repair(folder, EPOCH)
+    kept = repair(folder, EPOCH)
     assert examine(folder).sound
+    if victim == "events" and kept:
+        gone = stored.keys() - sequences_in(path)
+        assert all(is_told(kept[0].missing, sequence) for sequence in gone), (gone, kept[0].missing)
     store = SqliteStore(folder, clock)
     found = [one async for one in store.scan()]
     assert {one.sequence for one in found} <= stored.keys()
