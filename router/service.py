@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -29,6 +31,11 @@ _OVERHEAD = 300
 """Bytes of an event beside its payload: attributes, routes, places in the database."""
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+Answered = Callable[[Exception | None], None]
+"""Told what became of a request: None when all of it is on disk, and when nothing of it is, a StoreError
+or a fault of the router's own."""
 
 
 class Observer(Protocol):
@@ -107,32 +114,57 @@ class Service:
         self._deployment = deployment
 
     async def accept(self, source: str, received: Received, *, patient: bool = True) -> None:
-        """Route what a source has read, and return once all of it is on disk.
-
-        Args:
-            source: its name.
-            received: what it has read.
-            patient: whether the sender is known to send again what is turned away.
+        """As `offer`, but wait for it. Cancelling the wait takes nothing back.
 
         Raises:
             router.store.base.StoreError: nothing of it was stored.
         """
+        future: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+        def answered(error: Exception | None) -> None:
+            if not future.done():
+                future.set_result(error)
+
+        self.offer(source, received, answered, patient=patient)
+        if (error := await future) is not None:
+            raise error
+
+    def offer(self, source: str, received: Received, answered: Answered, *, patient: bool = True) -> None:
+        """Route what a source has read, and store it.
+
+        Args:
+            source: its name.
+            received: what it has read.
+            answered: called once, on the event loop, when all of it is on disk or nothing of it will be;
+                perhaps from in here.
+            patient: whether the sender is known to send again what is turned away.
+
+        Raises:
+            router.store.base.StoreError: there is no room for it; `answered` is not called.
+        """
         if not received.readings:
+            answered(None)
             return
         now = self._clock.now()
         records = [self._record(source, reading, received, now) for reading in received.readings]
         self._upkeep.make_room(_size(received), patient=patient)
-        try:
-            appended = await self._sieve.append(records)
-        except StoreError as error:
+        self._sieve.offer(records, partial(self._stored, answered))
+
+    def _stored(self, answered: Answered, outcome: Appended | Exception) -> None:
+        if isinstance(outcome, StoreError):
             if not self._turned_away:  # said once: the log may well stand on the disk that is full
-                log.error("store.failing", error=error.message)
-            self._failure = f"the store cannot be written: {error.message}"
+                log.error("store.failing", error=outcome.message)
+            self._failure = f"the store cannot be written: {outcome.message}"
             self._turned_away += 1
-            raise
+            answered(outcome)
+            return
+        if isinstance(outcome, Exception):
+            answered(outcome)
+            return
         self._recovered()
-        if appended.stored:
-            self._tell(appended)
+        if outcome.stored:
+            self._tell(outcome)
+        answered(None)
 
     def _record(self, source: str, reading: Reading, received: Received, now: float) -> Record:
         event = reading.event
