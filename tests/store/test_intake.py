@@ -25,10 +25,12 @@ class Watched(MemoryStore):
     def __init__(self, gate: asyncio.Event | None = None) -> None:
         super().__init__(HandClock())
         self.groups: list[list[str]] = []
+        self.begun = asyncio.Event()
         self._gate = gate
 
     async def append(self, records: Sequence[Record]) -> Sequence[int]:
         self.groups.append([one.event.id for one in records])
+        self.begun.set()
         if self._gate is not None:
             await self._gate.wait()
         if any(one.event.id == "full" for one in records):
@@ -91,8 +93,7 @@ async def test_what_comes_while_a_group_is_written_is_the_next_group() -> None:
     store = Watched(gate)
     intake, told = Intake(store), Told(4)
     intake.put(named("1"), told.by("1"))
-    while not store.groups:
-        await asyncio.sleep(0)
+    await store.begun.wait()
     for name in ("2", "3", "4"):
         intake.put(named(name), told.by(name))
     gate.set()
