@@ -7,6 +7,7 @@ what the whole event is, one by its source and id. A dict of Python's would take
 from __future__ import annotations
 
 import secrets
+import struct
 from array import array
 from typing import NamedTuple
 
@@ -24,6 +25,10 @@ class Finding(NamedTuple):
 
     sequence: int | None
     conflict: bool
+
+
+_UNKNOWN = Finding(None, conflict=False)
+_CONFLICTING = Finding(None, conflict=True)
 
 
 class Window:
@@ -50,22 +55,27 @@ class Window:
 
     def find(self, fingerprint: bytes, now: float) -> Finding:
         """What is known of a fingerprint (16 bytes) at `now` (seconds since the epoch)."""
-        self._expire(now)
+        if self._count and now - self._times[self._first] > self._seconds:
+            self._expire(now)
         name, whole = _halves(fingerprint)
         place = self._wholes.find(whole)
-        other = self._names.find(name)
-        conflict = other is not None and self._wholes.keys[other] != whole
-        return Finding(None if place is None else self._sequences[place], conflict)
+        if place is not None:
+            other = self._names.find(name)
+            return Finding(self._sequences[place], other is not None and self._wholes.keys[other] != whole)
+        return _CONFLICTING if self._names.find(name) is not None else _UNKNOWN
 
     def add(self, fingerprint: bytes, sequence: int, received: float) -> None:
         """Remember an event's fingerprint (16 bytes); `received` is in seconds since the epoch."""
-        self._expire(received)
+        if self._count and received - self._times[self._first] > self._seconds:
+            self._expire(received)
         if self._count == self.most:
             self.cut_short += 1
             self._drop_first()
         if self._count == len(self._times):
             self._resize(min(2 * self._count, self.most))
-        place = (self._first + self._count) % len(self._times)
+        place = self._first + self._count
+        if place >= len(self._times):
+            place -= len(self._times)
         self._count += 1
         self._sequences[place], self._times[place] = sequence, received
         name, whole = _halves(fingerprint)
@@ -102,19 +112,26 @@ class _Table:
         keys: the key of each place, 64 bits.
     """
 
-    __slots__ = ("_bits", "_salt", "_slots", "keys")
+    __slots__ = ("_mask", "_salt", "_shift", "_slots", "keys")
 
     def __init__(self, places: int, salt: int) -> None:
-        self._bits = (2 * places - 1).bit_length()
+        bits = (2 * places - 1).bit_length()
+        self._shift, self._mask = 64 - bits, (1 << bits) - 1
         self._salt = salt
-        self._slots = array("I", bytes(4 << self._bits))
+        self._slots = array("I", bytes(4 << bits))
         """Places, counted from 1; 0 is an empty slot. At most half of them are taken."""
         self.keys = array("Q", bytes(8 * places))
 
     def find(self, key: int) -> int | None:
         """The newest place with this key."""
-        taken = self._slots[self._slot(key)]
-        return taken - 1 if taken else None
+        # As `_slot` has it; written out, because each event asks here twice.
+        slots, keys = self._slots, self.keys
+        slot = ((key * self._salt) & _WORD) >> self._shift
+        while taken := slots[slot]:
+            if keys[taken - 1] == key:
+                return taken - 1
+            slot = (slot + 1) & self._mask
+        return None
 
     def put(self, key: int, place: int) -> None:
         """Let a key be found at a place; what else was found by it is no longer."""
@@ -132,15 +149,15 @@ class _Table:
         slots, keys = self._slots, self.keys
         slot = self._home(key)
         while (taken := slots[slot]) and keys[taken - 1] != key:
-            slot = (slot + 1) & (len(slots) - 1)
+            slot = (slot + 1) & self._mask
         return slot
 
     def _home(self, key: int) -> int:
-        return ((key * self._salt) & _WORD) >> (64 - self._bits)
+        return ((key * self._salt) & _WORD) >> self._shift
 
     def _close(self, hole: int) -> None:
         """Empty a slot, and move up what was displaced by it (algorithm R)."""
-        slots, mask = self._slots, len(self._slots) - 1
+        slots, mask = self._slots, self._mask
         slot = hole
         while taken := slots[slot := (slot + 1) & mask]:
             if (slot - self._home(self.keys[taken - 1])) & mask >= (slot - hole) & mask:
@@ -153,5 +170,5 @@ def _ring(size: int) -> tuple[array[int], array[float]]:
     return array("Q", bytes(8 * size)), array("d", bytes(8 * size))
 
 
-def _halves(fingerprint: bytes) -> tuple[int, int]:
-    return int.from_bytes(fingerprint[:8], "big"), int.from_bytes(fingerprint[8:], "big")
+_halves = struct.Struct(">QQ").unpack
+"""What tells source and id, and what tells the whole event."""
