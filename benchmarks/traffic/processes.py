@@ -50,6 +50,10 @@ class Process:
         status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
         return next(int(line.split()[1]) * 1_024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
+    def files(self) -> int:
+        """Open file descriptors."""
+        return sum(1 for _ in Path(f"/proc/{self._process.pid}/fd").iterdir())
+
     def check(self) -> None:
         """See that it still runs.
 
