@@ -13,9 +13,20 @@ import msgspec
 
 from router.cli import telling
 from router.cli.reaching import Place, ask, fail
-from router.operations.answers import Changed
+from router.operations.answers import Changed, Left
 from router.operations.base import Operations
 from router.operations.questions import LONGEST_PAGE, Drop, Redrive
+
+FELL_SHORT = 1
+"""The exit status when something that was named was left as it is."""
+
+_WHY = {
+    Left.IN_FLIGHT: "under way, or held back until an earlier one of its key is done (order_by)",
+    Left.UNREADABLE: "whose event cannot be read any more: it can only be dropped",
+    Left.OTHER_STATE: "that stands where this cannot be done with it; `router deliveries show` says where",
+    Left.OTHER_FILTER: "that does not fit the filter",
+    Left.MEANWHILE: "under way or done with when its turn came",
+}
 
 C = TypeVar("C", bound=Drop)
 
@@ -39,6 +50,8 @@ class Change(Generic[C]):
 
 def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rules: bool = False) -> None:
     """Count what a change is about, ask whoever sits there, do it, and say what came of it.
+
+    What was meant and is left as it is is told, with the reason.
 
     Args:
         place: whose deliveries.
@@ -64,10 +77,15 @@ def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rule
     told = ask(place, work, rules=rules)
     if as_json:
         telling.as_json(told)
-    elif told.count:
-        click.echo(f"{change.verb}: done with {_named(change, told)}")
     else:
-        click.echo(f"no {change.thing} fits")
+        if told.count:
+            click.echo(f"{change.verb}: done with {_named(change, told)}")
+        elif not told.left:
+            click.echo(f"no {change.thing} fits")
+        for why, count in told.left.items():
+            click.echo(f"left as it is: {telling.counted(count, change.thing)} {_WHY[why]}", err=True)
+    if change.chosen.ids and told.left:
+        sys.exit(FELL_SHORT)
 
 
 def _ask(change: Change[C], counted: Changed) -> None:
@@ -95,14 +113,16 @@ def _named(change: Change[C], changed: Changed) -> str:
 async def _all(operations: Operations, change: Change[C], *, dry: bool) -> Changed:
     """The whole change, over as many requests as it takes."""
     counts: Counter[str] = Counter()
+    left: Counter[Left] = Counter()
     ids = change.chosen.ids
     for start in range(0, max(len(ids), 1), LONGEST_PAGE):
         part = msgspec.structs.replace(change.chosen, ids=ids[start : start + LONGEST_PAGE], dry=dry)
         while True:
             changed = await change.apply(operations, part)
             counts.update(changed.targets)
+            left.update(changed.left)
             if changed.next is None:
                 break
             part = msgspec.structs.replace(part, after=changed.next)
     counts = +counts
-    return Changed(count=counts.total(), targets=dict(counts), next=None)
+    return Changed(count=counts.total(), targets=dict(counts), next=None, left=dict(left))

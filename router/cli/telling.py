@@ -106,10 +106,13 @@ def delivery(told: DeliveryTold) -> Iterator[RenderableType]:
     """One delivery, with everything."""
     yield from _course(told)
     facts = _facts()
-    facts.add_row("event", f"{told.sequence}, accepted {local(told.received)}")
-    facts.add_row("", f"{told.event_type}, {_origin(told.event_id, told.event_source, None)}")
-    facts.add_row("rules", ", ".join(told.rules))
-    facts.add_row("configuration", told.version)
+    if told.version:
+        facts.add_row("event", f"{told.sequence}, accepted {local(told.received)}")
+        facts.add_row("", f"{told.event_type}, {_origin(told.event_id, told.event_source, None)}")
+        facts.add_row("rules", ", ".join(told.rules))
+        facts.add_row("configuration", told.version)
+    else:
+        facts.add_row("event", f"{told.sequence}, which cannot be read any more: this can only be dropped")
     yield Padding(facts, (0, 0, 0, 2), expand=False)
     if told.last is not None and told.last.answer:
         yield Text("  the target's last answer begins:", "bold")

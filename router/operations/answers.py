@@ -115,18 +115,38 @@ class EventTold(EventSummary, frozen=True, kw_only=True):
     deliveries: tuple[DeliveryTold, ...]
 
 
-class Changed(Struct, frozen=True, kw_only=True):
+class Left(enum.StrEnum):
+    """Why a change leaves a delivery as it is.
+
+    Attributes:
+        IN_FLIGHT: it is under way, or held back until an earlier one of its key is done (`order_by`).
+        UNREADABLE: its event cannot be read any more: it can be dropped, and never made.
+        OTHER_STATE: it was named, and stands where this cannot be done with it.
+        OTHER_FILTER: it was named, and does not fit the rest of what was said.
+        MEANWHILE: it was under way, or done with, when its turn came.
+    """
+
+    IN_FLIGHT = "in-flight"
+    UNREADABLE = "unreadable"
+    OTHER_STATE = "other-state"
+    OTHER_FILTER = "other-filter"
+    MEANWHILE = "meanwhile"
+
+
+class Changed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a change came to.
 
     Attributes:
         count: how many deliveries were changed, or with `dry` would be.
         targets: the same by target.
         next: where there are more than one request changes: go on `after` this.
+        left: how many were meant and left as they are, by why.
     """
 
     count: int
     targets: dict[str, int]
     next: str | None
+    left: dict[Left, int] = {}
 
 
 class ReplayState(enum.StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from router.config.problems import did_you_mean
 from router.operations.answers import (
@@ -12,6 +12,7 @@ from router.operations.answers import (
     DeliveryPage,
     DeliverySummary,
     DeliveryTold,
+    Left,
 )
 from router.operations.errors import AskedWrongError, NotThereError
 from router.operations.events import glob, within
@@ -27,6 +28,12 @@ MOST_LOOKED = 5_000
 
 PAGE = 500
 """Deliveries that are read at once."""
+
+HIGHEST = 2**63 - 1
+"""No sequence is higher."""
+
+MOST_VARIANTS = 1_000
+"""Bodies of one event for one target, of which one is looked for."""
 
 UNFINISHED = frozenset({State.PENDING, State.IN_FLIGHT, State.RETRYING, State.DEAD})
 """Where a delivery stands that can be listed without its event."""
@@ -94,31 +101,76 @@ async def _change(
     store: Store, change: Drop, allowed: frozenset[State], apply: Callable[[Sequence[Place]], Awaitable[int]]
 ) -> Changed:
     states = _states(change, allowed)
+    chosen = _Chosen(states, unreadable=not isinstance(change, Redrive))
     rest = None
     if change.ids:
-        chosen = await _named(store, change, states)
+        await _named(store, change, chosen)
     else:
-        walk = _Walk(store, change, states, change.after)
-        chosen = [standing.delivery.place async for standing in walk.steps()]
+        # Whoever names no state means all that waits: what is under way is looked at, and told to be left.
+        seen = states | {State.IN_FLIGHT} if not change.state and State.PENDING in states else states
+        walk = _Walk(store, change, seen, change.after)
+        async for standing in walk.steps():
+            chosen.see(standing)
         rest = walk.rest
     counts: Counter[str] = Counter()
-    for target in dict.fromkeys(place.target for place in chosen):
-        places = [place for place in chosen if place.target == target]
+    for target in dict.fromkeys(place.target for place in chosen.places):
+        places = [place for place in chosen.places if place.target == target]
         for start in range(0, len(places), PAGE):
             group = places[start : start + PAGE]
             counts[target] += len(group) if change.dry else await apply(group)
-    return Changed(count=counts.total(), targets=dict(counts), next=rest)
+    chosen.left[Left.MEANWHILE] += len(chosen.places) - counts.total()
+    left = {reason: count for reason, count in chosen.left.items() if count}
+    return Changed(count=counts.total(), targets=dict(counts), next=rest, left=left)
 
 
-async def _named(store: Store, change: Drop, states: Collection[State]) -> list[Place]:
+@dataclass(slots=True)
+class _Chosen:
+    """What a change is about, and what it leaves as it is.
+
+    Attributes:
+        states: where a delivery stands that can be changed like this.
+        unreadable: whether one can whose event cannot be read any more.
+    """
+
+    states: Collection[State]
+    unreadable: bool
+    places: list[Place] = field(default_factory=list)
+    left: Counter[Left] = field(default_factory=Counter)
+
+    def see(self, standing: Standing) -> None:
+        """Take a delivery that fits the filter, or take note of why it is left."""
+        if standing.state not in self.states:
+            in_flight = standing.state is State.IN_FLIGHT
+            self.left[Left.IN_FLIGHT if in_flight else Left.OTHER_STATE] += 1
+        elif not (self.unreadable or is_readable(standing)):
+            self.left[Left.UNREADABLE] += 1
+        else:
+            self.places.append(standing.delivery.place)
+
+
+def is_readable(standing: Standing) -> bool:
+    """Whether the event is there: what the store makes up for one that is not was routed by nobody."""
+    return standing.delivery.version != ""
+
+
+async def _named(store: Store, change: Drop, chosen: _Chosen) -> None:
     """The deliveries that a change names, if they fit the rest of it."""
     fits = _test_of(change)
-    found = [await _find(store, place_of(id_)) for id_ in dict.fromkeys(change.ids)]
-    return [one.delivery.place for one in found if one.state in states and fits(one)]
+    for id_ in dict.fromkeys(change.ids):
+        found = await _find(store, place_of(id_))
+        if fits(found):
+            chosen.see(found)
+        else:
+            chosen.left[Left.OTHER_FILTER] += 1
 
 
 async def _find(store: Store, place: Place) -> Standing:
     for standing in await store.of_event(place.sequence):
+        if standing.delivery.place == place:
+            return standing
+    # What is dead stands in the store though its event may be lost.
+    states, before = {State.DEAD, State.RETRYING}, Place(place.sequence, "")
+    for standing in await store.standing(states, place.target, before, MOST_VARIANTS):
         if standing.delivery.place == place:
             return standing
     raise NotThereError(f"there is no delivery {id_of(place)}, or its event is no longer in the archive")
@@ -180,7 +232,7 @@ class _Walk:
     async def steps(self) -> AsyncIterator[Standing]:
         """Those that fit, oldest event first."""
         fits = _test_of(self.query)
-        first, last = await window(self.store, self.query.since, self.query.until)
+        first, last = await self._span()
         after = Place(first, "") if self.after is None else max(place_of(self.after), Place(first, ""))
         for _ in range(MOST_LOOKED // PAGE):
             found = await self.store.standing(self.states, self.query.target, after, PAGE)
@@ -193,3 +245,12 @@ class _Walk:
                 return
             after = found[-1].delivery.place
         self.rest = id_of(after)
+
+    async def _span(self) -> tuple[int, int]:
+        """Between which sequences to look: where no time is said, also before and after all that is kept.
+
+        There may be dead letters of events that are lost.
+        """
+        since, until = self.query.since, self.query.until
+        first, last = await window(self.store, since, until)
+        return 0 if since is None else first, HIGHEST if until is None else last

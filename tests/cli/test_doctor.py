@@ -155,6 +155,15 @@ def test_events_that_are_lost_are_told_with_what_waited_for_them(running_house: 
     for running in (False, True):  # until somebody takes note, whether or not it runs
         if running:
             house.start()
+        shown = house.command("dead", "show", dead["id"]).stdout
+        assert "is lost: it could not be read when the store was repaired" in shown
+        assert f"{retried['sequence']}, which cannot be read any more" in shown
+        for ids, status in (([], 0), ([dead["id"]], 1)):
+            done = house.command("dead", "redrive", *ids, "--yes", status=status)
+            assert (done.stdout, done.stderr) == (
+                "",
+                "left as it is: 1 dead letter whose event cannot be read any more: it can only be dropped\n",
+            )
         text = house.command("doctor", status=3).stdout
         assert f"lost: {len(gone)} events" in text
         assert f"lost: {gone[0]} to {gone[-1]}: {len(gone)} events" in text
@@ -162,6 +171,8 @@ def test_events_that_are_lost_are_told_with_what_waited_for_them(running_house: 
             f"hook: 1 delivery of these not made: dead letters; {untried} never tried, if they were" in text
         )
         assert f"this is told until {loss['file']} is removed" in text
+    assert house.told("dead", "drop", dead["id"], "--yes")["count"] == 1
+    assert house.command("dead").stdout == "no dead letter fits\n"
     Path(loss["file"]).unlink()
     assert "lost" not in house.command("doctor").stdout
 

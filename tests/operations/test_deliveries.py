@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from router.operations import deliveries
+from router.operations.answers import Left
 from router.operations.deliveries import drop, page, redrive, show
 from router.operations.errors import AskedWrongError, NotThereError
 from router.operations.places import id_of, place_of
 from router.operations.questions import DeliveryQuery, Drop, Redrive
 from router.store.base import Place, Settlement, State, Store
+from router.store.sqlite import SqliteStore
 from tests.operations.archive import at, kill, routed
 from tests.support import HandClock
 
@@ -161,6 +167,45 @@ async def test_a_name_that_does_not_fit_the_filter_is_left_alone(store: Store) -
     assert (await drop(store, Drop(ids=(dead[0],), rule="second"))).count == 0
     assert (await drop(store, Drop(ids=(dead[0],), state=(State.PENDING,)))).count == 0
     assert (await show(store, dead[0])).state is State.DEAD
+
+
+async def test_what_is_left_as_it_is_is_told_with_the_reason(store: Store) -> None:
+    dead = await some(store)
+    (flying,) = await store.claim("audit", 1)
+    changed = await drop(store, Drop(target="audit", dry=True))
+    assert (changed.count, changed.left) == (2, {Left.IN_FLIGHT: 1})
+    changed = await redrive(store, Redrive(to="spare", target="audit"), NOW, TARGETS)
+    assert (changed.count, changed.left) == (2, {Left.IN_FLIGHT: 1})
+    # Whoever names a state means no other one.
+    assert (await drop(store, Drop(target="audit", state=(State.PENDING,)))).left == {}
+    assert (await redrive(store, Redrive(target="audit"), NOW, TARGETS)).left == {}
+    named = Redrive(ids=(flying.id, dead[0], dead[1]), rule="first")
+    changed = await redrive(store, named, NOW, TARGETS)
+    assert (changed.count, changed.left) == (1, {Left.IN_FLIGHT: 1, Left.OTHER_FILTER: 1})
+    assert (await redrive(store, Redrive(ids=(dead[0],)), NOW, TARGETS)).left == {Left.OTHER_STATE: 1}
+
+
+async def test_a_dead_letter_whose_event_is_lost(clock: HandClock, tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path, clock)
+    dead = await some(store)
+    await store.close()
+    (segment,) = [path for path in (tmp_path / "events").glob("*.sqlite") if path.name != "kept.sqlite"]
+    with contextlib.closing(sqlite3.connect(segment)) as database, database:
+        database.execute("DELETE FROM events WHERE sequence = ?", (place_of(dead[0]).sequence,))
+    store = SqliteStore(tmp_path, clock)
+    try:
+        told = await show(store, dead[0])
+        assert (told.id, told.state, told.version, told.attempts) == (dead[0], State.DEAD, "", 1)
+        for to in (None, "spare"):
+            changed = await redrive(store, Redrive(target="hook", ids=(dead[0],), to=to), NOW, TARGETS)
+            assert (changed.count, changed.left) == (0, {Left.UNREADABLE: 1})
+        changed = await redrive(store, Redrive(), NOW, TARGETS)
+        assert (changed.count, changed.left) == (1, {Left.UNREADABLE: 1})
+        with pytest.raises(NotThereError, match=r"no longer in the archive"):
+            await show(store, dead[0].replace("hook", "audit"))
+        assert (await drop(store, Drop(ids=(dead[0],)))).count == 1
+    finally:
+        await store.close()
 
 
 async def test_the_backlog_of_a_target_that_is_gone_goes_elsewhere(store: Store) -> None:
