@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from router.clock import Clock
@@ -25,6 +24,13 @@ from router.targets.base import (
 
 PAUSE = 1.0
 """Seconds before a body that could not be made now is tried again."""
+
+_DELIVERED, _FAILED, _REJECTED, _EXHAUSTED = (
+    after(State.IN_FLIGHT, happening)
+    for happening in (Happening.DELIVERED, Happening.FAILED, Happening.REJECTED, Happening.EXHAUSTED)
+)
+
+_OUTCOMES = (Delivered, RetryLater, Rejected)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -66,71 +72,60 @@ class Attempts:
     async def make(self, target: Target, policy: Policy, deliveries: Sequence[Delivery]) -> Tried:
         """Try once."""
         began = self._time.now()
-        messages, settlements = await self._rendered(deliveries, began)
-        outcomes: Sequence[Outcome] = ()
-        if messages:
-            outcomes = await _deliver(deliveries[0].target, target, list(messages.values()))
+        settlements: list[Settlement] = []
+        messages: list[Message] = []
+        sent: list[Delivery] = []
+        for delivery in deliveries:
+            try:
+                messages.append(_message(delivery, await self._render(delivery)))
+                sent.append(delivery)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it is this delivery's alone
+                settlements.append(self._unrendered(delivery, error, began))
+        if not messages:
+            return Tried(settlements, (), self._time.now())
+        outcomes = await _deliver(deliveries[0].target, target, messages)
         now = self._time.now()
-        settlements.extend(
-            self._settlement(policy, deliveries[index], outcome, began, now)
-            for index, outcome in zip(messages, outcomes, strict=True)
-        )
+        for delivery, outcome in zip(sent, outcomes, strict=True):
+            settlements.append(self._settlement(policy, delivery, outcome, began, now))
         return Tried(settlements, outcomes, now)
 
-    async def _rendered(
-        self, deliveries: Sequence[Delivery], now: float
-    ) -> tuple[dict[int, Message], list[Settlement]]:
-        """Messages by their delivery's index, and what became of the deliveries that have none."""
-        messages: dict[int, Message] = {}
-        settlements = []
-        for index, delivery in enumerate(deliveries):
-            try:
-                messages[index] = _message(delivery, await self._render(delivery))
-            except UnrenderableError as error:
-                attempt = Attempt(at=now, seconds=0.0)
-                settlements.append(_settled(delivery, Happening.REJECTED, attempt, str(error)))
-            except Exception:
-                log.exception("delivery.unrendered", target=delivery.target, delivery=delivery.id)
-                due = self._time.now() + PAUSE
-                settlements.append(_settled(delivery, Happening.FAILED, due=due))
-        return messages, settlements
+    def _unrendered(self, delivery: Delivery, error: Exception, now: float) -> Settlement:
+        if isinstance(error, UnrenderableError):
+            attempt = Attempt(at=now, seconds=0.0, error=str(error))
+            return Settlement(delivery=delivery, state=_REJECTED, attempt=attempt)
+        log.error("delivery.unrendered", target=delivery.target, delivery=delivery.id, exc_info=error)
+        return Settlement(delivery=delivery, state=_FAILED, due=self._time.now() + PAUSE)
 
     def _settlement(
         self, policy: Policy, delivery: Delivery, outcome: Outcome, began: float, now: float
     ) -> Settlement:
-        answer = outcome.answer[:ANSWER_BYTES].decode(errors="replace")
-        attempt = Attempt(at=began, seconds=now - began, status=outcome.status, answer=answer)
-        match outcome:
-            case Delivered():
-                return _settled(delivery, Happening.DELIVERED, attempt)
-            case Rejected(reason=reason):
-                return _settled(delivery, Happening.REJECTED, attempt, reason)
-            case RetryLater(reason=reason, after=after):
-                tries = delivery.tries
-                decision = decide(
-                    policy,
-                    attempt=len(tries) + 1,
-                    began=tries[0].at if tries else began,
-                    now=now,
-                    after=after,
-                    chance=self._chance,
-                )
-                if isinstance(decision, GiveUp):
-                    return _settled(delivery, Happening.EXHAUSTED, attempt, f"{reason}; {decision.reason}")
-                return _settled(delivery, Happening.FAILED, attempt, reason, decision.when)
+        state, error, due = _DELIVERED, None, None
+        if isinstance(outcome, Rejected):
+            state, error = _REJECTED, outcome.reason
+        elif isinstance(outcome, RetryLater):
+            state, error, due = self._failed(policy, delivery, outcome, began, now)
+        answer = outcome.answer and outcome.answer[:ANSWER_BYTES].decode(errors="replace")
+        attempt = Attempt(
+            at=began, seconds=now - began, status=outcome.status, error=error, answer=answer or ""
+        )
+        return Settlement(delivery=delivery, state=state, attempt=attempt, due=due)
 
-
-def _settled(
-    delivery: Delivery,
-    happening: Happening,
-    attempt: Attempt | None = None,
-    error: str | None = None,
-    due: float | None = None,
-) -> Settlement:
-    if error is not None and attempt is not None:
-        attempt = msgspec.structs.replace(attempt, error=error)
-    state = after(State.IN_FLIGHT, happening)
-    return Settlement(delivery=delivery, state=state, attempt=attempt, due=due)
+    def _failed(
+        self, policy: Policy, delivery: Delivery, outcome: RetryLater, began: float, now: float
+    ) -> tuple[State, str, float | None]:
+        """What becomes of it, why, and when it is tried again."""
+        tries = delivery.tries
+        decision = decide(
+            policy,
+            attempt=len(tries) + 1,
+            began=tries[0].at if tries else began,
+            now=now,
+            after=outcome.after,
+            chance=self._chance,
+        )
+        if isinstance(decision, GiveUp):
+            return _EXHAUSTED, f"{outcome.reason}; {decision.reason}", None
+        return _FAILED, outcome.reason, decision.when
 
 
 def _message(delivery: Delivery, body: Body | None) -> Message:
@@ -159,6 +154,6 @@ def _checked(outcomes: Sequence[Outcome], wanted: int) -> Sequence[Outcome]:
         TypeError: it is not.
     """
     found = list(outcomes)
-    if len(found) != wanted or not all(isinstance(one, Outcome) for one in found):
+    if len(found) != wanted or not all(isinstance(one, _OUTCOMES) for one in found):
         raise TypeError(f"an outcome for each of {wanted} messages was due, not {found!r:.200}")
     return found

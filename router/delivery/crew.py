@@ -59,8 +59,8 @@ class Tools:
 class Crew:
     """Works for one target until it is stopped.
 
-    Where there is something to wait for beside work, the workers claim in turn: one waits for the breaker,
-    for the rate or for a batch to fill, and the others wait for their turn.
+    What is in memory they claim without waiting. Where there is something to wait for beside work, they claim
+    in turn: one waits for the breaker, for the rate or for a batch to fill, and the others for their turn.
 
     Attributes:
         breaker: whether the target is tried at present.
@@ -116,27 +116,39 @@ class Crew:
         self._call_back()
 
     async def _work(self) -> None:
+        store, batch = self._tools.store, self.way.target.batch
         while not self._stopping:
-            if self._in_turn or self.breaker.mode is not Mode.CLOSED:
-                async with self._turn:
-                    deliveries = await self._next()
-            else:
+            if self._claims_in_turn():
+                deliveries = await self._in_its_turn()
+            elif (ready := store.claim_now(self._name, batch)) is None:
                 deliveries = await self._next()
+            elif ready:
+                deliveries = ready
+            else:
+                await store.news(self._name, batch)
+                continue
             if deliveries:
                 await self._try(deliveries)
+
+    def _claims_in_turn(self) -> bool:
+        return self._in_turn or self.breaker.mode is not Mode.CLOSED
 
     def _call_back(self) -> None:
         """Whoever waits, waits for something else now."""
         for scope in self._waiting:
             scope.cancel()
+        self._tools.store.rouse(self._name)
 
     # -- claiming -------------------------------------------------------------------------------------------
+
+    async def _in_its_turn(self) -> Sequence[Delivery]:
+        """As `_next`, one worker at a time."""
+        async with self._turn:
+            return () if self._stopping or not self._claims_in_turn() else await self._next()
 
     async def _next(self) -> Sequence[Delivery]:
         """The next deliveries to try; none where the word has changed meanwhile."""
         deliveries: list[Delivery] = []
-        if self._stopping:
-            return deliveries
         with anyio.CancelScope() as scope:
             self._waiting.add(scope)
             try:
@@ -200,16 +212,22 @@ class Crew:
     # -- trying ---------------------------------------------------------------------------------------------
 
     async def _try(self, deliveries: Sequence[Delivery]) -> None:
+        settler = self._tools.settler
         tried = await self._tools.attempts.make(self.way.target, self.way.policy, deliveries)
         before = self.breaker
         self.breaker = after(before, tried.outcomes, tried.ended, self.way.policy)
         if deliveries is self._probe:
             self._probe = None
             self._call_back()
-        elif (before.mode, before.until) != (self.breaker.mode, self.breaker.until):
+        elif self.breaker is not before and (before.mode, before.until) != (
+            self.breaker.mode,
+            self.breaker.until,
+        ):
             self._call_back()
         if self.breaker is not before:
             for outcome in tried.outcomes:
                 if isinstance(outcome, RetryLater) and outcome.cause is Cause.MISDIRECTED:
                     self._tools.health.misdirected(self._name, outcome.reason)
-        await self._tools.settler.add(tried.settlements)
+        settler.add(tried.settlements, at_once=self._ordered is not None)
+        if settler.is_full:
+            await settler.room()

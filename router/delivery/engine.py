@@ -104,6 +104,8 @@ class Engine:
     async def reload(self, ways: Mapping[str, Way]) -> None:
         """Let these targets take the place of those there are; return when nobody uses those any more.
 
+        By then it is written what became of their deliveries, as far as the store can be written.
+
         The change itself is done at once. A target that is as it was goes on as if nothing had happened; what
         is under way to any other ends there, and what waits for it goes to the new one of its name. What
         waits for a name that is gone stays in the store.
@@ -120,6 +122,8 @@ class Engine:
             if self._working is not None:
                 for crew in leaving:
                     await crew.ended.wait()
+                if leaving:
+                    await self._settler.flushed()
 
     def conditions(self) -> dict[str, Breaker]:
         """How each target fares."""

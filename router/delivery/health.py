@@ -44,16 +44,14 @@ class Health:
     def look(self, settlements: Sequence[Settlement]) -> None:
         """Take note of what became of deliveries."""
         for settlement in settlements:
-            match settlement.state:
-                case State.DEAD:
-                    if self._dead.admits(settlement.delivery.target):
-                        _tell_dead(settlement)
-                case State.RETRYING if settlement.attempt is not None:
-                    self._failed(settlement, settlement.attempt)
-                case State.DELIVERED if settlement.delivery.target in self._failing:
+            state = settlement.state
+            if state is State.DELIVERED:
+                if self._failing and settlement.delivery.target in self._failing:
                     self._recovered(settlement.delivery)
-                case _:
-                    pass
+            elif state is State.RETRYING and settlement.attempt is not None:
+                self._failed(settlement, settlement.attempt)
+            elif state is State.DEAD and self._dead.admits(settlement.delivery.target):
+                _tell_dead(settlement)
 
     def misdirected(self, target: str, error: str) -> None:
         """Nothing gets through to a target until somebody mends it; `error` says what and how."""

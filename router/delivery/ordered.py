@@ -108,7 +108,7 @@ class Ordered:
         now = self._time.now()
         state = after(State.IN_FLIGHT, Happening.FAILED)
         left = self._queues.leave()
-        await self._settler.add([Settlement(delivery=one, state=state, due=now) for one in left])
+        self._settler.add([Settlement(delivery=one, state=state, due=now) for one in left])
 
     async def _load(self) -> None:
         """Learn what an earlier life, or another crew, has left unfinished."""
@@ -184,4 +184,4 @@ class Ordered:
         )
         attempt = Attempt(at=now, seconds=0.0, error=error)
         parked = self._queues.park(head)
-        await self._settler.add([Settlement(delivery=one, state=state, attempt=attempt) for one in parked])
+        self._settler.add([Settlement(delivery=one, state=state, attempt=attempt) for one in parked])

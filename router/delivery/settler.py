@@ -16,6 +16,9 @@ PAUSE = 1.0
 PULSE = 1.0
 """Seconds between two looks at attempts under way."""
 
+PACE = 0.01
+"""Seconds from one group to the next at least, where many come: so groups are large."""
+
 MOST_WAITING = 5_000
 """How many settlements may wait for the store before workers wait too."""
 
@@ -24,6 +27,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 class Settler:
     """Gathers settlements while the store commits the last group, then commits them as the next.
+
+    One that comes alone is written at once. Where others have come while it was written, they wait for more,
+    but not for long: a commit costs as much for one as for a hundred.
 
     Args:
         settled: called on the event loop with each group after its commit.
@@ -34,16 +40,43 @@ class Settler:
         self._clock = clock
         self._settled = settled
         self._waiting: list[Settlement] = []
+        self._at_once = False
+        self._added = self._tried = 0
         self._gathered = anyio.Event()
-        self._emptied = anyio.Event()
+        self._moved_on = anyio.Event()
+        self._pace = anyio.CancelScope()
         self._pause = anyio.CancelScope()
 
-    async def add(self, settlements: Sequence[Settlement]) -> None:
-        """Hand in what became of claimed deliveries; wait while too many are not written yet."""
+    def add(self, settlements: Sequence[Settlement], *, at_once: bool = False) -> None:
+        """Hand in what became of claimed deliveries; then wait for `room`, if it `is_full`.
+
+        Args:
+            settlements: what became of them.
+            at_once: somebody waits for it.
+        """
+        if not self._waiting:
+            self._gathered.set()
         self._waiting.extend(settlements)
-        self._gathered.set()
-        while len(self._waiting) >= MOST_WAITING:
-            await self._emptied.wait()
+        self._added += len(settlements)
+        if at_once:
+            self._hurry()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too many are not written yet."""
+        return len(self._waiting) >= MOST_WAITING
+
+    async def room(self) -> None:
+        """Wait while it `is_full`."""
+        while self.is_full:
+            await self._moved_on.wait()
+
+    async def flushed(self) -> None:
+        """Wait until what was handed in by now is written, or the store has refused it for the first time."""
+        added = self._added
+        while self._tried < added:
+            self._hurry()
+            await self._moved_on.wait()
 
     async def run(self, finished: anyio.Event) -> None:
         """Write until `finished` is set and nothing waits any more."""
@@ -53,16 +86,33 @@ class Settler:
             while self._waiting or not finished.is_set():
                 if not finished.is_set():
                     await self._gathered.wait()
-                self._gathered = anyio.Event()
-                batch, self._waiting = self._waiting, []
-                self._emptied.set()
-                self._emptied = anyio.Event()
-                await self._write(batch, finished)
+                await self._write_next(finished)
             group.cancel_scope.cancel()
+
+    async def _write_next(self, finished: anyio.Event) -> None:
+        """Write what has gathered, and wait until it is time for the next."""
+        began = anyio.current_time()
+        self._gathered = anyio.Event()
+        batch, self._waiting = self._waiting, []
+        self._at_once = False
+        self._move_on()
+        await self._write(batch, finished)
+        if self._waiting and not (self._at_once or finished.is_set()):
+            with anyio.move_on_after(began + PACE - anyio.current_time()) as self._pace:
+                await anyio.sleep_forever()
+
+    def _hurry(self) -> None:
+        self._at_once = True
+        self._pace.cancel()
+
+    def _move_on(self) -> None:
+        self._moved_on.set()
+        self._moved_on = anyio.Event()
 
     async def _wake_at(self, finished: anyio.Event) -> None:
         await finished.wait()
         self._gathered.set()
+        self._pace.cancel()
         self._pause.cancel()
 
     async def _pulse(self) -> None:
@@ -72,16 +122,21 @@ class Settler:
             self._gathered.set()
 
     async def _write(self, batch: Sequence[Settlement], finished: anyio.Event) -> None:
+        tried = self._tried + len(batch)
         while True:
+            problem = None
             try:
                 await self._store.settle(batch)
             except StoreError as error:
-                log.error("delivery.unwritten", deliveries=len(batch), error=error.message)
-                if finished.is_set():
-                    return  # the next life delivers these again: better twice than a router that hangs
-                with anyio.CancelScope() as self._pause:
-                    await self._clock.sleep_until(self._clock.now() + PAUSE)
-            else:
+                problem = error.message
+            self._tried = tried
+            self._move_on()
+            if problem is None:
                 if batch:
                     self._settled(batch)
                 return
+            log.error("delivery.unwritten", deliveries=len(batch), error=problem)
+            if finished.is_set():
+                return  # the next life delivers these again: better twice than a router that hangs
+            with anyio.CancelScope() as self._pause:
+                await self._clock.sleep_until(self._clock.now() + PAUSE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -246,6 +246,25 @@ class Store(Protocol):
         Raises:
             StoreError: what stands on disk cannot be read now; nothing was claimed.
         """
+        ...
+
+    def claim_now(self, target: str, most: int) -> Sequence[Delivery] | None:
+        """As `claim`, without waiting: first tries that are in memory.
+
+        Empty where there is nothing to claim; None where there may be more than that: ask `claim`.
+        """
+        ...
+
+    def news(self, target: str, most: int) -> Awaitable[None]:
+        """Wait until it is worth asking `claim_now` again, for one who takes up to `most`.
+
+        Nothing is missed by whoever waits at once when `claim_now` has found nothing. Several may wait, and
+        only as many are woken as it takes to claim what has come.
+        """
+        ...
+
+    def rouse(self, target: str) -> None:
+        """Wake all who wait in `news` for this target."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:

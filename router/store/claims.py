@@ -56,17 +56,30 @@ class Claims:
 
     def hand_over(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
         """Let lanes have what was just committed, straight from memory."""
+        counts: dict[str, int] = {}
         for sequence, record in zip(sequences, records, strict=True):
-            self._lanes.head = sequence
-            full = {route.target for route in record.routes if _is_full(self._lanes[route.target])}
             for route in record.routes:
-                lane = self._lanes[route.target]
-                lane.pending += 1
-                if lane.unread is None and route.target in full:
-                    lane.unread = sequence
+                target = route.target
+                lane = self._lanes[target]
+                counts[target] = counts.get(target, 0) + 1
+                if lane.unread is None and _is_full(lane) and lane.ready[-1].sequence != sequence:
+                    lane.unread = sequence  # all of an event's deliveries stay on disk, or none
                 if lane.unread is None:
                     lane.put(delivery_of(sequence, route, record))
-                lane.notify()
+        self._lanes.head = sequences[-1]
+        for target, count in counts.items():
+            lane = self._lanes[target]
+            lane.pending += count
+            lane.notify(count)
+
+    def claim_now(self, target: str, most: int) -> Sequence[Delivery] | None:
+        """See `Store.claim_now`."""
+        lane = self._lanes[target]
+        if lane.due is not None:
+            return None
+        if not lane.ready:
+            return () if lane.unread is None else None
+        return lane.take(most, self._clock.now())
 
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:
         """See `Store.claim`. Retries come before first tries: they are older."""
@@ -74,7 +87,7 @@ class Claims:
         try:
             return await self._claim(target, lane, most)
         except BaseException:
-            lane.pass_on()  # the word may have come to this one, who goes away without having looked
+            lane.pass_on()
             raise
 
     async def _claim(self, target: str, lane: Lane, most: int) -> Sequence[Delivery]:
@@ -90,7 +103,7 @@ class Claims:
             if taken := lane.take(most, self._clock.now()):
                 return taken
             if lane.unread is None:
-                await lane.newer(seen)
+                await lane.newer(seen, most)
 
     # -- first tries that stand on disk -------------------------------------------------------------------
 
@@ -106,7 +119,7 @@ class Claims:
             for delivery in found:
                 lane.put(delivery)
             lane.unread = None if reached >= self._lanes.head else reached + 1
-            lane.notify()
+            lane.notify(len(found))
 
     def _first_tries(self, target: str, start: int, last: int) -> tuple[list[Delivery], int, list[Lost]]:
         """A chunk of a target's untried deliveries from `start` on, and up to which sequence it looked.

@@ -5,6 +5,7 @@ Pure but for the waiting: no clock, no disk. Both stores are built from it.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Collection
 
@@ -39,6 +40,7 @@ class Lane:
         pending: how many first tries are not settled, on disk and in memory.
         news: how often there was something new to claim.
         due: the time up to which retries may be claimed, where there may be any.
+        decreed: whether an operator's word may have moved the watermark since it was last written.
         turn: whoever reads for this lane from disk, or decides about what is there, does so alone.
     """
 
@@ -47,6 +49,7 @@ class Lane:
         "again",
         "bytes",
         "claimed",
+        "decreed",
         "due",
         "early",
         "news",
@@ -68,30 +71,46 @@ class Lane:
         self.pending = 0
         self.news = 0
         self.due: float | None = None
+        self.decreed = False
         self.turn = anyio.Lock()
-        self._waiting: deque[anyio.Event] = deque()
+        self._waiting: dict[asyncio.Future[None], int] = {}
 
-    async def newer(self, seen: int) -> None:
+    def wait(self, most: int) -> asyncio.Future[None]:
+        """What to wait for where there is nothing to claim, for one who takes up to `most`.
+
+        It is resolved when it is worth looking again. Nothing is missed between a look and this call.
+        """
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[turn] = most
+        return turn
+
+    async def newer(self, seen: int, most: int) -> None:
         """Wait until there is more news than `seen`, the `news` from before looking: so nothing is missed."""
         if self.news != seen:
             return
-        turn = anyio.Event()
-        self._waiting.append(turn)
+        turn = self.wait(most)
         try:
-            await turn.wait()
+            await turn
         finally:
-            if not turn.is_set():
-                self._waiting.remove(turn)
+            self._waiting.pop(turn, None)
 
-    def notify(self) -> None:
-        """One more may be claimed now, or several: who claims passes the word on."""
+    def notify(self, count: int = 1) -> None:
+        """So many more may be claimed now: as many of those who wait look as it takes to claim them."""
         self.news += 1
-        self.pass_on()
+        while count > 0 and self._waiting:
+            turn, most = self._waiting.popitem()  # who came last is quickest to go on
+            if not turn.done():
+                turn.set_result(None)
+                count -= most
 
     def pass_on(self) -> None:
-        """Let the next one who waits look: there may be more than the last one took."""
+        """Somebody goes away who may have been woken, and has not looked: let others do so."""
         if self._waiting:
-            self._waiting.popleft().set()
+            self.notify(max(len(self.ready), 1))
+
+    def rouse(self) -> None:
+        """Let all who wait look again."""
+        self.notify(sum(self._waiting.values()))
 
     def put(self, delivery: Delivery) -> None:
         """Let a first try be claimed."""
@@ -102,10 +121,8 @@ class Lane:
         """Claim up to `most` first tries."""
         taken = [self.ready.popleft() for _ in range(min(most, len(self.ready)))]
         for delivery in taken:
-            self.claimed[key_of(delivery)] = now
+            self.claimed[delivery.sequence, delivery.variant] = now
             self.bytes -= len(delivery.event.data or b"")
-        if self.ready:
-            self.pass_on()
         return taken
 
     def take_again(self, deliveries: Collection[Delivery], now: float) -> None:
@@ -135,10 +152,11 @@ class Lane:
         back = [delivery for key, delivery in self.withheld.items() if key not in gone]
         self.withheld.clear()
         self.pending -= len(gone)
+        self.decreed = True
         if back:
             self.bytes += sum(len(delivery.event.data or b"") for delivery in back)
             self.ready = deque(sorted([*back, *self.ready], key=key_of))
-            self.notify()
+            self.notify(len(back))
 
     def slow(self, since: float, now: float) -> set[Key]:
         """The first tries that have been under way since `since` (seconds since the epoch) or longer.
@@ -161,7 +179,8 @@ class Lane:
             self.put_off(key)
         for key in done:
             self.finish(key)
-        self.early = {key for key in self.early | early if key[0] > mark}
+        if self.early or early:
+            self.early = {key for key in self.early | early if key[0] > mark}
 
     def finish(self, key: Key) -> None:
         """A claimed delivery is settled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Sequence
 from operator import attrgetter, itemgetter
 
 import msgspec
@@ -64,13 +64,26 @@ class MemoryStore:
 
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:
         """See `Store.claim`."""
+        while not (taken := self.claim_now(target, most)):
+            lane = self._lane(target)
+            await lane.newer(lane.news, most)
+        return taken
+
+    def claim_now(self, target: str, most: int) -> Sequence[Delivery]:
+        """See `Store.claim_now`. All of it is in memory."""
         lane = self._lane(target)
-        while True:
-            seen = lane.news
-            if taken := self._take_due(target, lane, most) or lane.take(most, self._clock.now()):
-                lane.pass_on()
-                return taken
-            await lane.newer(seen)
+        taken = self._take_due(target, lane, most) or lane.take(most, self._clock.now())
+        if taken:
+            lane.pass_on()  # nobody has counted the retries
+        return taken
+
+    def news(self, target: str, most: int) -> Awaitable[None]:
+        """See `Store.news`."""
+        return self._lane(target).wait(most)
+
+    def rouse(self, target: str) -> None:
+        """See `Store.rouse`."""
+        self._lane(target).rouse()
 
     def _take_due(self, target: str, lane: Lane, most: int) -> list[Delivery]:
         due = [

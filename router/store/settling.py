@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import anyio
 
 from router.clock import Clock
 from router.store import rows
 from router.store.base import Settlement, State
-from router.store.lane import Key, Lanes, key_of
+from router.store.lane import Key, Lane, Lanes
 from router.store.queries import DELIVERIES
 from router.store.writer import GroupWriter, Statement
 
 LAGGARD = 1.0
 """Seconds under way after which a first try is written down, so that a crash repeats it alone, and not
 everything that was delivered after it."""
+
+SWEEP = 1.0
+"""Seconds between two times at which the watermarks of idle targets follow: a start has less to read then."""
+
+
+@dataclass(slots=True)
+class _News:
+    """What is to be written of a lane.
+
+    Attributes:
+        done: what is settled.
+        retried: of that, the retries, and what was not delivered: these are exceptions, or cease to be.
+        slow: first tries that become exceptions and stay under way.
+        early: retries delivered above the watermark.
+        mark: the watermark.
+    """
+
+    lane: Lane
+    done: set[Key] = field(default_factory=set)
+    retried: list[tuple[Key, Settlement]] = field(default_factory=list)
+    slow: set[Key] = field(default_factory=set)
+    early: set[Key] = field(default_factory=set)
+    mark: int = 0
 
 
 class Settling:
@@ -30,6 +55,7 @@ class Settling:
         self._writer = writer
         self._clock = clock
         self._marks = marks
+        self._swept = -math.inf
         self._turn = anyio.Lock()
 
     async def settle(self, settlements: Sequence[Settlement], patience: float = LAGGARD) -> None:
@@ -42,73 +68,84 @@ class Settling:
 
     async def _write_down(self, settlements: Sequence[Settlement], patience: float) -> None:
         now = self._clock.now()
-        done: dict[str, set[Key]] = {target: set() for target in self._lanes}
-        for settlement in settlements:
-            done[settlement.delivery.target].add(key_of(settlement.delivery))
-        slow = {target: lane.slow(now - patience, now) - done[target] for target, lane in self._lanes.items()}
-        marks = {
-            target: lane.watermark(self._lanes.head, besides=done[target] | slow[target])
-            for target, lane in self._lanes.items()
-        } | {"": self._lanes.head}
-        early = self._early(settlements, marks)
+        sweeps = not settlements or abs(now - self._swept) >= SWEEP
+        news = self._gathered(settlements, now - patience, now, sweeps=sweeps)
+        marks = {target: one.mark for target, one in news.items() if self._marks.get(target) != one.mark}
+        if sweeps:
+            marks[""] = self._lanes.head
         statements = [
-            *self._outcomes(settlements, early, now),
-            (DELIVERIES["end_exception"], self._passed(marks)),
-            (DELIVERIES["set_exception"], list(self._laggards(slow))),
-            (DELIVERIES["set_watermark"], self._moved(marks)),
+            *self._outcomes(news, now),
+            (DELIVERIES["end_exception"], list(_passed(news))),
+            (DELIVERIES["set_exception"], list(_laggards(news))),
+            (DELIVERIES["set_watermark"], list(marks.items())),
         ]
+        swept, self._swept = (
+            now if sweeps else self._swept,
+            -math.inf,
+        )  # where this fails, the next one sweeps
         if work := [statement for statement in statements if statement[1]]:
             with anyio.CancelScope(shield=True):
                 await self._writer.submit(work)
+        self._swept = swept
         self._marks |= marks
-        for target, keys in done.items():
-            self._lanes[target].settled(keys, slow[target], early[target], marks[target])
+        for one in news.values():
+            one.lane.settled(one.done, one.slow, one.early, one.mark)
 
-    def _early(self, settlements: Sequence[Settlement], marks: dict[str, int]) -> dict[str, set[Key]]:
-        """Retries that were delivered above their target's watermark."""
-        early: dict[str, set[Key]] = {target: set() for target in self._lanes}
-        for settlement in settlements:
-            target, key = settlement.delivery.target, key_of(settlement.delivery)
-            retried = settlement.state is State.DELIVERED and key in self._lanes[target].again
-            if retried and key[0] > marks[target]:
-                early[target].add(key)
-        return early
+    def _gathered(
+        self, settlements: Sequence[Settlement], since: float, now: float, *, sweeps: bool
+    ) -> dict[str, _News]:
+        """What there is to write, by target.
 
-    def _passed(self, marks: dict[str, int]) -> list[tuple[str, int, str]]:
-        return [
-            (target, *key)
-            for target, lane in self._lanes.items()
-            for key in lane.early
-            if key[0] <= marks[target]
-        ]
-
-    def _outcomes(
-        self, settlements: Sequence[Settlement], early: dict[str, set[Key]], now: float
-    ) -> Iterator[Statement]:
-        kept: list[tuple[str, int, str, str, float, bytes]] = []
-        gone: list[tuple[float, bytes, str, int, str]] = []
+        Lanes of which nothing has been settled are left out: their watermarks are as they were, unless time
+        or an operator has moved them. That of an idle one follows with the next sweep.
+        """
+        news: dict[str, _News] = {}
         for settlement in settlements:
             delivery = settlement.delivery
-            target, key = delivery.target, key_of(delivery)
-            if settlement.state is not State.DELIVERED or key in early[target]:
-                at = now if settlement.due is None else settlement.due
-                kept.append((target, *key, settlement.state.value, at, _history(settlement)))
-            elif key in self._lanes[target].again:
-                gone.append((now, _history(settlement), target, *key))
+            if (one := news.get(delivery.target)) is None:
+                one = news[delivery.target] = _News(self._lanes[delivery.target])
+            key = (delivery.sequence, delivery.variant)
+            one.done.add(key)
+            if settlement.state is not State.DELIVERED or key in one.lane.again:
+                one.retried.append((key, settlement))
+        for target, lane in self._lanes.items():
+            slow = lane.slow(since, now) if lane.claimed else set()
+            if (one := news.get(target)) is None and (slow or lane.decreed or sweeps):
+                one = news[target] = _News(lane)
+            lane.decreed = False
+            if one is not None:
+                one.slow = slow - one.done
+                one.mark = lane.watermark(self._lanes.head, besides=one.done | one.slow)
+                one.early = {
+                    key for key, it in one.retried if it.state is State.DELIVERED and key[0] > one.mark
+                }
+        return news
+
+    def _outcomes(self, news: dict[str, _News], now: float) -> Iterator[Statement]:
+        kept: list[tuple[str, int, str, str, float, bytes]] = []
+        gone: list[tuple[float, bytes, str, int, str]] = []
+        for target, one in news.items():
+            for key, settlement in one.retried:
+                history = rows.encode_attempts(settlement.tried().attempts)
+                if settlement.state is not State.DELIVERED or key in one.early:
+                    at = now if settlement.due is None else settlement.due
+                    kept.append((target, *key, settlement.state.value, at, history))
+                else:
+                    gone.append((now, history, target, *key))
         yield DELIVERIES["set_exception"], kept
         yield DELIVERIES["end_moved"], gone
         yield DELIVERIES["end_exception"], [row[2:] for row in gone]
 
-    def _laggards(self, slow: dict[str, set[Key]]) -> Iterator[tuple[str, int, str, str, float, bytes]]:
-        """First tries that have been under way for long become exceptions, and hold no watermark back."""
-        for target, keys in slow.items():
-            for key in keys:
-                since = self._lanes[target].claimed[key]
-                yield (target, *key, State.RETRYING.value, since, rows.encode_attempts(()))
 
-    def _moved(self, marks: dict[str, int]) -> list[tuple[str, int]]:
-        return [(target, at) for target, at in marks.items() if self._marks.get(target) != at]
+def _passed(news: dict[str, _News]) -> Iterator[tuple[str, int, str]]:
+    """Early ones that the watermark has passed."""
+    for target, one in news.items():
+        yield from ((target, *key) for key in one.lane.early if key[0] <= one.mark)
 
 
-def _history(settlement: Settlement) -> bytes:
-    return rows.encode_attempts(settlement.tried().attempts)
+def _laggards(news: dict[str, _News]) -> Iterator[tuple[str, int, str, str, float, bytes]]:
+    """First tries that have been under way for long become exceptions, and hold no watermark back."""
+    for target, one in news.items():
+        for key in one.slow:
+            since = one.lane.claimed[key]
+            yield (target, *key, State.RETRYING.value, since, rows.encode_attempts(()))

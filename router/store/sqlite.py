@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from pathlib import Path
 
 import anyio
@@ -179,6 +179,18 @@ class SqliteStore:
     async def claim(self, target: str, most: int) -> Sequence[Delivery]:
         """See `Store.claim`."""
         return await self._claims.claim(target, most)
+
+    def claim_now(self, target: str, most: int) -> Sequence[Delivery] | None:
+        """See `Store.claim_now`."""
+        return self._claims.claim_now(target, most)
+
+    def news(self, target: str, most: int) -> Awaitable[None]:
+        """See `Store.news`."""
+        return self._lanes[target].wait(most)
+
+    def rouse(self, target: str) -> None:
+        """See `Store.rouse`."""
+        self._lanes[target].rouse()
 
     async def due(self, now: float) -> float | None:
         """See `Store.due`."""

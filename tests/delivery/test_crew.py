@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +14,7 @@ from router.delivery.engine import Way
 from router.delivery.retry import Policy
 from router.store.base import Delivery, Place, State, StoreError
 from router.store.memory import MemoryStore
+from router.store.sqlite import SqliteStore
 from router.targets.base import Body, Cause, Delivered, Message, Outcome, Rejected, RetryLater
 from tests.delivery.clock import JumpingClock
 from tests.delivery.house import POLICY, House
@@ -287,6 +289,21 @@ class TestReload:
         assert {s.state for s in settlements} == {State.DELIVERED}
         assert len({s.delivery.id for s in settlements}) == 20
         assert (len(old.seen), len(new.seen)) == (2, 18)
+
+    async def test_when_it_is_done_it_is_written_what_became_of_the_old_ones_deliveries(
+        self, tmp_path: Path
+    ) -> None:
+        clock = JumpingClock()
+        store = SqliteStore(tmp_path, clock)
+        target = Gated(concurrency=4)
+        target.decide = lambda _: Rejected("422")
+        async with House({"a": target}, store=store, clock=clock).running() as house:
+            await store.append([record(number, "a") for number in range(4)])
+            await target.wait_for(4)
+            target.go_on.set()
+            await house.engine.reload({})
+            assert len(await store.standing([State.DEAD])) == 4
+        await store.close()
 
     async def test_what_is_removed_keeps_its_backlog_in_the_store(self) -> None:
         target = Gated()

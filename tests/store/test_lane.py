@@ -152,12 +152,12 @@ class TestWaiting:
     pytestmark = pytest.mark.anyio
 
     @staticmethod
-    async def waiting(lane: Lane, group: TaskGroup, count: int) -> list[int]:
+    async def waiting(lane: Lane, group: TaskGroup, count: int, most: int = 1) -> list[int]:
         """So many who wait for news; the list grows by each that is woken."""
         woken: list[int] = []
 
         async def wait(number: int) -> None:
-            await lane.newer(lane.news)
+            await lane.newer(lane.news, most)
             woken.append(number)
 
         for number in range(count):
@@ -165,23 +165,51 @@ class TestWaiting:
         await anyio.wait_all_tasks_blocked()
         return woken
 
-    async def test_one_piece_of_news_wakes_one_and_the_first_who_came(self) -> None:
+    async def test_one_piece_of_news_wakes_one_and_the_last_who_came(self) -> None:
         lane = Lane()
         async with anyio.create_task_group() as group:
             woken = await self.waiting(lane, group, 3)
             lane.notify()
             await anyio.wait_all_tasks_blocked()
-            assert woken == [0]
+            assert woken == [2]
             lane.notify()
             lane.notify()
-        assert woken == [0, 1, 2]
+        assert woken == [2, 1, 0]
+
+    async def test_as_many_are_woken_as_it_takes(self) -> None:
+        lane = Lane()
+        async with anyio.create_task_group() as group:
+            woken = await self.waiting(lane, group, 5, most=10)
+            lane.notify(11)
+            await anyio.wait_all_tasks_blocked()
+            assert sorted(woken) == [3, 4]
+            lane.notify(100)
+        assert len(woken) == 5
+
+    async def test_all_can_be_roused(self) -> None:
+        lane = Lane()
+        async with anyio.create_task_group() as group:
+            woken = await self.waiting(lane, group, 3, most=7)
+            gone = lane.wait(1)
+            gone.cancel()
+            lane.rouse()
+        assert sorted(woken) == [0, 1, 2]
+
+    async def test_who_has_gone_uses_up_no_news(self) -> None:
+        lane = Lane()
+        async with anyio.create_task_group() as group:
+            woken = await self.waiting(lane, group, 1)
+            gone = lane.wait(1)
+            gone.cancel()
+            lane.notify()
+        assert woken == [0]
 
     async def test_news_from_while_somebody_looked_is_not_missed(self) -> None:
         lane = Lane()
         seen = lane.news
         lane.notify()
         with anyio.fail_after(1):
-            await lane.newer(seen)
+            await lane.newer(seen, 1)
 
     async def test_whoever_leaves_before_his_turn_takes_nobody_elses(self) -> None:
         lane = Lane()
@@ -193,13 +221,10 @@ class TestWaiting:
             lane.notify()
         assert woken == [0]
 
-    async def test_what_is_left_is_the_next_ones(self) -> None:
+    async def test_what_somebody_leaves_is_the_next_ones(self) -> None:
         lane = Lane()
         async with anyio.create_task_group() as group:
             woken = await self.waiting(lane, group, 2)
             lane.ready.extend(first_try(sequence) for sequence in (1, 2))
-            lane.notify()
-            await anyio.wait_all_tasks_blocked()
-            assert len(woken) == 1
-            lane.take(1, now=0)
+            lane.pass_on()
         assert len(woken) == 2

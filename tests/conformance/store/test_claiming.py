@@ -175,9 +175,9 @@ class TestLeaving:
         leaving = anyio.CancelScope()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(worker, "leaving", leaving)
-                await anyio.wait_all_tasks_blocked()
                 tasks.start_soon(worker, "staying", anyio.CancelScope())
+                await anyio.wait_all_tasks_blocked()
+                tasks.start_soon(worker, "leaving", leaving)  # who came last is woken first
                 await anyio.wait_all_tasks_blocked()
                 if retry:
                     clock.advance(6)
@@ -189,3 +189,91 @@ class TestLeaving:
                 if taken == ["leaving"]:  # it was faster than its end: then nothing is left for the other
                     tasks.cancel_scope.cancel()
         assert len(taken) == 1
+
+
+class TestClaimingNow:
+    async def test_first_tries_in_their_order_and_no_more_than_asked_for(self, store: Store) -> None:
+        sequences = await store.append([record("a")] * 5)
+        taken = [store.claim_now("a", most) for most in (3, 100, 1)]
+        assert [[one.sequence for one in found or ()] for found in taken] == [
+            list(sequences[:3]),
+            list(sequences[3:]),
+            [],
+        ]
+
+    async def test_what_is_claimed_so_is_under_way(self, store: Store) -> None:
+        [sequence] = await store.append([record("a")])
+        (one,) = store.claim_now("a", 1) or ()
+        assert await drain(store, "a") == []
+        assert await store.tally() == {"a": Tally(pending=1)}
+        await store.settle([retrying(one, EPOCH)])
+        await store.due(EPOCH)
+        assert keys(await drain(store, "a")) == [(sequence, "")]
+
+    async def test_a_retry_that_is_due_goes_before_first_tries(self, store: Store) -> None:
+        await store.append([record("a")])
+        (first,) = await claim(store, "a")
+        await store.settle([retrying(first, EPOCH)])
+        await store.append([record("a")])
+        await store.due(EPOCH)
+        found = store.claim_now("a", 1)
+        if found is None:  # it stands on disk
+            found = await claim(store, "a", 1)
+        assert keys(found) == keys([first])
+
+    async def test_whoever_waits_at_once_is_woken(self, store: Store) -> None:
+        taken: list[Delivery] = []
+
+        async def worker() -> None:
+            while not (found := store.claim_now("a", 1)):
+                await store.news("a", 1)
+            taken.extend(found)
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(worker)
+                await anyio.wait_all_tasks_blocked()
+                sequences = list(await store.append([record("a")] * 12))
+                sequences += [(await store.append([record("a")]))[0] for _ in range(8)]
+        assert sorted(keys(taken)) == [(sequence, "") for sequence in sequences]
+
+    async def test_a_retry_is_news(self, store: Store) -> None:
+        await store.append([record("a")])
+        (first,) = await claim(store, "a")
+        await store.settle([retrying(first, EPOCH + 1)])
+        assert not store.claim_now("a", 1)
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(store.due, EPOCH + 1)
+                await store.news("a", 1)
+        assert store.claim_now("a", 1) != ()
+
+    async def test_all_who_wait_can_be_roused_and_no_others(self, store: Store) -> None:
+        woken: list[str] = []
+
+        async def wait(target: str) -> None:
+            await store.news(target, 10)
+            woken.append(target)
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                for target in ("a", "a", "b", "a"):
+                    tasks.start_soon(wait, target)
+                await anyio.wait_all_tasks_blocked()
+                store.rouse("a")
+                await anyio.wait_all_tasks_blocked()
+                assert woken == ["a", "a", "a"]
+                tasks.cancel_scope.cancel()
+
+    async def test_one_who_was_cancelled_uses_up_no_news(self, store: Store) -> None:
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(claim, store, "a")
+                await anyio.wait_all_tasks_blocked()
+                async with anyio.create_task_group() as leaving:
+                    leaving.start_soon(store.claim, "a", 1)
+                    await anyio.wait_all_tasks_blocked()
+                    leaving.cancel_scope.cancel()
+                await store.append([record("a")])
+        assert await drain(store, "a") == []

@@ -86,6 +86,19 @@ class StoreMachine(RuleBasedStateMachine):
             for _ in range(workers):
                 tasks.start_soon(worker)
 
+    @rule(name=st.sampled_from(TARGETS), most=st.integers(1, 5))
+    def claim_now(self, name: str, most: int) -> None:
+        taken = self.store.claim_now(name, most)
+        if taken is None:
+            assert isinstance(self, SqliteMachine), "all is in memory"
+            if self.model.claimable(name):
+                self.run(self._claim(name, most, 1))
+            return
+        assert len(taken) <= most
+        self.model.claimed(taken, self.clock.now())
+        self.held.update({delivery.place: delivery for delivery in taken})
+        assert taken or not self.model.claimable(name)
+
     @precondition(lambda self: self.held)
     @rule(data=st.data(), together=st.booleans())
     def settle(self, data: st.DataObject, together: bool) -> None:
