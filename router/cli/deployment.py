@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.config.files import PARTS, read_files
+from router.config.files import PARTS, files_of, read_files
 from router.config.problems import Problem
 from router.config.report import Report
 from router.main import SOURCE_PATHS
@@ -53,6 +53,32 @@ def load(paths: Sequence[Path], environ: Mapping[str, str] = os.environ) -> Load
     report.raise_for_errors()
     assert deployment is not None
     return Loaded(deployment, settings, home_of(places[0]) / "data", report.problems)
+
+
+def doubts(paths: Sequence[Path], running: str | None) -> list[str]:
+    """What speaks against running what the files hold now, as far as that is known without its environment.
+
+    Args:
+        paths: the deployment's; no path means this folder, if it is one.
+        running: the version that a router runs; None where none does.
+    """
+    places = tuple(paths) or (Path(),)
+    if not (paths or files_of(places, Report())):
+        return []
+    report = Report()
+    documents = read_files(places, report)
+    deployment = load_rules(documents, installed_kinds(), None, report)
+    read_settings(documents, SOURCE_PATHS, os.environ, report)
+    errors = [str(problem) for problem in report.errors if problem.code != "environment"]
+    if errors:
+        runs = f"the router runs the one before, {running}" if running else "no router starts with it"
+        return [f"the configuration in the files is broken, and {runs}", *errors]
+    if running and deployment is not None and deployment.version != running:
+        what = (
+            f"the files hold another configuration ({deployment.version}) than the one that runs ({running})"
+        )
+        return [f"{what}: it was refused (reload.refused in the log says why), or not read yet; try SIGHUP"]
+    return []
 
 
 def home_of(place: Path) -> Path:

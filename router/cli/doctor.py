@@ -11,9 +11,11 @@ from pathlib import Path
 import click
 
 from router.cli import telling
+from router.cli.deployment import doubts, load
 from router.cli.reaching import Place, ask, fail, placed
 from router.cli.times import local
 from router.clock import SystemClock
+from router.errors import ConfigurationError
 from router.operations.answers import Status, TargetStatus
 from router.operations.moments import moment
 from router.store.lock import FolderInUseError, FolderLock
@@ -38,6 +40,7 @@ class Diagnosis:
         kept: the databases that were rebuilt.
         status: how the router and its targets fare; None where that could not be asked.
         losses: what repairs could not keep, this one's included, and where that is written down.
+        doubts: what is wrong with the configuration in the files.
     """
 
     sound: bool
@@ -46,6 +49,7 @@ class Diagnosis:
     kept: tuple[Kept, ...] = ()
     status: Status | None = None
     losses: tuple[tuple[Path, Loss], ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @click.command(short_help="Say whether the store is sound, and keep what can be read of a damaged one.")
@@ -56,7 +60,7 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
     """Look at the store of a stopped router, and rebuild what is damaged from what can be read of it.
 
     Nothing is ever deleted: a damaged database stays as `<name>.broken-<time>`. Of a running router it says
-    what that one reports of itself.
+    what that one reports of itself, and whether its files hold another configuration than it runs.
 
     Exit status 1: something is wrong. 3: nothing is wrong now, but a repair has lost events; it says which
     until the file that it names is removed.
@@ -86,8 +90,9 @@ def _is_held(folder: Path) -> bool:
 
 def _of_running(place: Place) -> Diagnosis:
     status = ask(place, lambda operations: operations.status())
-    ill = any(_complaint(target) is not None for target in status.targets)
-    return Diagnosis(sound=not (ill or status.ready), status=status, losses=tuple(losses(place.folder)))
+    found = _doubts(place, status.version)
+    sound = not (_is_ill(status) or status.ready or found)
+    return Diagnosis(sound=sound, status=status, losses=tuple(losses(place.folder)), doubts=found)
 
 
 def _of_stopped(place: Place, *, yes: bool) -> Diagnosis:
@@ -99,9 +104,47 @@ def _of_stopped(place: Place, *, yes: bool) -> Diagnosis:
         except (OSError, sqlite3.Error) as error:
             fail(f"the new database cannot be written: {error}; the old one is where it was")
     sound = findings.sound or examine(place.folder).sound
-    status = ask(place, lambda operations: operations.status()) if sound else None
-    lost = tuple(losses(place.folder))
-    return Diagnosis(sound, findings.databases, findings.interrupted, kept, status, lost)
+    status = ask(place, lambda operations: operations.status(), rules=_is_loadable(place)) if sound else None
+    found = _doubts(place, None)
+    return Diagnosis(
+        sound=sound and not found and not (status is not None and _is_ill(status)),
+        found=findings.databases,
+        interrupted=findings.interrupted,
+        kept=kept,
+        status=status,
+        losses=tuple(losses(place.folder)),
+        doubts=found,
+    )
+
+
+def _is_ill(status: Status) -> bool:
+    """Whether a target is in trouble, as far as is known of it."""
+    return any(_complaint(target) is not None for target in _known(status))
+
+
+def _known(status: Status) -> tuple[TargetStatus, ...]:
+    """The targets, where it is known which there are."""
+    return () if status.version is None else status.targets
+
+
+def _doubts(place: Place, running: str | None) -> tuple[str, ...]:
+    return tuple(doubts(place.paths, running)) if _names_files(place) else ()
+
+
+def _names_files(place: Place) -> bool:
+    """Whether the deployment's files are known: a data folder alone may be anybody's."""
+    return bool(place.paths) or place.data is None
+
+
+def _is_loadable(place: Place) -> bool:
+    """Whether it can be known which targets there are."""
+    if not _names_files(place):
+        return False
+    try:
+        load(place.paths)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _may_repair(findings: Findings, *, yes: bool) -> bool:
@@ -125,6 +168,7 @@ def _told(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  this is told until {path} is removed"
     if diagnosis.status is not None:
         yield from _fares(diagnosis.status)
+    yield from diagnosis.doubts
     if not diagnosis.sound and diagnosis.status is None:
         yield "nothing was changed; router doctor --yes rebuilds what is damaged from what can be read"
 
@@ -168,7 +212,7 @@ def _fares(status: Status) -> Iterator[str]:
     yield f"the store weighs {status.bytes:,} bytes{since}"
     for target in status.targets:
         left = f"{target.pending:,} pending, {target.retrying:,} retrying, {target.dead:,} dead"
-        why = _complaint(target) if status.running else None
+        why = _complaint(target) if target in _known(status) else None
         yield f"{target.name}: {left}" + (f"; {why}" if why else "")
 
 
@@ -176,6 +220,10 @@ def _complaint(target: TargetStatus) -> str | None:
     """What an operator should look at."""
     if target.gone and target.pending + target.retrying + target.dead:
         return "no target has this name now; see router deliveries redrive --to, or drop"
+    if target.blocked:
+        keys = telling.counted(target.blocked, "key")
+        hint = f"redrive or drop it, see router dead --target {target.name}"
+        return f"{keys} blocked by a dead letter (order_by, on_poison: block): {hint}"
     condition = target.condition
     if condition is not None and condition.state != "closed":
         return f"nothing is sent: {condition.reason}"
@@ -217,5 +265,6 @@ def _plain(diagnosis: Diagnosis) -> dict[str, object]:
             }
             for path, loss in diagnosis.losses
         ],
+        "configuration": diagnosis.doubts,
         "status": diagnosis.status,
     }

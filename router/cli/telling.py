@@ -131,6 +131,8 @@ def _course(told: DeliveryTold) -> Iterator[RenderableType]:
 
 
 def _stands(delivery: DeliverySummary) -> Text:
+    if delivery.waits_for is not None:
+        return Text(f"waits for {delivery.waits_for}, an earlier one of its key (order_by)", "yellow")
     text = Text(delivery.state.value, _STYLES.get(delivery.state, ""))
     if delivery.at is not None:
         text.append(f" {_WHEN[delivery.state]} {local(delivery.at)}", "default")

@@ -61,6 +61,9 @@ class DeliverySummary(Struct, frozen=True, kw_only=True):
         received: when its event was accepted.
         attempts: how many were made.
         last: the last of them.
+        waits_for: the earlier delivery of the same key (`order_by`) that must be done with before this one
+            goes. Until then it is kept in memory, and in flight for the store, or pending. None where it
+            waits for none, or where nobody knows.
     """
 
     id: str
@@ -76,6 +79,7 @@ class DeliverySummary(Struct, frozen=True, kw_only=True):
     event_type: str
     attempts: int
     last: AttemptTold | None
+    waits_for: str | None = None
 
 
 class DeliveryTold(DeliverySummary, frozen=True, kw_only=True):
@@ -221,6 +225,8 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     Attributes:
         gone: no target has this name now: what waits for it waits until one has, or an operator decides.
         condition: None where no router runs that could tell.
+        blocked: how many keys (`order_by`) wait for a dead letter (`on_poison: block`), as far as was looked;
+            0 where the configuration is not known.
     """
 
     name: str
@@ -229,6 +235,7 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     retrying: int
     dead: int
     condition: ConditionTold | None
+    blocked: int = 0
 
 
 class Status(Struct, frozen=True, kw_only=True):

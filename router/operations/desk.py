@@ -8,7 +8,7 @@ from typing import Self
 
 from router.clock import Clock
 from router.delivery.breaker import Breaker
-from router.operations import deliveries, events, status
+from router.operations import deliveries, events, order, status
 from router.operations.answers import (
     Changed,
     DeliveryPage,
@@ -94,11 +94,14 @@ class Desk:
 
     async def deliveries(self, query: DeliveryQuery) -> DeliveryPage:
         """See `Operations.deliveries`."""
-        return await deliveries.page(self.store, query)
+        found = await deliveries.page(self.store, query)
+        listed = await order.marked(self.store, self._deployment(), found.deliveries)
+        return DeliveryPage(deliveries=listed, next=found.next)
 
     async def delivery(self, id_: str) -> DeliveryTold:
         """See `Operations.delivery`."""
-        return await deliveries.show(self.store, id_)
+        told = await deliveries.show(self.store, id_)
+        return (await order.marked(self.store, self._deployment(), [told]))[0]
 
     # -- changes ------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from router.delivery.breaker import Breaker
 from router.operations.answers import ConditionTold, Status, TargetStatus
 from router.operations.moments import moment
+from router.operations.order import waiting
 from router.rules.model import Deployment
 from router.store.base import Store, Tally
 
@@ -28,8 +29,15 @@ async def look(
     tallies = await store.tally()
     extent = await store.extent()
     named = () if deployment is None else tuple(deployment.targets)
+    blocked = {} if deployment is None else await _blocked(store, deployment, tallies)
     targets = [
-        _target(name, name not in named, tallies.get(name, Tally()), (conditions or {}).get(name))
+        _target(
+            name,
+            tallies.get(name, Tally()),
+            (conditions or {}).get(name),
+            gone=name not in named,
+            blocked=blocked.get(name, 0),
+        )
         for name in dict.fromkeys((*named, *sorted(tallies)))
     ]
     return Status(
@@ -45,7 +53,17 @@ async def look(
     )
 
 
-def _target(name: str, gone: bool, tally: Tally, breaker: Breaker | None) -> TargetStatus:  # noqa: FBT001
+async def _blocked(store: Store, deployment: Deployment, tallies: Mapping[str, Tally]) -> dict[str, int]:
+    """How many keys of each target wait for a dead letter. Only where there is one is anything looked at."""
+    ordered = [spec for spec in deployment.targets.values() if spec.order_by is not None]
+    return {
+        spec.name: len((await waiting(store, spec)).blocked)
+        for spec in ordered
+        if spec.name in tallies and tallies[spec.name].dead
+    }
+
+
+def _target(name: str, tally: Tally, breaker: Breaker | None, *, gone: bool, blocked: int) -> TargetStatus:
     return TargetStatus(
         name=name,
         gone=gone,
@@ -53,6 +71,7 @@ def _target(name: str, gone: bool, tally: Tally, breaker: Breaker | None) -> Tar
         retrying=tally.retrying,
         dead=tally.dead,
         condition=None if breaker is None else _condition(breaker),
+        blocked=blocked,
     )
 
 

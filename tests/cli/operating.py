@@ -102,10 +102,10 @@ class House:
         if self._process is not None:
             self.kill()
 
-    def send(self, count: int, type_: str = "order.new", first: int = 0) -> None:
-        """Send events with the ids `first` and following, in one request."""
+    def send(self, count: int, type_: str = "order.new", first: int = 0, **more: str) -> None:
+        """Send events with the ids `first` and following, and with `more` attributes, in one request."""
         events = [
-            {"specversion": "1.0", "id": str(n), "source": "/shop", "type": type_, "data": {"n": n}}
+            {"specversion": "1.0", "id": str(n), "source": "/shop", "type": type_, "data": {"n": n}} | more
             for n in range(first, first + count)
         ]
         reply = post(

@@ -16,6 +16,11 @@ rules: [{{name: all, match: {{type: "*"}}, targets: [renamed]}}]
 targets: {{renamed: {{http: {{url: "{url}/hook"}}}}}}
 """
 
+ORDERED = """
+rules: [{{name: all, match: {{type: "*"}}, targets: [hook]}}]
+targets: {{hook: {{http: {{url: "{url}/hook"}}, order_by: subject}}}}
+"""
+
 PAGE = 4096
 
 
@@ -49,6 +54,64 @@ def test_what_a_running_router_suffers_from(running_house: House) -> None:
     assert not told["sound"]
     text = house.command("doctor", status=1).stdout
     assert "hook: 0 pending, 1 retrying, 0 dead; no target has this name now" in text
+
+
+def test_a_key_that_a_dead_letter_blocks(house: House) -> None:
+    house.write(ORDERED)
+    house.process.wait_for_log("router.reloaded")
+    house.refuse()
+    house.send(3)  # none of them has a subject: no key, no order
+    house.wait_for(3, state="dead")
+    house.send(3, first=3, subject="a")
+    house.send(1, first=6, subject="b")
+    dead = [one["id"] for one in house.wait_for(5, state="dead")][3:]
+    held = [one["id"] for one in house.wait_for(2, state="in-flight")]
+    house.settle()
+    told = house.told("doctor", status=1)
+    assert [one["blocked"] for one in told["status"]["targets"]] == [1]
+    text = house.command("doctor", status=1).stdout
+    assert (
+        "1 key blocked by a dead letter (order_by, on_poison: block): redrive or drop it, see router" in text
+    )
+    if house.running:
+        listed = house.told("deliveries")["deliveries"]
+        assert {one["id"]: one["waits_for"] for one in listed if one["waits_for"]} == dict.fromkeys(
+            held, dead[0]
+        )
+        for words in (["deliveries"], ["deliveries", "show", held[1]]):
+            text = house.command(*words).stdout
+            assert f"waits for {dead[0]}, an earlier one of its key (order_by)" in " ".join(text.split())
+            assert "in-flight" not in text
+        done = house.command("deliveries", "redrive", held[0], "--to", "hook", "--yes", status=1)
+        why = "under way, or held back until an earlier one of its key is done (order_by)"
+        assert done.stderr == f"left as it is: 1 delivery {why}\n"
+        house.mend()
+        assert house.told("dead", "redrive", dead[0], "--yes")["count"] == 1
+        house.receiver.wait_for(5 + 3)
+        house.wait_for(0, state="in-flight")
+        assert house.told("doctor")["status"]["targets"][0]["blocked"] == 0
+
+
+def test_a_configuration_that_a_reload_refused(running_house: House) -> None:
+    house = running_house
+    running = house.told("doctor")["status"]["version"]
+    (house.folder / "router.yml").write_text("rules: [{name: all, match: {type: 1}, targets: [hok]}]")
+    house.process.wait_for_log("reload.refused")
+    text = house.command("doctor", status=1).stdout
+    assert (
+        f"the configuration in the files is broken, and the router runs the one before, {running}\n" in text
+    )
+    assert "router.yml:1:" in text
+    assert "'hok'" in text
+    # Where only the environment is missing, as it may be for whoever asks, the version tells.
+    house.write(RENAMED.replace("{url}", "${{NOT_THERE}}"))
+    text = house.command("doctor", status=1).stdout
+    assert f"than the one that runs ({running}): it was refused" in text
+    assert house.command("doctor", "--data", house.data).returncode == 0  # nobody said whose files
+    house.stop()
+    (house.folder / "router.yml").write_text("rules: {")
+    text = house.command("doctor", status=1).stdout
+    assert "the configuration in the files is broken, and no router starts with it\n" in text
 
 
 def damage(path: Path, table: str) -> None:
