@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from router.events.model import (
@@ -25,7 +26,7 @@ from router.events.model import (
 RESERVED_NAMES = frozenset(("data", "data_base64"))
 """Members of the JSON format that no attribute may be named after (section "Naming Conventions")."""
 
-_REQUIRED = ("id", "source", "type")
+_REQUIRED = ("specversion", "id", "source", "type")
 _SPEC_NAMES = frozenset(SPEC_ATTRIBUTES)
 
 _ILLEGAL = re.compile(
@@ -36,7 +37,8 @@ _ILLEGAL = re.compile(
 """Section "Type System": what a String must not contain (control characters, surrogates, noncharacters)."""
 
 _DATE_TIME = re.compile(
-    r"(?!0000)(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"(?!0000)\d{4}-(?:"
+    r"(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|[12]\d))"
     r"[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
     r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
@@ -46,8 +48,6 @@ _DATE_TIME = re.compile(
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ -~\t]*)?", re.ASCII)
 """RFC 6838, section 4.2 (the names that RFC 2046 leaves to registration), and whatever parameters."""
 
-_SHORTEST_MONTH = 28
-
 
 def is_date_time(text: str) -> bool:
     """Whether a text is an RFC 3339 `date-time`.
@@ -55,11 +55,19 @@ def is_date_time(text: str) -> bool:
     >>> is_date_time("2024-02-29T23:59:60Z"), is_date_time("2023-02-29T00:00:00Z")
     (True, False)
     """
-    found = _DATE_TIME.fullmatch(text)
-    if found is None:
+    if _DATE_TIME.fullmatch(text) is None:
         return False
-    day = int(found[3])
-    return day <= _SHORTEST_MONTH or day <= calendar.monthrange(int(found[1]), int(found[2]))[1]
+    return text[5:10] != "02-29" or calendar.isleap(int(text[:4]))
+
+
+def is_plain_media_type(text: str) -> bool:
+    """Whether a `datacontenttype` can be taken as it is. False where that takes a closer look."""
+    return len(text) <= SHOWN and _has_plain_form(text)
+
+
+@lru_cache(1_000)  # all events of a sender declare the same
+def _has_plain_form(text: str) -> bool:
+    return text.isprintable() and _MEDIA_TYPE.fullmatch(text) is not None
 
 
 _FORMS: Mapping[str, tuple[Callable[[str], object], str]] = {
@@ -69,7 +77,12 @@ _FORMS: Mapping[str, tuple[Callable[[str], object], str]] = {
 }
 """What these must look like, beyond being text, and how to say that they do not."""
 
-_PLAIN_NAMES = _SPEC_NAMES - _FORMS.keys()
+_PLAIN: Mapping[str, Callable[[str], object]] = dict.fromkeys(SPEC_ATTRIBUTES, str.isprintable) | {
+    "specversion": "1.0".__eq__,
+    "time": is_date_time,
+    "datacontenttype": is_plain_media_type,
+}
+"""What is asked of a string that is not empty, so that `complaint` need not be: by far the most pass."""
 
 
 def complaint(name: str, value: Any) -> str | None:
@@ -90,8 +103,19 @@ def _spec_complaint(name: str, value: Any) -> str | None:
     return None
 
 
+def _may_be_named(name: str) -> bool:
+    return ATTRIBUTE_NAME.match(name) is not None and name not in RESERVED_NAMES
+
+
+def is_extension(name: str, value: Any) -> bool:
+    """Whether this is an extension that is present, and right."""
+    if type(value) is str and value.isprintable():
+        return _may_be_named(name)
+    return complaint(name, value) is None
+
+
 def _extension_complaint(name: str, value: Any) -> str | None:
-    if ATTRIBUTE_NAME.match(name) is None or name in RESERVED_NAMES:
+    if not _may_be_named(name):
         return f"{_shown(name)} can name no attribute: only lower-case letters and digits can, and not `data`"
     if type(value) is int:
         if value in INTEGER_RANGE:
@@ -111,24 +135,24 @@ def build(attributes: Mapping[str, Any], data: bytes | None) -> Event:
     Raises:
         EventError: an attribute is missing or illegal; the message begins with its name.
     """
-    known: dict[str, str] = {}
     extensions: dict[str, Attribute] = {}
+    fields: dict[str, Any] = {"data": data, "extensions": extensions}
     for name, value in attributes.items():
         if value is None:
             continue
-        plain = type(value) is str and value.isprintable()
-        if name in _SPEC_NAMES:
-            known[name] = value
-            plain = plain and name in _PLAIN_NAMES and value != ""
+        passes = _PLAIN.get(name)
+        if passes is not None:
+            fields[name] = value
+            plain = type(value) is str and value != "" and passes(value)
         else:
             extensions[name] = value
-            plain = plain and ATTRIBUTE_NAME.match(name) is not None and name not in RESERVED_NAMES
+            plain = type(value) is str and value.isprintable() and _may_be_named(name)
         if not plain and (wrong := complaint(name, value)):
             raise EventError(wrong)
-    for name in ("specversion", *_REQUIRED):
-        if name not in known:
+    for name in _REQUIRED:
+        if name not in fields:
             raise EventError(f"{name}: is missing; a CloudEvent needs specversion, id, source and type")
-    return Event(**known, extensions=extensions, data=data)
+    return Event(**fields)
 
 
 def is_json(attributes: Mapping[str, Any]) -> bool:

@@ -8,6 +8,10 @@ import msgspec
 
 from router.events.model import Event
 
+_SPACE, _LINE_FEED, _TAB, _RETURN = (
+    b" \n\t\r"  # white space (RFC 8259, section 2), each to be found as a byte
+)
+
 Content = tuple[str, str, str, str | None, bytes | None]
 """Source, id, type, content type, and payload."""
 
@@ -24,20 +28,20 @@ def content_of(event: Event) -> Content:
 def fingerprint(event: Event) -> bytes:
     """16 bytes: 8 that tell source and id, then 8 that tell `content_of`."""
     source, id_, type_, content_type, data = content_of(event)
-    named = sha256(b"%d " % len(source))  # lengths first: nothing may slide from one part into the next
-    named.update(f"{source}{id_}".encode("utf-8", "surrogatepass"))
-    whole = named.copy()
-    whole.update(f" {len(id_)} {len(type_)} {type_}{content_type}".encode("utf-8", "surrogatepass"))
-    if data is not None:
-        whole.update(b" ")
-        whole.update(data)
-    return named.digest()[:8] + whole.digest()[:8]
+    # Lengths first: nothing may slide from one part into the next.
+    name = f"{len(source)} {source}{id_}".encode("utf-8", "surrogatepass")
+    kind = f" {len(id_)} {len(type_)} {type_}{content_type}".encode("utf-8", "surrogatepass")
+    whole = name + kind if data is None else b"%b%b %b" % (name, kind, data)
+    return sha256(name).digest()[:8] + sha256(whole).digest()[:8]
 
 
 def _normalised(event: Event) -> bytes | None:
-    if event.data is None or not event.is_json:
-        return event.data
+    data = event.data
+    if data is None or not event.is_json:
+        return data
+    if not (_SPACE in data or _LINE_FEED in data or _TAB in data or _RETURN in data):
+        return data
     try:
-        return msgspec.json.format(event.data, indent=-1)
+        return msgspec.json.format(data, indent=-1)
     except msgspec.MsgspecError:  # lone surrogates, which JSON allows and UTF-8 does not
-        return event.data
+        return data

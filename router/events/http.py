@@ -24,6 +24,9 @@ PREFIX = "ce-"
 
 _STRUCTURED = "application/cloudevents"
 _BATCH = "application/cloudevents-batch"
+_USUAL = frozenset((json_format.MEDIA_TYPE, f"{json_format.MEDIA_TYPE}; charset=utf-8"))
+"""How senders write the structured mode's type. What else means the same is understood, too."""
+
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
 
 _SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
@@ -59,6 +62,8 @@ def decode_request(
         EventError: the request cannot be read; the message says what is wrong and where.
     """
     content_type = headers.get("content-type", "")
+    if content_type in _USUAL:
+        return (json_format.decode(body),)
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.startswith(_STRUCTURED):
         return _by_format(media_type, content_type, body, most)

@@ -13,12 +13,12 @@ import base64
 import binascii
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from router.events import context, json_text
-from router.events.model import SPEC_ATTRIBUTES, Event, EventError, cut, hold_to
+from router.events.model import Attribute, Event, EventError, cut, hold_to, is_json_media_type
 
 MEDIA_TYPE = "application/cloudevents+json"
 BATCH_MEDIA_TYPE = "application/cloudevents-batch+json"
@@ -34,8 +34,28 @@ class _Data(msgspec.Struct):
     data: msgspec.Raw
 
 
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Known(msgspec.Struct, omit_defaults=True, gc=False):
+    """The members beside extensions and `data_base64`, in the order of `SPEC_ATTRIBUTES`."""
+
+    specversion: str
+    id: _Text
+    source: _Text
+    type: _Text
+    subject: _Text | None = None
+    time: _Text | None = None
+    datacontenttype: _Text | None = None
+    dataschema: _Text | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 _DATA = msgspec.json.Decoder(_Data)
 _BATCH = msgspec.json.Decoder(list[msgspec.Raw])
+_KNOWN = frozenset(_Known.__struct_fields__)
+_known = msgspec.json.Decoder(_Known).decode
+_write = msgspec.json.Encoder().encode
 
 
 def decode(body: bytes, mend: Mend | None = None) -> Event:
@@ -44,7 +64,56 @@ def decode(body: bytes, mend: Mend | None = None) -> Event:
     Raises:
         EventError: it is no JSON (with line and column) or no CloudEvent (with the member's name).
     """
-    document = json_text.read(body)
+    if mend is None and (event := _plain_event(body)) is not None:
+        return event
+    return _event(json_text.read(body), body, mend)
+
+
+def _plain_event(text: bytes) -> Event | None:
+    """The event of a text in which nothing is unusual: by far the most. None where `_event` has to say."""
+    document = json_text.glance(text)
+    if type(document) is not dict:
+        return None
+    try:
+        found = _known(text)
+    except json_text.REFUSALS:
+        return None
+    if not _is_plain(found):
+        return None
+    extensions: dict[str, Attribute] = {}
+    if not _KNOWN.issuperset(document):
+        extensions = {name: value for name, value in document.items() if name not in _KNOWN}
+        if not all(map(context.is_extension, extensions, extensions.values())):
+            return None
+    return Event(
+        id=found.id,
+        source=found.source,
+        type=found.type,
+        subject=found.subject,
+        time=found.time,
+        datacontenttype=found.datacontenttype,
+        dataschema=found.dataschema,
+        extensions=extensions,
+        data=None if found.data is msgspec.UNSET else bytes(found.data),
+    )
+
+
+def _is_plain(found: _Known) -> bool:
+    kind = found.datacontenttype
+    return (
+        found.specversion == "1.0"
+        and found.id.isprintable()
+        and found.source.isprintable()
+        and found.type.isprintable()
+        and (found.time is None or context.is_date_time(found.time))
+        and (kind is None or (context.is_plain_media_type(kind) and is_json_media_type(kind)))
+        and (found.subject is None or found.subject.isprintable())
+        and (found.dataschema is None or found.dataschema.isprintable())
+    )
+
+
+def _event(document: Any, text: bytes, mend: Mend | None) -> Event:
+    """The event of a text that has been read as `document`."""
     if type(document) is not dict:
         raise EventError("a CloudEvent in JSON is an object with specversion, id, source and type")
     has_data = "data" in document
@@ -58,13 +127,34 @@ def decode(body: bytes, mend: Mend | None = None) -> Event:
     if not has_data:
         return context.build(document, None)
     if context.is_json(document):
-        return context.build(document, bytes(_DATA.decode(body).data))
+        return context.build(document, bytes(_DATA.decode(text).data))
     return context.build(document, _text(document, data))
 
 
 def encode(event: Event) -> bytes:
     """The event as a JSON text: JSON data as its sender wrote it, text as a string, the rest in base64."""
-    return msgspec.json.encode(_members(event))
+    text = _write(
+        _Known(
+            event.specversion,
+            event.id,
+            event.source,
+            event.type,
+            event.subject,
+            event.time,
+            event.datacontenttype,
+            event.dataschema,
+        )
+    )
+    if event.extensions:
+        text = b"%b,%b" % (text[:-1], _write(event.extensions)[1:])
+    if event.data is None:
+        return text
+    if event.is_json:
+        return b'%b,"data":%b}' % (text[:-1], event.data)
+    try:
+        return b'%b,"data":%b}' % (text[:-1], _write(event.data.decode()))
+    except UnicodeDecodeError:
+        return b'%b,"data_base64":%b}' % (text[:-1], _write(event.data))  # msgspec writes bytes as base64
 
 
 def split_batch(body: bytes, most: int = sys.maxsize) -> tuple[bytes, ...]:
@@ -74,11 +164,9 @@ def split_batch(body: bytes, most: int = sys.maxsize) -> tuple[bytes, ...]:
         EventError: it is no JSON array; the message says where.
         TooMuchError: it holds more than `most` events.
     """
-    batch = json_text.read(body)
-    if type(batch) is not list:
-        raise EventError("a batch of CloudEvents in JSON is an array")
-    hold_to(most, len(batch))
-    return tuple(bytes(raw) for raw in _BATCH.decode(body))
+    texts = _elements(body, most)
+    json_text.read(body)
+    return texts
 
 
 def decode_batch(body: bytes, most: int = sys.maxsize) -> tuple[Event, ...]:
@@ -88,35 +176,36 @@ def decode_batch(body: bytes, most: int = sys.maxsize) -> tuple[Event, ...]:
         EventError: the batch or one of its events cannot be read; `events[1]` is the second one.
         TooMuchError: it holds more than `most` events.
     """
-    events = []
-    for index, text in enumerate(split_batch(body, most)):
-        try:
-            events.append(decode(text))
-        except EventError as error:
-            raise EventError(f"events[{index}]: {error.message}") from None
-    return tuple(events)
+    texts = _elements(body, most)
+    events = [_plain_event(text) for text in texts]
+    documents = json_text.read(body) if None in events else ()
+    return tuple(
+        _numbered(index, documents[index], texts[index]) if event is None else event
+        for index, event in enumerate(events)
+    )
+
+
+def _elements(body: bytes, most: int) -> tuple[bytes, ...]:
+    """The texts of a batch's events. Nobody has read them yet."""
+    try:
+        texts = _BATCH.decode(body)
+    except json_text.REFUSALS:
+        json_text.read(body)
+        raise EventError("a batch of CloudEvents in JSON is an array") from None
+    hold_to(most, len(texts))
+    return tuple(map(bytes, texts))
+
+
+def _numbered(index: int, document: Any, text: bytes) -> Event:
+    try:
+        return _event(document, text, None)
+    except EventError as error:
+        raise EventError(f"events[{index}]: {error.message}") from None
 
 
 def encode_batch(events: Iterable[Event]) -> bytes:
     """Events as one batch."""
-    return msgspec.json.encode([_members(event) for event in events])
-
-
-def _members(event: Event) -> dict[str, Any]:
-    members: dict[str, Any] = {
-        name: value for name in SPEC_ATTRIBUTES if (value := getattr(event, name)) is not None
-    }
-    members |= event.extensions
-    if event.data is None:
-        return members
-    if event.is_json:
-        members["data"] = msgspec.Raw(event.data)
-        return members
-    try:
-        members["data"] = event.data.decode()
-    except UnicodeDecodeError:
-        members["data_base64"] = event.data  # msgspec writes bytes as base64
-    return members
+    return b"[%b]" % b",".join(map(encode, events))
 
 
 def _text(attributes: dict[str, Any], data: Any) -> bytes | None:

@@ -20,6 +20,10 @@ MAX_DEPTH = 256
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 _READER = msgspec.json.Decoder()
+REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for a text that is no JSON, or not of the type that was asked for."""
+
+_NO_OPENERS = bytes(set(range(256)) - set(b"[{"))
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
@@ -85,11 +89,20 @@ def read(text: bytes) -> Any:
     """
     try:
         value = _READER.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except REFUSALS as error:
         raise EventError(fault(text) or _near(text, str(error))) from None
-    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+    if _openers(text) > MAX_DEPTH and _deeper(value, MAX_DEPTH):
         raise EventError(fault(text) or _TOO_DEEP)
     return value
+
+
+def glance(text: bytes) -> Any:
+    """The value of a text that `read` accepts, also inside an array; None where `read` has to say."""
+    try:
+        value = _READER.decode(text)
+    except REFUSALS:
+        return None
+    return None if _openers(text) >= MAX_DEPTH and _deeper(value, MAX_DEPTH - 1) else value
 
 
 def is_json(text: bytes) -> bool:
@@ -122,6 +135,11 @@ def _near(text: bytes, complaint: str) -> str:
     offset = _OFFSET.search(complaint)
     at = min(int(offset[1]), len(text)) if offset else len(text)
     return f"near {place(text, at)}: {_OFFSET.sub('', complaint)}"
+
+
+def _openers(text: bytes) -> int:
+    """How many arrays and objects it can hold at most: its opening brackets, those in strings too."""
+    return len(text.translate(None, _NO_OPENERS))
 
 
 def _deeper(value: Any, limit: int) -> bool:

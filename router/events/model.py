@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -77,7 +78,14 @@ def is_json_media_type(text: str | None) -> bool:
 
     Absent means JSON. A subtype `json` or one that ends in `+json` is JSON, whatever its parameters.
     """
-    return text is None or _JSON_MEDIA_TYPE.match(text) is not None
+    if text is None or text == "application/json":
+        return True
+    return _declares_json(text) if len(text) <= SHOWN else _JSON_MEDIA_TYPE.match(text) is not None
+
+
+@lru_cache(1_000)  # every event of a sender declares the same
+def _declares_json(text: str) -> bool:
+    return _JSON_MEDIA_TYPE.match(text) is not None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -19,6 +19,10 @@ from router.transforms import Transform
 
 Failed = Callable[[str, str], None]
 """Told of a rule that could not be asked about an event (a `where` that failed): its name, and why."""
+
+_FEW = 16
+_KNOWN = 1_000
+"""For so many choices of so many rules is it remembered where they send an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Deployment:
     _named: dict[str, Rule] = field(init=False, repr=False)
     _backstops: tuple[Rule, ...] = field(init=False, repr=False)
     _index: Index = field(init=False, repr=False)
+    _known: dict[tuple[str, ...], tuple[Route, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = {rule.name: rule for rule in self.rules}
@@ -149,14 +154,47 @@ class Deployment:
         object.__setattr__(self, "_named", named)
         object.__setattr__(self, "_backstops", tuple(rule for rule in self.rules if rule.backstop))
         object.__setattr__(self, "_index", Index(patterns))
+        object.__setattr__(self, "_known", {})
 
     def matching(self, event: Event, failed: Failed = ignore) -> tuple[Rule, ...]:
         """The rules that match an event; backstops only where no other rule does."""
-        seen = Seen(event)
+        return self._chosen(event, self._fitting(event, failed), failed)
+
+    def route(self, event: Event, failed: Failed = ignore) -> tuple[Route, ...]:
+        """Where an event goes. Rules that send the same body to the same target are one route.
+
+        Args:
+            event: what came.
+            failed: told of each rule whose `where` failed on it.
+        """
+        names = self._fitting(event, failed)
+        key = tuple(names)
+        routes = self._known.get(key)
+        if routes is None:
+            routes = routes_of(self._chosen(event, names, failed))
+            if len(key) <= _FEW and not self._asks_more(key):
+                if len(self._known) == _KNOWN:
+                    self._known.clear()
+                self._known[key] = routes
+        return routes
+
+    def _fitting(self, event: Event, failed: Failed) -> Sequence[str]:
+        """The names of the rules whose `match` fits."""
         try:
-            names = self._index.match_event(event)
+            return self._index.match_event(event)
         except (EventError, msgspec.MsgspecError, RecursionError):  # ask each, to know which cannot say
-            names = [rule.name for rule in self.rules if rule.pattern and rule.matches(seen, failed)]
+            seen = Seen(event)
+            return [rule.name for rule in self.rules if rule.pattern and rule.matches(seen, failed)]
+
+    def _asks_more(self, names: tuple[str, ...]) -> bool:
+        """Whether it may take more than the names of the fitting rules to know where an event goes."""
+        return any(
+            rule.where is not None for rule in (*map(self._named.__getitem__, names), *self._backstops)
+        )
+
+    def _chosen(self, event: Event, names: Sequence[str], failed: Failed) -> tuple[Rule, ...]:
+        """Those of the fitting rules that want the event; backstops only where no other rule does."""
+        seen = Seen(event)
         fitting = [self._named[name] for name in names]
         wanted = tuple(rule for rule in fitting if not rule.backstop and rule.holds(seen, failed))
         if wanted:
@@ -167,17 +205,13 @@ class Deployment:
             if (rule.pattern is None or rule in fitting) and rule.holds(seen, failed)
         )
 
-    def route(self, event: Event, failed: Failed = ignore) -> tuple[Route, ...]:
-        """Where an event goes. Rules that send the same body to the same target are one route.
 
-        Args:
-            event: what came.
-            failed: told of each rule whose `where` failed on it.
-        """
-        names: dict[tuple[str, str], list[str]] = {}
-        for rule in self.matching(event, failed):
-            for way in rule.routes:
-                held = names.setdefault((way.target, way.variant), [])
-                if rule.name not in held:
-                    held.append(rule.name)
-        return tuple(Route(target, variant, tuple(rules)) for (target, variant), rules in names.items())
+def routes_of(rules: Iterable[Rule]) -> tuple[Route, ...]:
+    """The ways of an event that these rules want."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for rule in rules:
+        for way in rule.routes:
+            held = names.setdefault((way.target, way.variant), [])
+            if rule.name not in held:
+                held.append(rule.name)
+    return tuple(Route(target, variant, tuple(rules)) for (target, variant), rules in names.items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -109,7 +110,7 @@ class Plain:
 
     def accepted(self, received: Received) -> Answer:  # noqa: ARG002 (the interface's)
         """Success, without a body."""
-        return Answer(self.success)
+        return _success(self.success)
 
     def refused(self, error: MessageError) -> Answer:
         """The error's own status, and why."""
@@ -118,6 +119,12 @@ class Plain:
     def overloaded(self, retry_after: int) -> Answer:
         """Not now, with Retry-After."""
         return overload(self.later, retry_after)
+
+
+@cache
+def _success(status: int) -> Answer:
+    """The same object for every request: there are as many as sources have statuses."""
+    return Answer(status)
 
 
 def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:

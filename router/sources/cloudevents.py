@@ -27,4 +27,4 @@ class CloudEventsSource(Plain):
     def read(self, request: Request) -> Received:
         """The events of a request in structured, binary or batch mode, or of plain JSON."""
         events = http.decode_request(request.headers, request.body, request.query, MAX_EVENTS)
-        return Received(tuple(Reading(event) for event in events))
+        return Received(tuple(map(Reading, events)))
