@@ -36,8 +36,11 @@ def list_dead(*, chosen: Selection, after: str | None, most: int, as_json: bool,
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @placed
 def show_dead(*, id_: str, as_json: bool, place: Place) -> None:
-    """Show the dead letter ID: its last error, the first bytes of the target's answer, every attempt."""
-    show_one(place, id_, as_json=as_json)
+    """Show the dead letter ID: its last error, the first bytes of the target's answer, every attempt.
+
+    With an event's sequence alone, all dead letters of that event.
+    """
+    show_one(place, id_, DEAD, as_json=as_json)
 
 
 @dead.command("redrive", short_help="Have them delivered again.")

@@ -13,9 +13,11 @@ import msgspec
 from router.cli import telling
 from router.cli.changing import Change, carry_out
 from router.cli.groups import Listing
-from router.cli.reaching import Place, ask, placed
+from router.cli.reaching import Place, ask, fail, placed
 from router.cli.times import TIME
-from router.operations.answers import DeliveryPage, DeliverySummary
+from router.config.names import LONGEST
+from router.errors import MessageError
+from router.operations.answers import DeliveryPage, DeliverySummary, DeliveryTold
 from router.operations.base import Operations
 from router.operations.deliveries import UNFINISHED
 from router.operations.questions import LONGEST_PAGE, DeliveryQuery, Drop, Redrive, Selection
@@ -105,8 +107,11 @@ def list_deliveries(
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @placed
 def show_delivery(*, id_: str, as_json: bool, place: Place) -> None:
-    """Show the delivery ID with all its attempts, also one that was made."""
-    show_one(place, id_, as_json=as_json)
+    """Show the delivery ID with all its attempts, also one that was made.
+
+    With an event's sequence alone, all deliveries of that event.
+    """
+    show_one(place, id_, (), as_json=as_json)
 
 
 @deliveries.command("redrive", short_help="Deliver to another target what waits for one.")
@@ -200,13 +205,45 @@ def list_chosen(
         click.echo(f"there may be more: --after {found.next}")
 
 
-def show_one(place: Place, id_: str, *, as_json: bool) -> None:
-    """Show one delivery."""
-    told = ask(place, lambda operations: operations.delivery(id_))
+def show_one(place: Place, id_: str, states: tuple[State, ...], *, as_json: bool) -> None:
+    """Show one delivery; where an event's sequence is given, those of its deliveries that stand in `states`.
+
+    Args:
+        place: whose.
+        id_: of a delivery, or a sequence.
+        states: none at all is any.
+        as_json: print JSON; for a sequence it is a list.
+    """
+    if not (id_.isascii() and id_.isdecimal()):
+        told = ask(place, lambda operations: operations.delivery(id_))
+        if as_json:
+            telling.as_json(told)
+        else:
+            telling.show(*telling.delivery(told))
+        return
+    found = ask(place, lambda operations: _of_event(operations, int(id_), states))
+    if not found:
+        kind = "dead letter" if states == (State.DEAD,) else "delivery"
+        fail(f"the event {id_} has no {kind}; `router events show {id_}` says what became of it")
     if as_json:
-        telling.as_json(told)
-    else:
-        telling.show(*telling.delivery(told))
+        telling.as_json(found)
+        return
+    for one in found:
+        telling.show(*telling.delivery(one))
+
+
+async def _of_event(
+    operations: Operations, sequence: int, states: tuple[State, ...]
+) -> tuple[DeliveryTold, ...]:
+    """An event's deliveries; where the event is lost, what of them is dead or to be tried again."""
+    try:
+        told = await operations.event(sequence)
+    except MessageError:
+        before = f"{sequence - 1}-{'z' * LONGEST}"  # no name is greater
+        query = DeliveryQuery(state=states or (State.DEAD, State.RETRYING), after=before)
+        rest = (await operations.deliveries(query)).deliveries
+        return tuple([await operations.delivery(one.id) for one in rest if one.sequence == sequence])
+    return tuple(one for one in told.deliveries if one.state in (states or State))
 
 
 async def _gather(operations: Operations, query: DeliveryQuery, most: int) -> DeliveryPage:

@@ -28,7 +28,7 @@ def events() -> None:
 @click.option("--type", help="The event's type, likewise.")
 @click.option("--subject", help="The event's subject, likewise.")
 @click.option("--id", help="The event's id.")
-@click.option("--target", help="A target that it went to.")
+@click.option("--target", help="A target that its rules routed it to, whether or not it has got it.")
 @click.option("--oldest-first", is_flag=True, help="List the oldest first.")
 @click.option("--after", type=int, help="Go on after this sequence.")
 @click.option("--most", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")

@@ -59,11 +59,11 @@ def events(found: Iterable[EventSummary]) -> RenderableType:
     table.add_column("sequence", no_wrap=True, min_width=16)
     table.add_column("accepted", no_wrap=True, min_width=14)
     table.add_column("event", overflow="fold", ratio=3)
-    table.add_column("went to", overflow="fold", ratio=2)
+    table.add_column("routed to", overflow="fold", ratio=2)
     for event in found:
         about = Text.assemble(event.type, ("\n" + _origin(event.id, event.source, event.subject), "dim"))
-        went = ", ".join(event.targets) or "nowhere"
-        table.add_row(str(event.sequence), local(event.received).replace(" ", "\n"), about, went)
+        routed = ", ".join(event.targets) or "nowhere"
+        table.add_row(str(event.sequence), local(event.received).replace(" ", "\n"), about, routed)
     return table
 
 

@@ -16,7 +16,7 @@ class EventSummary(Struct, frozen=True, kw_only=True):
 
     Attributes:
         received: when it was accepted.
-        targets: where its rules sent it.
+        targets: where its rules routed it, whether or not it has arrived there.
         rules: those that matched.
     """
 

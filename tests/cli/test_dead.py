@@ -72,6 +72,24 @@ def test_some_go_elsewhere_and_some_never(house: House) -> None:
     assert states(house, new, late, odd) == ["dead", "cancelled", "cancelled"]
 
 
+def test_an_events_letters_by_its_sequence_alone(house: House) -> None:
+    first, second = house.dead_letters(2)
+    house.send(1, "order.good", first=2)
+    house.wait_for(3, state="dead")
+    house.settle()
+    sequence = second.partition("-")[0]
+    assert [one["id"] for one in house.told("dead", "show", sequence)] == [second]
+    assert [one["id"] for one in house.told("deliveries", "show", sequence)] == [second]
+    text = house.command("dead", "show", sequence).stdout
+    assert text.startswith(f"{second}\n  dead since ")
+    assert "no such hook" in text
+    assert first not in text
+    house.command("dead", "drop", second, "--yes")
+    done = house.command("dead", "show", sequence, status=2)
+    assert done.stderr.startswith(f"error: the event {sequence} has no dead letter; `router events show ")
+    assert [one["state"] for one in house.told("deliveries", "show", sequence)] == ["cancelled"]
+
+
 def test_where_nobody_can_be_asked_nothing_is_done_unasked(house: House) -> None:
     (dead,) = house.dead_letters(1)
     house.settle()

@@ -221,6 +221,7 @@ def test_events_that_are_lost_are_told_with_what_waited_for_them(running_house: 
         shown = house.command("dead", "show", dead["id"]).stdout
         assert "is lost: it could not be read when the store was repaired" in shown
         assert f"{retried['sequence']}, which cannot be read any more" in shown
+        assert house.command("dead", "show", str(retried["sequence"])).stdout == shown
         for ids, status in (([], 0), ([dead["id"]], 1)):
             done = house.command("dead", "redrive", *ids, "--yes", status=status)
             assert (done.stdout, done.stderr) == (

@@ -43,7 +43,7 @@ def test_as_a_person_reads_them(house: House) -> None:
     house.settle()
     lines = house.command("events", "--most", "2").stdout.splitlines()
     assert all(len(line) <= 80 for line in lines)
-    assert lines[0].split() == ["sequence", "accepted", "event", "went", "to"]
+    assert lines[0].split() == ["sequence", "accepted", "event", "routed", "to"]
     told = house.told("events", "--most", "2")
     when = datetime.fromisoformat(told["events"][0]["received"])
     assert lines[1].split() == [str(told["events"][0]["sequence"]), f"{when:%Y-%m-%d}", "order.new", "hook"]
