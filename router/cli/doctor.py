@@ -11,14 +11,12 @@ from pathlib import Path
 import click
 
 from router.cli import telling
-from router.cli.deployment import doubts, load
-from router.cli.reaching import Place, ask, fail, placed
+from router.cli.deployment import doubts
+from router.cli.reaching import Place, ask, fail, is_held, is_loadable, names_files, placed
 from router.cli.times import local
 from router.clock import SystemClock
-from router.errors import ConfigurationError
 from router.operations.answers import Status, TargetStatus
 from router.operations.moments import moment
-from router.store.lock import FolderInUseError, FolderLock
 from router.store.repair import Finding, Findings, Kept, Loss, examine, losses, repair
 from router.store.salvage import Missing
 
@@ -65,7 +63,7 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
     Exit status 1: something is wrong. 3: nothing is wrong now, but a repair has lost events; it says which
     until the file that it names is removed.
     """
-    diagnosis = _of_running(place) if _is_held(place.folder) else _of_stopped(place, yes=yes)
+    diagnosis = _of_running(place) if is_held(place.folder) else _of_stopped(place, yes=yes)
     if as_json:
         telling.as_json(_plain(diagnosis))
     else:
@@ -75,17 +73,6 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
         sys.exit(FELL_SHORT)
     if diagnosis.losses:
         sys.exit(LOST)
-
-
-def _is_held(folder: Path) -> bool:
-    """Whether a router has the store open."""
-    if not (folder / "lock").exists():
-        return False
-    try:
-        FolderLock(folder).release()
-    except FolderInUseError:
-        return True
-    return False
 
 
 def _of_running(place: Place) -> Diagnosis:
@@ -104,7 +91,7 @@ def _of_stopped(place: Place, *, yes: bool) -> Diagnosis:
         except (OSError, sqlite3.Error) as error:
             fail(f"the new database cannot be written: {error}; the old one is where it was")
     sound = findings.sound or examine(place.folder).sound
-    status = ask(place, lambda operations: operations.status(), rules=_is_loadable(place)) if sound else None
+    status = ask(place, lambda operations: operations.status(), rules=is_loadable(place)) if sound else None
     found = _doubts(place, None)
     return Diagnosis(
         sound=sound and not found and not (status is not None and _is_ill(status)),
@@ -128,23 +115,7 @@ def _known(status: Status) -> tuple[TargetStatus, ...]:
 
 
 def _doubts(place: Place, running: str | None) -> tuple[str, ...]:
-    return tuple(doubts(place.paths, running)) if _names_files(place) else ()
-
-
-def _names_files(place: Place) -> bool:
-    """Whether the deployment's files are known: a data folder alone may be anybody's."""
-    return bool(place.paths) or place.data is None
-
-
-def _is_loadable(place: Place) -> bool:
-    """Whether it can be known which targets there are."""
-    if not _names_files(place):
-        return False
-    try:
-        load(place.paths)
-    except ConfigurationError:
-        return False
-    return True
+    return tuple(doubts(place.paths, running)) if names_files(place) else ()
 
 
 def _may_repair(findings: Findings, *, yes: bool) -> bool:

@@ -19,7 +19,7 @@ from router.errors import ConfigurationError, RouterError
 from router.main import offline
 from router.operations import address
 from router.operations.base import Operations
-from router.store.lock import FolderInUseError
+from router.store.lock import FolderInUseError, FolderLock
 from router.telemetry import log
 
 WRONG = 2
@@ -70,6 +70,33 @@ def placed(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, place=Place(paths, data), **options)
 
     return with_place
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a router has the store in a folder open."""
+    if not (folder / "lock").exists():
+        return False
+    try:
+        FolderLock(folder).release()
+    except FolderInUseError:
+        return True
+    return False
+
+
+def names_files(place: Place) -> bool:
+    """Whether the deployment's files are known: a data folder alone may be anybody's."""
+    return bool(place.paths) or place.data is None
+
+
+def is_loadable(place: Place) -> bool:
+    """Whether it can be known here which rules and targets there are."""
+    if not names_files(place):
+        return False
+    try:
+        load(place.paths)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def ask(place: Place, work: Callable[[Operations], Awaitable[T]], *, rules: bool = False) -> T:

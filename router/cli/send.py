@@ -11,6 +11,9 @@ from typing import Any
 
 import click
 
+from router.cli.reaching import Place, fail, is_held, placed
+from router.operations import address
+
 TIMEOUT = 30.0
 """Seconds to wait for an answer."""
 
@@ -21,7 +24,13 @@ FELL_SHORT = 1
 """The exit status when something was not accepted."""
 
 
-def _web_address(_: click.Context, __: click.Parameter, value: str) -> str:
+USUAL = "http://127.0.0.1:8080"
+"""Where a router listens if nobody says otherwise."""
+
+
+def _web_address(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
     if not value.startswith(("http://", "https://")):
         raise click.BadParameter(f"{value!r} is no address; write http://127.0.0.1:8080")
     return value.rstrip("/")
@@ -31,15 +40,12 @@ def _web_address(_: click.Context, __: click.Parameter, value: str) -> str:
 @click.argument(
     "files",
     nargs=-1,
-    required=True,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 @click.option(
     "--url",
-    default="http://127.0.0.1:8080",
-    show_default=True,
     callback=_web_address,
-    help="Where the router listens.",
+    help=f"Where the router listens. Default: the one that runs on the deployment, else {USUAL}.",
 )
 @click.option(
     "--to",
@@ -49,14 +55,18 @@ def _web_address(_: click.Context, __: click.Parameter, value: str) -> str:
     callback=lambda _context, _parameter, value: "/" + value.lstrip("/"),
     help="The source's path, such as /tencent.",
 )
-def send(files: tuple[Path, ...], url: str, path: str) -> None:
-    """Send the events in FILES to a running router; `-` is standard input.
+@placed
+def send(files: tuple[Path, ...], url: str | None, path: str, place: Place) -> None:
+    """Send the events in FILES to a running router; `-` is standard input, and read where no file is named.
 
     For /events a file holds one CloudEvent, a list of them, or one on each line. For any other path its
     bytes are sent as they are, as that cloud would.
     """
+    if not files and sys.stdin.isatty():
+        raise click.UsageError("name a file, or give events on standard input")
+    url = url or _url_of(place)
     failed = 0
-    for file in files:
+    for file in files or (Path("-"),):
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         try:
             requests = _events(content) if path == "/events" else _as_it_is(content)
@@ -64,12 +74,22 @@ def send(files: tuple[Path, ...], url: str, path: str) -> None:
             click.echo(f"{file}: {error}", err=True)
             failed += 1
             continue
-        for place, body, content_type in requests:
+        for line, body, content_type in requests:
             said = _post(url + path, body, content_type)
-            click.echo(f"{file}{place}: {said or 'accepted'}", err=said is not None)
+            click.echo(f"{file}{line}: {said or 'accepted'}", err=said is not None)
             failed += said is not None
     if failed:
         sys.exit(FELL_SHORT)
+
+
+def _url_of(place: Place) -> str:
+    """Where the router of a place listens, as it says itself."""
+    found = address.read(place.folder)
+    if found is not None and is_held(place.folder):
+        return found.url
+    if place.paths or place.data is not None:
+        fail(f"no router runs on {place.folder}; start it, or say --url")
+    return USUAL
 
 
 class NothingToSendError(Exception):

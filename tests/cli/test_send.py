@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from router import samples
 from router.cli import main
+from tests.cli.operating import command
 from tests.process import RouterProcess
 
 RULES = """
@@ -54,6 +55,23 @@ def test_one_event_a_list_and_lines(running: RouterProcess, tmp_path: Path) -> N
 def test_standard_input(running: RouterProcess, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["send", "--url", running.url, "-"], input=json.dumps(event(7)))
     assert (done.exit_code, done.output) == (0, "-: accepted\n")
+
+
+def test_the_running_router_of_this_folder_gets_what_comes_on_standard_input(
+    running: RouterProcess, tmp_path: Path
+) -> None:
+    for words, cwd, number in (
+        (["send"], tmp_path, 1),
+        (["send", "-d", tmp_path], None, 2),
+        (["send", "--data", tmp_path / "data", "-"], None, 3),
+    ):
+        done = command(*words, cwd=cwd, said=json.dumps(event(number)))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "-: accepted\n", "")
+    running.kill()  # its address stays behind
+    done = command("send", "-d", tmp_path, said=json.dumps(event(4)))
+    assert done.returncode == 2
+    assert done.stderr == f"error: no router runs on {tmp_path / 'data'}; start it, or say --url\n"
+    assert written(tmp_path) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("cloud", samples.CLOUDS)
