@@ -15,19 +15,46 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.clock import Clock, SystemClock
-from router.web.ingest import client_of
+from router.web.ingest import Ingest
 from router.web.refusals import Refusals
+from router.web.visit import Door, client_of
+
+Doors = Mapping[bytes, Door]
+"""Who takes a POST without ASGI, by the target of such a request: a path without template, and no query."""
 
 
-class Front:
+class Served:
+    """An ASGI application that is served, and what can be reached without ASGI.
+
+    Attributes:
+        doors: that.
+    """
+
+    def __init__(self, application: ASGIApp, doors: Doors) -> None:
+        self._application = application
+        self.doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._application(scope, receive, send)
+
+
+class Front(Served):
     """An application that can be exchanged between two requests."""
 
     def __init__(self, application: ASGIApp) -> None:
+        super().__init__(application, {})
         self.application = application
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application of this moment answer."""
-        await self.application(scope, receive, send)
+    @property
+    def application(self) -> ASGIApp:
+        """The one of this moment."""
+        return self._application
+
+    @application.setter
+    def application(self, application: ASGIApp) -> None:
+        self._application = application
+        self.doors = application.doors if isinstance(application, Served) else {}
 
 
 def build(
@@ -35,7 +62,7 @@ def build(
     complaints: Callable[[], Sequence[str]] = list,
     clock: Clock | None = None,
     mounted: Mapping[str, ASGIApp] | None = None,
-) -> ASGIApp:
+) -> Served:
     """The application.
 
     Args:
@@ -45,7 +72,6 @@ def build(
         clock: for the log; the machine's own where nothing is said.
         mounted: what answers everything below a path.
     """
-    direct = {path: door for path, door in doors.items() if not set(path) & {"{", "?"}}
     app = Starlette(
         routes=[
             Route("/healthz", _alive, methods=["GET"]),
@@ -60,15 +86,12 @@ def build(
     )
     app.router.redirect_slashes = False  # a sender's POST must never meet a redirect
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        # The way of nearly every event: no router, no middleware in between.
-        if scope["type"] == "http" and scope["method"] == "POST":
-            door = direct.get(scope["path"])
-            if door is not None and not scope["query_string"]:
-                return await door(scope, receive, send)
-        return await app(scope, receive, send)
-
-    return application
+    direct = {
+        path.encode(): door.door
+        for path, door in doors.items()
+        if isinstance(door, Ingest) and not set(path) & set("{?%")
+    }
+    return Served(app, direct)
 
 
 class _Keyed:

@@ -61,56 +61,84 @@ class Budget:
 
 
 class Body:
-    """One body, from its first byte until its request is answered.
+    """One body, from its head until its request is answered.
 
     Attributes:
         size: the bytes of it that are held.
     """
 
-    __slots__ = ("_budget", "_limit", "size")
+    __slots__ = ("_budget", "_held", "_limit", "size")
 
     def __init__(self, limit: int, budget: Budget) -> None:
         self._limit = limit
         self._budget = budget
+        self._held: bytes | bytearray = b""
         self.size = 0
 
     async def read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """Read it.
+        """Read it as an ASGI application does.
 
         Raises:
-            TooLargeError: it is longer than the limit.
-            EncodedError: it would have to be decoded first.
-            IncompleteError: its length is not the announced one.
+            MessageError: it will not be taken, or is not what its head announced.
             CrowdedError: there is no room for it.
             GoneError: the sender has gone.
         """
-        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
-            raise EncodedError
-        announced = int(headers.get("content-length", -1))
-        if announced > self._limit:
-            raise self._too_large()
-        body = bytearray()  # not a list, in which a piece of one byte costs forty
+        self.check(headers)
         more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise GoneError
-            piece: bytes = message.get("body", b"")
-            if self.size + len(piece) > self._limit:
-                raise self._too_large()
-            self._budget.take(len(piece), self.size)
-            self.size += len(piece)
-            body += piece
+            self.take(message.get("body", b""))
             more = message.get("more_body", False)
+        return self.whole(headers)
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """See whether what its head announces will be taken.
+
+        Raises:
+            TooLargeError: it is longer than the limit.
+            EncodedError: it would have to be decoded first.
+        """
+        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise EncodedError
+        if int(headers.get("content-length", 0)) > self._limit:
+            raise self._too_large()
+
+    def take(self, piece: bytes) -> None:
+        """Hold a piece of it, too.
+
+        Raises:
+            TooLargeError: it is longer than the limit.
+            CrowdedError: there is no room for it.
+        """
+        if self.size + len(piece) > self._limit:
+            raise self._too_large()
+        self._budget.take(len(piece), self.size)
+        if not self.size:
+            self._held = piece  # nearly always all of it
+        else:
+            if isinstance(self._held, bytes):
+                self._held = bytearray(self._held)  # not a list, in which a piece of one byte costs forty
+            self._held += piece
+        self.size += len(piece)
+
+    def whole(self, headers: Mapping[str, str]) -> bytes:
+        """All of it, now that nothing more comes.
+
+        Raises:
+            IncompleteError: its length is not the announced one.
+        """
         # A server's parser that stops at `Upgrade` hands over a body that is empty and looks complete.
-        lost = not body and "upgrade" in headers and "transfer-encoding" in headers
-        if lost or announced not in (-1, len(body)):
+        lost = not self.size and "upgrade" in headers and "transfer-encoding" in headers
+        if lost or int(headers.get("content-length", self.size)) != self.size:
             raise IncompleteError
-        return bytes(body)
+        return bytes(self._held)
 
     def release(self) -> None:
         """Hold it no longer."""
         self._budget.give_back(self.size)
+        self._held = b""
         self.size = 0
 
     def _too_large(self) -> TooLargeError:

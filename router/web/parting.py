@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
-import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from router.clock import Clock
+from router.sources.base import json_answer
 from router.web.limits import LAST_CALL, LINGER, RETRY_AFTER, Limits
 from router.web.refusals import Refusals
+from router.web.reply import Reply
 
 
 class Shared(ServerState):
@@ -39,14 +40,14 @@ class MortalProtocol(HttpToolsProtocol):
 
     Attributes:
         limits: what it may ask for.
-        whole: the scope of the latest request of which nothing is missing; another `scope` is on its way in.
+        coming: whether a request has begun to come in and is not whole.
         incoming: who waits for the rest of its body.
         over: whether nothing more is taken.
         timer: runs while something is waited for.
     """
 
     # uvicorn's own attributes fill what CPython shares among instances; more of them would slow all down.
-    __slots__ = ("_parting", "_shared", "incoming", "limits", "over", "timer", "whole")
+    __slots__ = ("_idle", "_parting", "_shared", "coming", "incoming", "limits", "over", "timer")
 
     def __init__(
         self,
@@ -57,12 +58,14 @@ class MortalProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.limits = server_state.limits
-        self.whole: object = None
+        self.coming = False
         self.incoming: RequestResponseCycle | None = None
         self.over = False
         self.timer: asyncio.TimerHandle | None = None
         self._shared = server_state
         self._parting = b""
+        self._idle = 0.0
+        """When the latest answer was given, in the loop's time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Turn it away where there are too many; give the others a time to say something."""
@@ -79,17 +82,34 @@ class MortalProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self.stop_waiting()
+        self._unset_keepalive_if_required()
         self._shared.leaving.discard(self)
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
         """A request was answered."""
-        last = not self.pipeline
-        super().on_response_complete()
-        if self.scope is not self.whole:  # the next one is on its way, or the rest of this one
-            self._unset_keepalive_if_required()
-        if last and self.over:
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self.over:
             self._part()
+        elif not self.coming:
+            self._idle = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._close_when_idle(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """See whether nothing has come for so long. A timer for each request would cost too much."""
+        self.timeout_keep_alive_task = None
+        if self.coming or self._owes():
+            return  # the next answer sets it again
+        left = self._idle + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._close_when_idle(left)
+        else:
+            super().timeout_keep_alive_handler()
 
     def shutdown(self) -> None:
         """The server stops: do not wait for the rest of a body for as long as usual."""
@@ -113,7 +133,7 @@ class MortalProtocol(HttpToolsProtocol):
         self.timer = None
         if self._owes():  # it is not the sender who is slow
             self.wait()
-        elif self.scope is not self.whole:
+        elif self.coming:
             told = "the rest of the request did not come in time; nothing of it was stored"
             self.refuse(HTTPStatus.REQUEST_TIMEOUT, told)
         else:
@@ -132,24 +152,26 @@ class MortalProtocol(HttpToolsProtocol):
         client = f"{self.client[0]}:{self.client[1]}" if self.client else "unknown"
         self._shared.refusals.refused(told, status, client=client)
         self.over = True
-        self._parting = self._answer(status, told, headers or {})
+        parting = Reply(json_answer(status, {"error": told}, headers))
+        self._parting = parting.whole(self.server_state.default_headers, last=True)
         owes = self._owes()
         if (unfinished := self.incoming) is not None:
-            if unfinished.response_started:  # the application has refused it already
+            if unfinished.response_started:  # it has been refused already
                 self._parting = b""
-            unfinished.disconnected = True
-            unfinished.message_event.set()
+            self.drop()
             if self.pipeline and self.pipeline[0][0] is unfinished:
                 self.pipeline.popleft()
         if not owes:
             self._part()
 
-    def _answer(self, status: int, told: str, headers: Mapping[str, str]) -> bytes:
-        body = msgspec.json.encode({"error": told})
-        fields = [*self.server_state.default_headers, (b"content-type", b"application/json")]
-        fields += [(name.encode(), value.encode()) for name, value in headers.items()]
-        fields += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-        return STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % field for field in fields) + b"\r\n" + body
+    def drop(self) -> None:
+        """Tell whoever waits for the rest of a body that it will not come."""
+        if self.incoming is not None:
+            self.incoming.disconnected = True
+            self.incoming.message_event.set()
+
+    def _close_when_idle(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def _part(self) -> None:
         """Say the last words, and close in a while.

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from router.clock import Clock, SystemClock
 from router.errors import ConfigurationError
+from router.web.app import Served
 from router.web.limits import Limits
 from router.web.parting import Shared
 from router.web.protocol import Protocol
@@ -32,7 +33,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, limits: Limits | None = None, clock: Clock | None = None) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                app if isinstance(app, Served) else Served(app, {}),
                 http=Protocol,
                 ws="none",
                 loop="none",
@@ -50,7 +51,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, and leave no connection behind."""
         await super().shutdown(sockets)
-        for connection in list(self.server_state.leaving):
+        for connection in [*self.server_state.leaving, *self.server_state.connections]:
             connection.transport.close()
 
     @contextmanager

@@ -1,0 +1,211 @@
+"""One request at a source's door, from its head to its answer: the same whichever way it comes in.
+
+There is nothing to wait for in here, and nothing of HTTP. `ingest` leads requests through as an ASGI
+application does, `direct` from one call of the parser to the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.types import Scope
+
+from router.clock import Clock
+from router.errors import MessageError
+from router.service import Service
+from router.sources.base import Answer, Request, Source, refusal
+from router.store.base import StoreError
+from router.web import origin
+from router.web.body import Body, Budget, CrowdedError, IncompleteError
+from router.web.limits import RETRY_AFTER
+from router.web.refusals import Refusals
+from router.web.reply import Replies, Reply
+
+_CHARSET = "iso-8859-1"
+"""What header fields are read as; of this charset's names, CPython is quickest at this one."""
+
+
+class FailedError(MessageError):
+    """The router failed on this request, and nothing of it was stored; the router's log says why."""
+
+    status = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A source, and what is behind it.
+
+    Attributes:
+        name: the source's name in the configuration.
+        limit: the longest request body that is read, in bytes.
+        budget: what the bodies of all requests under way may hold together.
+    """
+
+    name: str
+    source: Source
+    service: Service
+    clock: Clock
+    limit: int
+    budget: Budget
+    refusals: Refusals
+    replies: Replies = field(default_factory=Replies)
+
+
+class Visit:
+    """One request.
+
+    Args:
+        path, query: as sent, undecoded.
+        headers: see `headers_of`.
+        scope: an ASGI scope, or as much of one as says who met whom: `scheme`, `server`, `client`.
+
+    Attributes:
+        due: whether it is time to answer: it is whole, or is refused for what is known of it.
+    """
+
+    __slots__ = (
+        "_body",
+        "_door",
+        "_fault",
+        "_headers",
+        "_path",
+        "_query",
+        "_say",
+        "_scope",
+        "_success",
+        "due",
+    )
+
+    def __init__(self, door: Door, path: str, query: str, headers: dict[str, str], scope: Scope) -> None:
+        self.due = False
+        self._door = door
+        self._path = path
+        self._query = query
+        self._headers = headers
+        self._scope = scope
+        self._body = Body(door.limit, door.budget)
+        self._fault: MessageError | CrowdedError | None = None
+        try:
+            if "origin" in headers:
+                origin.check(headers["origin"], scope)
+            self._body.check(headers)
+        except MessageError as error:
+            self._fault = error
+            self.due = True
+
+    def take(self, piece: bytes) -> None:
+        """A piece of its body has come; what belongs to a refused request is ignored."""
+        if self._fault is None:
+            try:
+                self._body.take(piece)
+            except (MessageError, CrowdedError) as error:
+                self._fault = error
+                self.due = True
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        if self._fault is None:
+            self.due = True
+
+    def answer(self, say: Callable[[Reply], None]) -> None:
+        """Have it read by the source, and stored. `say` is called once, perhaps from in here.
+
+        Success is said only after everything is on disk.
+        """
+        self.due = False
+        self._say = say
+        if self._fault is not None:
+            self._end(self._fault)
+            return
+        door = self._door
+        try:
+            received = door.source.read(
+                Request(
+                    method="POST",
+                    path=self._path,
+                    query=self._query,
+                    headers=self._headers,
+                    body=self._body.whole(self._headers),
+                    received=door.clock.now(),
+                )
+            )
+            # Before it is stored: this might fail, too.
+            self._success = door.replies.to(door.source.accepted(received))
+            door.service.offer(door.name, received, self._end, patient=door.source.repeats)
+        except Exception as error:  # noqa: BLE001 (whatever it is: a sender may understand its own dialect alone)
+            self._end(error)
+
+    def abandon(self) -> None:
+        """The rest of it will not come, or nobody wants to hear the answer."""
+        self.due = False
+        self._body.release()
+
+    def _end(self, error: Exception | None) -> None:
+        reply = self._success if error is None else self._refused(error)
+        self._body.release()
+        self._say(reply)
+
+    def _refused(self, error: Exception) -> Reply:
+        """What is said instead of success, in the sender's dialect."""
+        try:
+            return Reply(self._refusal(error))
+        except Exception as fault:  # noqa: BLE001 (as above)
+            failed = FailedError()
+            self._door.refusals.failed(fault, failed.status, self._door.name, **self._about())
+            with contextlib.suppress(Exception):  # a source may be as broken as that
+                return Reply(self._door.source.refused(failed))
+            return Reply(refusal(failed))
+
+    def _refusal(self, error: Exception) -> Answer:
+        source = self._door.source
+        if isinstance(error, MessageError):
+            answer = source.refused(error)
+            self._note(error.message, error.status)
+            if isinstance(error, IncompleteError):  # nobody knows where the next request begins
+                return replace(answer, headers={**answer.headers, "connection": "close"})
+            return answer
+        if isinstance(error, CrowdedError):
+            answer = source.overloaded(RETRY_AFTER)
+            self._note(error.message, answer.status)
+            return answer
+        if isinstance(error, StoreError):
+            return source.overloaded(RETRY_AFTER)
+        raise error
+
+    def _note(self, told: str, status: int) -> None:
+        self._door.refusals.refused(told, status, self._door.name, **self._about())
+
+    def _about(self) -> dict[str, Any]:
+        """This request, for the log."""
+        return {
+            "path": unquote(self._path),
+            "client": client_of(self._scope),
+            "content_type": self._headers.get("content-type"),
+            "bytes": self._body.size,
+        }
+
+
+def client_of(scope: Scope) -> str:
+    """Who sent a request, for the log."""
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else "unknown"
+
+
+def headers_of(fields: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header fields by lower-case name; repeated ones joined (RFC 9110, section 5.3).
+
+    Args:
+        fields: with names in lower case.
+    """
+    found: dict[str, str] = {}
+    for name, value in fields:
+        found[name.decode(_CHARSET)] = value.decode(_CHARSET)
+    if len(found) < len(fields):
+        for repeated in found:
+            values = [value for name, value in fields if name == repeated.encode(_CHARSET)]
+            found[repeated] = b", ".join(values).decode(_CHARSET)
+    return found
