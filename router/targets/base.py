@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import msgspec
 from pydantic import BaseModel
 
 from router.events import Event
@@ -20,16 +21,14 @@ REJECTING = frozenset({400, 413, 415, 422})
 """HTTP statuses that say that the content is wrong (RFC 9110, section 15.5), if the user says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """What a transform made of an event."""
 
     content: bytes
     content_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One delivery as a target sees it.
 
     Attributes:
@@ -48,8 +47,7 @@ class Message:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """The target has it."""
 
     status: int | None = None
@@ -70,8 +68,7 @@ class Cause(enum.Enum):
     MISDIRECTED = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class RetryLater:
+class RetryLater(msgspec.Struct, frozen=True):
     """Not this time.
 
     Attributes:
@@ -86,8 +83,7 @@ class RetryLater:
     cause: Cause = Cause.PASSING
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """Never: the target says that this message is wrong. No attempt will change that."""
 
     reason: str

@@ -93,6 +93,16 @@ class HttpSettings(BaseModel):
         return self
 
 
+def _payload(event: Event) -> tuple[Headers, bytes]:
+    """The payload as it came. Without a `datacontenttype` it is JSON (CloudEvents JSON format, 3.1.1)."""
+    if event.data is None:
+        return {}, b""
+    return {"content-type": event.datacontenttype or "application/json"}, event.data
+
+
+_ENCODE = {"structured": encode_structured, "binary": encode_binary, "data": _payload}
+
+
 class HttpTarget:
     """Sends messages to one address.
 
@@ -108,6 +118,7 @@ class HttpTarget:
         self._settings = settings
         self._url = str(settings.url)
         self._headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+        self._encode = _ENCODE[settings.format]
         self._sender = sender
         self._clock = clock
         self._reject = reject
@@ -138,7 +149,7 @@ class HttpTarget:
     async def _send(self, key: str, content_headers: Headers, content: bytes) -> Outcome:
         settings = self._settings
         # Idempotency-Key: draft-ietf-httpapi-idempotency-key-header; webhook-id: Standard Webhooks 1.0.0.
-        headers = content_headers | {"idempotency-key": key, "webhook-id": key} | self._headers
+        headers = {**content_headers, "idempotency-key": key, "webhook-id": key, **self._headers}
         try:
             reply = await self._sender.send(settings.method, self._url, headers, content, settings.timeout)
         except SendError as error:
@@ -150,25 +161,12 @@ class HttpTarget:
     def _content(self, message: Message) -> tuple[Headers, bytes]:
         if message.body is not None:
             return {"content-type": message.body.content_type}, message.body.content
-        match self._settings.format:
-            case "structured":
-                return encode_structured(message.event)
-            case "binary":
-                return encode_binary(message.event)
-            case "data":
-                return _payload(message.event)
+        return self._encode(message.event)
 
     def _batch(self, messages: Sequence[Message]) -> tuple[Headers, bytes]:
         if self._settings.format == "data":
             return {"content-type": LINES}, lines_of(messages)
         return encode_batch(message.event for message in messages)
-
-
-def _payload(event: Event) -> tuple[Headers, bytes]:
-    """The payload as it came. Without a `datacontenttype` it is JSON (CloudEvents JSON format, 3.1.1)."""
-    if event.data is None:
-        return {}, b""
-    return {"content-type": event.datacontenttype or "application/json"}, event.data
 
 
 class HttpKind:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import checkpoint_if_cancelled
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestError, RequestTimeoutError
-from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from router.errors import RouterError
 
 READ_BYTES = 64 * 1024
 """How much of an answer is read at most; what is longer costs the peer its connection."""
+
+_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -40,13 +43,12 @@ class SendError(RouterError):
     """There was no answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An answer.
 
     Attributes:
         headers: by lower-case name; fields whose values are no ASCII text are left out, and so is
-            all but the last of a repeated field.
+            all but the last of a repeated field. Empty where the status says success: nobody asks then.
         body: what was read of it, at most `READ_BYTES`; less than was sent when the peer broke off.
             The status line was there by then: a broken body does not undo it.
     """
@@ -92,9 +94,12 @@ class PyreqwestSender:
             headers = {**headers, "content-length": "0"}  # RFC 9110, section 8.6; the client leaves it out
         builder = self._client.request(method, url).headers(headers).body_bytes(body)
         # Without read-ahead the status is known before the body breaks.
-        builder = builder.timeout(timedelta(seconds=seconds)).streamed_read_buffer_limit(0)
+        request = builder.timeout(_span(seconds)).streamed_read_buffer_limit(0).build_streamed()
         try:
-            return await _exchange(builder.build_streamed())
+            async with request as response:
+                status = response.status
+                fields = {} if 200 <= status < 300 else _headers(response)  # noqa: PLR2004 -- a class of codes
+                return Reply(status, fields, await _read(response) if _has_body(status, response) else b"")
         except RequestTimeoutError:
             raise SendError(f"no answer from {_peer(url)} within {seconds:g} s") from None
         except RequestError as error:
@@ -106,12 +111,6 @@ class PyreqwestSender:
             raise
 
 
-async def _exchange(request: StreamRequest) -> Reply:
-    async with request as response:
-        body = await _read(response)
-        return Reply(response.status, _headers(response), body)
-
-
 @asynccontextmanager
 async def open_sender(user_agent: str) -> AsyncIterator[Sender]:
     """A sender with a connection pool of its own: no redirects, no proxies, no decompression, no cookies."""
@@ -119,6 +118,14 @@ async def open_sender(user_agent: str) -> AsyncIterator[Sender]:
     builder = builder.gzip(enable=False).brotli(enable=False).zstd(enable=False).deflate(enable=False)
     async with builder.user_agent(user_agent).build() as client:
         yield PyreqwestSender(client)
+
+
+_span = lru_cache(lambda seconds: timedelta(seconds=seconds))
+
+
+def _has_body(status: int, response: Response) -> bool:
+    """Whether there is anything to wait for behind the head (RFC 9112, section 6.3)."""
+    return status not in _WITHOUT_BODY and response.get_header("content-length") != "0"
 
 
 async def _read(response: Response) -> bytes:
