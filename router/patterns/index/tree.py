@@ -73,7 +73,10 @@ class Test:
         values = met[self.field]
         if not values:
             return self.absence
-        return any(self.holds(value) for value in values)
+        for value in values:  # noqa: SIM110 -- a generator would cost as much as the answer
+            if self.holds(value):
+                return True
+        return False
 
     def holds(self, value: Any) -> bool:
         """Whether it passes for one value."""
@@ -114,7 +117,12 @@ class Node:
         """Add the branches here and below whose tests all pass."""
         found.update(self.branches)
         if not self._lookups:
-            found.update(way.branch for way in self.ahead if all(test.passes(met) for test in way.tests))
+            for way in self.ahead:
+                for test in way.tests:
+                    if not test.passes(met):
+                        break
+                else:
+                    found.add(way.branch)
         for field, lookup in self._lookups.items():
             hits = lookup.find(met[field])
             if hits:
