@@ -25,6 +25,9 @@ def other(**changes: object) -> Event:
         other(),
         other(data=b'{"a":[1,2.0]}'),
         other(data=b'\n{ "a" :\t[ 1 , 2.0 ] }\r\n'),
+        other(data=b'{"a":\t[1,2.0]}'),
+        other(data=b'{"a":\n[1,2.0]}'),
+        other(data=b'{"a":\r[1,2.0]}'),
         other(extensions={"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}),
         other(time="2026-01-01T00:00:00Z"),
         other(subject="s"),
@@ -70,6 +73,11 @@ def test_a_text_that_is_no_utf_8_has_a_fingerprint_too() -> None:
     assert fingerprint(lone) == fingerprint(lone)
     assert fingerprint(lone) != fingerprint(other(data=rb'{"a": "\ud801"}'))
     assert len(fingerprint(other(id="\ud800"))) == 16
+
+
+def test_fingerprints_that_stand_in_stores_stay_what_they_are() -> None:
+    assert fingerprint(ONE).hex() == "3fbcc95286bfd99f58619df92d33fe34"
+    assert fingerprint(other(data=None, source="/é")).hex() == "d1b757768d3a0465dd7dc525787c3146"
 
 
 TEXTS = st.text("ab1 ", max_size=3)

@@ -128,7 +128,14 @@ _names = st.sampled_from(
     ]
 )
 _members = st.tuples(spaces, _names.map(lambda name: f'"{name}":'), spaces).map("".join).map(str.encode)
-_more = st.lists(st.tuples(_members, _values).map(b"".join), max_size=4)
+_odd = st.tuples(_members, _values).map(b"".join)
+_usual = st.one_of(
+    json_texts.map(lambda data: b'"data":' + data),
+    oddities.map(lambda data: b'"data" : ' + data),
+    times.map(lambda time: f'"time":"{time}"'.encode()),
+    st.sampled_from([b'"subject":"s"', b'"datacontenttype":"text/json"', b'"ext":7', b'"trace":"x y"']),
+)
+_more = st.lists(_usual, max_size=4) | st.lists(_usual | _odd, max_size=4)
 
 envelopes = st.one_of(
     events.map(encode),

@@ -15,10 +15,10 @@ from router.config.files import read_files
 from router.config.report import Report
 from router.events import Event
 from router.rules.load import load
-from router.rules.model import Deployment
+from router.rules.model import Deployment, routes_of
 from router.store.base import Route
 from router.targets.registry import installed_kinds
-from tests.rules.conftest import Deploy
+from tests.rules.conftest import TARGETS, Deploy
 
 
 def event(type: str = "t", data: Any = None, **attributes: Any) -> Event:  # noqa: A002 -- its name in CloudEvents
@@ -28,6 +28,17 @@ def event(type: str = "t", data: Any = None, **attributes: Any) -> Event:  # noq
 
 def names(deployment: Deployment, sent: Event) -> list[str]:
     return [rule.name for rule in deployment.matching(sent)]
+
+
+def loaded(text: str) -> Deployment:
+    """A deployment where a fixture cannot be: made for each example."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "d.yml"
+        file.write_text(text)
+        report = Report()
+        deployment = load(read_files([file], report), installed_kinds(), {}, report)
+    assert deployment is not None
+    return deployment
 
 
 def test_every_matching_rule_sends_in_the_order_of_the_configuration(deploy: Deploy) -> None:
@@ -136,6 +147,58 @@ def test_no_payload_crashes_a_rule(deploy: Deploy, payload: bytes) -> None:
     assert "a" in told
 
 
+REMEMBERING = """
+rules:
+  - {name: x, match: {data: {x: 1}}, targets: [one]}
+  - {name: asked, match: {data: {y: 1}}, where: "data.really", targets: [two]}
+  - {name: last, backstop: true, match: {data: {z: 1}}, targets: [one]}
+  - {name: last-asked, backstop: true, match: {data: {w: 1}}, where: "data.really", targets: [three]}
+  - {name: rest, backstop: true, targets: [three]}
+"""
+
+_payloads = st.dictionaries(st.sampled_from("xyzw"), st.integers(1, 2)).flatmap(
+    lambda asked: st.booleans().map(lambda really: {**asked, "really": really})
+)
+
+
+@given(st.lists(_payloads, max_size=12))
+def test_where_an_event_goes_depends_on_no_earlier_event(payloads: list[dict[str, object]]) -> None:
+    deployment = loaded(TARGETS + REMEMBERING)
+    for payload in payloads:
+        sent = event(data=payload)
+        assert deployment.route(sent) == routes_of(deployment.matching(sent)) == expected(payload)
+
+
+def expected(payload: dict[str, object]) -> tuple[Route, ...]:
+    """By the letter of `REMEMBERING`."""
+    ways = {"x": "one"} if payload.get("x") == 1 else {}
+    if payload.get("y") == 1 and payload["really"]:
+        ways["asked"] = "two"
+    if not ways:
+        ways = {"last": "one"} if payload.get("z") == 1 else {}
+        if payload.get("w") == 1 and payload["really"]:
+            ways["last-asked"] = "three"
+        ways["rest"] = "three"
+    targets = dict.fromkeys(ways.values())
+    return tuple(
+        Route(target, "", tuple(name for name, to in ways.items() if to == target)) for target in targets
+    )
+
+
+def test_more_choices_of_rules_than_are_remembered_go_where_they_should(deploy: Deploy) -> None:
+    rules = "".join(
+        f"  - {{name: r{n}, match: {{data: {{k{n}: 1}}}}, targets: [{target}]}}\n"
+        for n, target in enumerate(["one", "two", "three"] * 6)
+    )
+    deployment = deploy("rules:\n" + rules)
+    for choice in [*range(1_100), 2**18 - 1, 5]:
+        sent = event(data={f"k{n}": 1 for n in range(18) if choice >> n & 1})
+        assert deployment.route(sent) == routes_of(deployment.matching(sent))
+        assert {rule for route in deployment.route(sent) for rule in route.rules} == {
+            f"r{n}" for n in range(18) if choice >> n & 1
+        }
+
+
 def test_attributes_match_and_show_as_text(deploy: Deploy) -> None:
     deployment = deploy("""
 rules:
@@ -158,12 +221,7 @@ def test_routes_are_what_the_rules_say(rules: list[tuple[str, bool, str]]) -> No
             for n, (kind, backstop, target) in enumerate(rules)
         ],
     }
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "d.yml"
-        file.write_text(json.dumps(written))
-        report = Report()
-        deployment = load(read_files([file], report), installed_kinds(), {}, report)
-    assert deployment is not None
+    deployment = loaded(json.dumps(written))
     for kind in "xyz":
         asked = [
             (f"r{n}", target) for n, (of, backstop, target) in enumerate(rules) if of == kind and not backstop
