@@ -51,6 +51,7 @@ class _Known(msgspec.Struct, omit_defaults=True, gc=False):
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+_USUAL = (None, "application/json")
 _DATA = msgspec.json.Decoder(_Data)
 _BATCH = msgspec.json.Decoder(list[msgspec.Raw])
 _KNOWN = frozenset(_Known.__struct_fields__)
@@ -106,7 +107,7 @@ def _is_plain(found: _Known) -> bool:
         and found.source.isprintable()
         and found.type.isprintable()
         and (found.time is None or context.is_date_time(found.time))
-        and (kind is None or (context.is_plain_media_type(kind) and is_json_media_type(kind)))
+        and (kind in _USUAL or (context.is_plain_media_type(kind) and is_json_media_type(kind)))
         and (found.subject is None or found.subject.isprintable())
         and (found.dataschema is None or found.dataschema.isprintable())
     )
