@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from router.cli import telling
-from router.cli.reaching import Place, ask, fail
+from router.cli.reaching import Place, ask, fail, is_loadable
 from router.operations.answers import Changed, Left
 from router.operations.base import Operations
 from router.operations.questions import LONGEST_PAGE, Drop, Redrive
@@ -74,7 +74,8 @@ def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rule
             )
         return changed
 
-    told = ask(place, work, rules=rules)
+    named = bool(change.chosen.target or change.chosen.rule) and is_loadable(place)  # a misspelt name is told
+    told = ask(place, work, rules=rules or named)
     if as_json:
         telling.as_json(told)
     else:

@@ -13,7 +13,7 @@ import msgspec
 from router.cli import telling
 from router.cli.changing import Change, carry_out
 from router.cli.groups import Listing
-from router.cli.reaching import Place, ask, fail, placed
+from router.cli.reaching import Place, ask, fail, is_loadable, placed
 from router.cli.times import TIME
 from router.config.names import LONGEST
 from router.errors import MessageError
@@ -193,7 +193,8 @@ def list_chosen(
 ) -> None:
     """List what was chosen; `thing` is what one of it is called."""
     query = DeliveryQuery(**fields(chosen), state=states, after=after)
-    found = ask(place, lambda operations: _gather(operations, query, most))
+    named = bool(chosen.target or chosen.rule) and is_loadable(place)  # a misspelt name is told
+    found = ask(place, lambda operations: _gather(operations, query, most), rules=named)
     if as_json:
         telling.as_json(found)
         return

@@ -9,7 +9,7 @@ import msgspec
 
 from router.cli import telling
 from router.cli.groups import Listing
-from router.cli.reaching import Place, ask, placed
+from router.cli.reaching import Place, ask, is_loadable, placed
 from router.cli.times import TIME
 from router.operations.answers import EventPage, EventSummary
 from router.operations.base import Operations
@@ -39,7 +39,8 @@ def list_events(
 ) -> None:
     """List accepted events, the newest first."""
     query = EventQuery(**filters, order=Order.OLDEST if oldest_first else Order.NEWEST, after=after)
-    found = ask(place, lambda operations: _gather(operations, query, most))
+    named = bool(query.target) and is_loadable(place)  # a misspelt name is told
+    found = ask(place, lambda operations: _gather(operations, query, most), rules=named)
     if as_json:
         telling.as_json(found)
         return

@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 from datetime import datetime
+from typing import Any
 
 import anyio
 import click
@@ -47,6 +48,7 @@ def _vetted(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 @click.option("--until", type=TIME, help="Accepted before that. Default: now.")
 @click.option("--rule", help="Only what this rule asks for.")
 @click.option("--target", help="Only what goes to this target.")
+@click.option("--type", help="Only events of this type; `*` stands for any text.")
 @click.option("--rate", callback=_vetted, help="Events in a time at most: 50/s, 600/m, 10/h.")
 @click.option("--name", help="What the events carry as `replayname`. Default: made of the time.")
 @click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
@@ -55,12 +57,11 @@ def replay(
     *,
     since: datetime,
     until: datetime | None,
-    rule: str | None,
-    target: str | None,
     rate: str | None,
     name: str | None,
     as_json: bool,
     place: Place,
+    **only: Any,
 ) -> None:
     """Send archived events through today's rules again, and watch. Ctrl-C stops it.
 
@@ -69,7 +70,7 @@ def replay(
     has much to do, so that new events are not held up.
     """
     speed = None if rate is None else per_second(rate)
-    query = ReplayQuery(since=since, until=until, rule=rule, target=target, rate=speed, name=name)
+    query = ReplayQuery(since=since, until=until, rate=speed, name=name, **only)
     told, lost = ask(place, lambda operations: _follow(operations, query), rules=True)
     if as_json:
         telling.as_json(told)
@@ -120,7 +121,8 @@ def _said(told: ReplayTold) -> str:
 def _rest(told: ReplayTold, rate: str | None, place: Place) -> str:
     """The command that goes on where this one ended."""
     words = ["router", "replay", "--since", exactly(told.reached), "--until", exactly(told.until)]
-    for option, value in (("--rule", told.rule), ("--target", told.target), ("--rate", rate)):
+    asked = (("--rule", told.rule), ("--target", told.target), ("--type", told.type), ("--rate", rate))
+    for option, value in asked:
         words += [option, value] if value is not None else []
     words += [word for path in place.paths for word in ("--deployment", str(path))]
     words += ["--data", str(place.data)] if place.data is not None else []

@@ -172,7 +172,7 @@ class ReplayTold(Struct, frozen=True, kw_only=True):
     """A replay and how far it is.
 
     Attributes:
-        since, until, rule, target, rate: as it was asked for.
+        since, until, rule, target, type, rate: as it was asked for.
         reason: what it waits for, or why it ended before its time; "" where there is nothing to say.
         looked: how many archived events it has looked at.
         replayed: how many of them went through the rules to a target again.
@@ -186,6 +186,7 @@ class ReplayTold(Struct, frozen=True, kw_only=True):
     until: datetime
     rule: str | None
     target: str | None
+    type: str | None
     rate: float | None
     began: datetime
     ended: datetime | None

@@ -20,6 +20,7 @@ from router.operations.answers import (
     Status,
 )
 from router.operations.errors import AskedWrongError
+from router.operations.names import check_known
 from router.operations.questions import DeliveryQuery, Drop, EventQuery, ListQuery, Redrive, ReplayQuery
 from router.operations.replays import Replays
 from router.rules.model import Deployment
@@ -86,7 +87,10 @@ class Desk:
 
     async def events(self, query: EventQuery) -> EventPage:
         """See `Operations.events`."""
-        return await events.page(self.store, query)
+        found = await events.page(self.store, query)
+        if not (found.events or found.next or query.after):
+            await self._check_names(query.target)
+        return found
 
     async def event(self, sequence: int) -> EventTold:
         """See `Operations.event`."""
@@ -95,6 +99,8 @@ class Desk:
     async def deliveries(self, query: DeliveryQuery) -> DeliveryPage:
         """See `Operations.deliveries`."""
         found = await deliveries.page(self.store, query)
+        if not (found.deliveries or found.next or query.after):
+            await self._check_names(query.target, query.rule)
         listed = await order.marked(self.store, self._deployment(), found.deliveries)
         return DeliveryPage(deliveries=listed, next=found.next)
 
@@ -111,13 +117,31 @@ class Desk:
         now = self.clock.now() if self._live is None else self._live.now()
         targets = None if deployment is None else deployment.targets.keys()
         changed = await deliveries.redrive(self.store, change, now, targets)
+        await self._check_change(change, changed)
         if self._live is not None:
             self._live.redriven()
         return changed
 
     async def drop(self, change: Drop) -> Changed:
         """See `Operations.drop`."""
-        return await deliveries.drop(self.store, change)
+        changed = await deliveries.drop(self.store, change)
+        await self._check_change(change, changed)
+        return changed
+
+    async def _check_change(self, change: Drop, changed: Changed) -> None:
+        if not (changed.count or changed.left or changed.next or change.after):
+            await self._check_names(change.target, change.rule)
+
+    async def _check_names(self, target: str | None, rule: str | None = None) -> None:
+        """Where nothing fits, it may be for a misspelt name.
+
+        Raises:
+            NotThereError: there is no such target or rule today, and of the target no delivery either.
+        """
+        deployment = self._deployment()
+        if deployment is not None and (target or rule):
+            check_known("target", target, [*deployment.targets, *await self.store.tally()])
+            check_known("rule", rule, [one.name for one in deployment.rules])
 
     async def replay(self, query: ReplayQuery) -> ReplayTold:
         """See `Operations.replay`."""

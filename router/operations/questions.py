@@ -120,6 +120,7 @@ class ReplayQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         until: they were accepted before this; now, if nothing is said.
         rule: only what this rule asks for.
         target: only what goes there.
+        type: only events of this type, with globs.
         rate: events a second at most.
         name: lower-case letters, digits and dashes; made of the time if nothing is said.
     """
@@ -128,5 +129,6 @@ class ReplayQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     until: Until = None
     rule: Rule = None
     target: Target = None
+    type: Glob | None = None
     rate: Annotated[float, Meta(gt=0, description="Events a second at most.")] | None = None
     name: Annotated[str | None, Meta(description="What the events carry as `replayname`.")] = None

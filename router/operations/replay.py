@@ -14,7 +14,7 @@ import structlog
 from router.clock import Clock
 from router.errors import RouterError
 from router.operations.answers import ReplayState, ReplayTold
-from router.operations.events import within
+from router.operations.events import glob, within
 from router.operations.moments import moment
 from router.operations.questions import ReplayQuery
 from router.rules.model import Deployment
@@ -111,6 +111,7 @@ class Replay:
         assert query.until is not None
         self._ground = ground
         self._query = query
+        self._type = glob(query.type)
         self._until = query.until
         self._span = (first, last)
         self._began = ground.clock.now()
@@ -128,6 +129,7 @@ class Replay:
             until=self._until,
             rule=query.rule,
             target=query.target,
+            type=query.type,
             rate=query.rate,
             began=moment(self._began),
             ended=None if progress.ended is None else moment(progress.ended),
@@ -194,7 +196,7 @@ class Replay:
     def _again(self, stored: Stored) -> Record | None:
         """The new record of an archived one; None if nobody wants it, or it is of a replay itself."""
         record = stored.record
-        if any(note.startswith(MARK) for note in record.notes):
+        if any(note.startswith(MARK) for note in record.notes) or not self._type(record.event.type):
             return None
         assert self._query.name is not None
         marks = {NAME: self._query.name, ORIGINAL: str(stored.sequence)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -11,10 +10,10 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from router.config.names import check_name
-from router.config.problems import did_you_mean
 from router.operations.answers import ReplayList, ReplayTold
 from router.operations.errors import AskedWrongError, NotNowError, NotThereError
 from router.operations.moments import moment
+from router.operations.names import check_known
 from router.operations.questions import ListQuery, ReplayQuery
 from router.operations.replay import Ground, Replay
 from router.operations.walking import window
@@ -112,8 +111,8 @@ class Replays:
         except ValueError as error:
             raise AskedWrongError(f"name: {error}") from None
         deployment = self._ground.deployment()
-        _check_known("rule", query.rule, [rule.name for rule in deployment.rules])
-        _check_known("target", query.target, list(deployment.targets))
+        check_known("rule", query.rule, [rule.name for rule in deployment.rules])
+        check_known("target", query.target, list(deployment.targets))
         running = [replay for replay in self._all.values() if not replay.told().state.is_end]
         if name in self._all:
             raise NotNowError(f"there has been a replay {name!r} already; give this one another name")
@@ -124,9 +123,3 @@ class Replays:
         ended = [name for name, replay in self._all.items() if replay.told().state.is_end]
         for name in ended[: max(len(ended) - RESTS, 0)]:
             del self._all[name]
-
-
-def _check_known(what: str, name: str | None, known: Sequence[str]) -> None:
-    if name is not None and name not in known:
-        hint = did_you_mean(name, known) or f"there is: {', '.join(known)}"
-        raise NotThereError(f"there is no {what} {name[:100]!r}; {hint}")

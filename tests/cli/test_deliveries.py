@@ -76,6 +76,28 @@ def test_filters_and_pages(house: House) -> None:
     assert ids("--state", "dead", "--state", "retrying") == ["0", "1", "2", "3"]
 
 
+def test_names_that_nobody_has(house: House) -> None:
+    house.refuse(503)
+    house.send(1)
+    house.wait_for(1, state="retrying")
+    house.settle()
+    for words in (
+        ["deliveries"],
+        ["dead"],
+        ["dead", "redrive", "--yes"],
+        ["deliveries", "drop", "--yes"],
+    ):
+        done = house.command(*words, "--target", "hok", status=2)
+        assert done.stderr == "error: there is no target 'hok'; did you mean 'hook'?\n"
+        done = house.command(*words, "--rule", "oders", status=2)
+        assert done.stderr == "error: there is no rule 'oders'; did you mean 'orders'?\n"
+        # One that is there, and has nothing to do with this.
+        assert house.command(*words, "--target", "spare").stdout.startswith("no de")
+    done = house.command("events", "--target", "hok", status=2)
+    assert done.stderr == "error: there is no target 'hok'; did you mean 'hook'?\n"
+    assert house.command("events", "--target", "spare").stdout == "no event fits\n"
+
+
 @pytest.mark.parametrize("verb", ["drop", "redrive"])
 def test_everything_is_never_meant_by_saying_nothing(verb: str) -> None:
     words = ["deliveries", verb, "--yes", *(["--to", "x"] if verb == "redrive" else [])]

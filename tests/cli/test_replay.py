@@ -45,7 +45,12 @@ def test_one_rule_one_target_and_a_window(house: House) -> None:
     house.send(2)
     house.receiver.wait_for(2)
     house.settle()
-    done = house.command("replay", "--since", "1h", "--rule", "orders", "--target", "hook", "--rate", "50/s")
+    assert house.told("replay", "--since", "1h", "--type", "invoice.*")["replayed"] == 0
+    done = house.command("replay", "--since", "1h", "--type", "order.*", "--target", "hok", status=2)
+    assert done.stderr == "error: there is no target 'hok'; did you mean 'hook'?\n"
+    done = house.command(
+        "replay", "--since", "1h", "--type", "o*", "--rule", "orders", "--target", "hook", "--rate", "50/s"
+    )
     assert "2 events replayed of 2 looked at, 2 deliveries, up to 2" in done.stdout
     assert house.told("replay", "--since", "2h", "--until", "1h")["replayed"] == 0
     done = house.command("replay", "--since", "1h", "--rule", "oders", status=2)
