@@ -10,8 +10,14 @@ import pytest
 from tests.web.running import Running
 
 
+@pytest.fixture(params=[True, False], ids=["direct", "asgi"])
+def direct(request: pytest.FixtureRequest) -> bool:
+    """Which way requests go: what holds for one holds for the other."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
+def running(tmp_path: Path, *, direct: bool) -> Iterator[Running]:
     """Real doors behind a real server, with the limits it has in use."""
-    with Running(tmp_path) as running:
+    with Running(tmp_path, direct=direct) as running:
         yield running

@@ -6,11 +6,13 @@ import json
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import uvloop
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.cli.deployment import load
 from router.main import SOURCES
@@ -18,7 +20,7 @@ from router.rules.model import Deployment
 from router.sources.base import Source
 from router.store.base import Record, Store
 from router.store.memory import MemoryStore
-from router.web.app import build
+from router.web.app import Front, build
 from router.web.body import Budget
 from router.web.ingest import Ingest
 from router.web.limits import Limits
@@ -36,11 +38,16 @@ BINARY = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/tests", "ce-type
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as it came."""
+    """An answer as it came.
+
+    Attributes:
+        head: all that came before the body.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes
+    head: bytes
 
     @property
     def error(self) -> str:
@@ -74,14 +81,16 @@ class Wire:
         Args:
             to_head: the request was a HEAD, so that no body follows.
         """
-        line = self._stream.readline()
-        assert line, "the connection was closed without an answer"
+        lines = [self._stream.readline()]
+        assert lines[0], "the connection was closed without an answer"
+        while lines[-1].strip():
+            lines.append(self._stream.readline())
         headers = {}
-        while field := self._stream.readline().strip():
-            name, _, value = field.decode().partition(":")
+        for field in lines[1:-1]:
+            name, _, value = field.decode().strip().partition(":")
             headers[name.lower()] = value.strip()
         length = 0 if to_head else int(headers.get("content-length", 0))
-        return Reply(int(line.split()[1]), headers, self._stream.read(length))
+        return Reply(int(lines[0].split()[1]), headers, self._stream.read(length), b"".join(lines))
 
     def is_over(self) -> bool:
         """Whether the router says nothing more and closes the connection."""
@@ -95,9 +104,14 @@ class Wire:
 class Running:
     """Doors for all sources behind a real server, and the store behind them.
 
+    Args:
+        direct: whether requests go the direct way, if they can.
+
     Attributes:
+        front: the application.
         store: what the router holds.
         address: where it listens.
+        listening: the socket there.
     """
 
     def __init__(
@@ -109,17 +123,18 @@ class Running:
         limits: Limits | None = None,
         budget: Budget | None = None,
         body: int = 1_000_000,
+        direct: bool = True,
     ) -> None:
         (folder / "router.yml").write_text(RULES)
         self._clock = HandClock()
         self.store = store or MemoryStore(self._clock)
         doors = self._doors(load([folder]).deployment, sources or {}, budget or Budget(), body)
-        self._listening = listen("127.0.0.1", 0)
-        listening = self._listening.__enter__()
-        self.address: tuple[str, int] = listening.getsockname()
-        self.server = Server(build(doors), limits, self._clock)
-        self._thread = threading.Thread(target=lambda: uvloop.run(self.server.serve([listening])))
-        self._thread.start()
+        self._ports = ExitStack()
+        self.listening = self._ports.enter_context(listen("127.0.0.1", 0))
+        self.address: tuple[str, int] = self.listening.getsockname()
+        self.front = Front(build(doors))
+        self.server = Server(self.front if direct else _only_asgi(self.front), limits, self._clock)
+        self.start()
 
     def _doors(
         self, deployment: Deployment, sources: Mapping[str, Source], budget: Budget, body: int
@@ -137,13 +152,18 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._ports.close()
+
+    def start(self) -> None:
+        """Begin, in a thread."""
+        self._thread = threading.Thread(target=lambda: uvloop.run(self.server.serve([self.listening])))
+        self._thread.start()
 
     def stop(self) -> None:
         """Stop, and wait until it has."""
         self.server.should_exit = True
         self._thread.join(20)
         assert not self._thread.is_alive(), "the server did not stop"
-        self._listening.__exit__(None, None, None)
 
     def connect(self) -> Wire:
         """A new connection."""
@@ -166,6 +186,15 @@ class Running:
     def data(self) -> list[Any]:
         """The data of the events stored so far."""
         return [record.event.data for record in self.stored()]
+
+
+def _only_asgi(application: ASGIApp) -> ASGIApp:
+    """The same, and nothing is to be seen of its doors."""
+
+    async def hidden(scope: Scope, receive: Receive, send: Send) -> None:
+        await application(scope, receive, send)
+
+    return hidden
 
 
 def head(

@@ -130,8 +130,10 @@ def test_nor_may_what_brings_no_body_go_on_and_on_within_one(running: Running, w
     ],
     ids=["line", "head", "body", "chunk", "upgrade"],
 )
-def test_a_request_that_does_not_come_in_time_is_refused(tmp_path: Path, begun: bytes) -> None:
-    with Running(tmp_path, limits=HASTY) as running:
+def test_a_request_that_does_not_come_in_time_is_refused(
+    tmp_path: Path, begun: bytes, *, direct: bool
+) -> None:
+    with Running(tmp_path, direct=direct, limits=HASTY) as running:
         status, error = refused(running, begun)
         assert (status, error) == (
             408,
@@ -168,8 +170,8 @@ def test_a_connection_on_which_nothing_comes_is_closed_without_a_word(tmp_path: 
     assert lines == []
 
 
-def test_and_so_is_one_whose_request_was_refused_before_it_was_whole(tmp_path: Path) -> None:
-    with Running(tmp_path, limits=HASTY, body=100) as running:
+def test_and_so_is_one_whose_request_was_refused_before_it_was_whole(tmp_path: Path, *, direct: bool) -> None:
+    with Running(tmp_path, direct=direct, limits=HASTY, body=100) as running:
         for rest in (b"x" * 200, b"x" * 100):
             with running.connect() as wire:
                 wire.send(head(headers=BINARY | {"content-length": "200"}))
@@ -178,8 +180,10 @@ def test_and_so_is_one_whose_request_was_refused_before_it_was_whole(tmp_path: P
                 assert wire.is_over()
 
 
-def test_the_rest_of_what_was_refused_is_read_and_the_next_request_answered(tmp_path: Path) -> None:
-    with Running(tmp_path, body=100) as running, running.connect() as wire:
+def test_the_rest_of_what_was_refused_is_read_and_the_next_request_answered(
+    tmp_path: Path, *, direct: bool
+) -> None:
+    with Running(tmp_path, direct=direct, body=100) as running, running.connect() as wire:
         wire.send(head(headers=BINARY | {"content-length": "200"}))
         assert wire.reply().status == 413
         wire.send(b"x" * 200 + binary(b"1"))
@@ -187,10 +191,10 @@ def test_the_rest_of_what_was_refused_is_read_and_the_next_request_answered(tmp_
         assert running.data() == [b"1"]
 
 
-def test_a_slow_disk_is_not_the_senders_fault(tmp_path: Path) -> None:
+def test_a_slow_disk_is_not_the_senders_fault(tmp_path: Path, *, direct: bool) -> None:
     store = GatedStore()
     limits = Limits(seconds=0.05)
-    with Running(tmp_path, store=store, limits=limits) as running, running.connect() as wire:
+    with Running(tmp_path, direct=direct, store=store, limits=limits) as running, running.connect() as wire:
         wire.send(binary(b"1") + binary(b"22")[:-1])
         assert store.entered.wait(10)
         with running.connect() as other:
@@ -235,11 +239,14 @@ def test_a_crowd_that_does_not_leave_is_not_answered_for_ever(tmp_path: Path) ->
     ("path", "status"), [("/events", 429), ("/alibaba", 503), ("/baidu", 429), ("/tencent", 503)]
 )
 def test_bodies_beyond_the_budget_are_overload_in_every_dialect(
-    tmp_path: Path, path: str, status: int
+    tmp_path: Path, path: str, status: int, *, direct: bool
 ) -> None:
     store = GatedStore()
     request = head(target=path, headers={"content-length": "500"})
-    with Running(tmp_path, store=store, budget=Budget(1_000)) as running, running.connect() as wire:
+    with (
+        Running(tmp_path, direct=direct, store=store, budget=Budget(1_000)) as running,
+        running.connect() as wire,
+    ):
         with under_way(store, running, b"x" * 501):
             wire.send(request + b"x" * 500)
             reply = wire.reply()
@@ -251,8 +258,10 @@ def test_bodies_beyond_the_budget_are_overload_in_every_dialect(
         assert [len(data) for data in running.data()] == [501, 1_000]
 
 
-def test_a_body_that_needs_the_whole_budget_and_more_is_taken_while_it_is_alone(tmp_path: Path) -> None:
-    with Running(tmp_path, budget=Budget(1_000)) as running:
+def test_a_body_that_needs_the_whole_budget_and_more_is_taken_while_it_is_alone(
+    tmp_path: Path, *, direct: bool
+) -> None:
+    with Running(tmp_path, direct=direct, budget=Budget(1_000)) as running:
         whole = binary(b"x" * 5_000)
         assert running.ask(whole[:1_000], whole[1_000:3_000], whole[3_000:]).status == 202
         assert len(running.stored()) == 1

@@ -76,9 +76,11 @@ def fails(wire: Wire, request: bytes) -> tuple[Mapping[str, str], Mapping[str, o
 
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("place", ["read", "accepted", "refused"])
-def test_a_fault_of_a_source_is_told_in_its_dialect(tmp_path: Path, kind: str, place: str) -> None:
+def test_a_fault_of_a_source_is_told_in_its_dialect(
+    tmp_path: Path, kind: str, place: str, *, direct: bool
+) -> None:
     source = Failing(kind, place)
-    with Running(tmp_path, sources={kind: source}) as running, running.connect() as wire:
+    with Running(tmp_path, sources={kind: source}, direct=direct) as running, running.connect() as wire:
         request = head(target=source.paths[0], headers={"content-length": "4"}) + BODY
         headers, line = fails(wire, request)
         assert ("x-bce-request-id" in headers) == (kind == "baidu")
@@ -91,8 +93,13 @@ def test_a_fault_of_a_source_is_told_in_its_dialect(tmp_path: Path, kind: str, p
         assert len(running.stored()) == 1
 
 
-def test_a_fault_on_the_way_to_the_disk_is_told_and_the_connection_stays_usable(tmp_path: Path) -> None:
-    with Running(tmp_path, store=FaultyStore(HandClock())) as running, running.connect() as wire:
+def test_a_fault_on_the_way_to_the_disk_is_told_and_the_connection_stays_usable(
+    tmp_path: Path, *, direct: bool
+) -> None:
+    with (
+        Running(tmp_path, store=FaultyStore(HandClock()), direct=direct) as running,
+        running.connect() as wire,
+    ):
         fields = BINARY | {"ce-id": "fault", "content-length": "0"}
         _, line = fails(wire, head(headers=fields))
         assert isinstance(line["exc_info"], RecursionError)
