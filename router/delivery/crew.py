@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Sequence
+import math
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -18,7 +19,7 @@ from router.delivery.ordered import OrderBy, Ordered
 from router.delivery.retry import Policy
 from router.delivery.settler import Settler
 from router.store.base import Delivery, Settlement, Store, StoreError
-from router.targets.base import Cause, Lingering, RetryLater, Target
+from router.targets.base import Cause, Lingering, Paced, RetryLater, Target
 
 PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
@@ -78,6 +79,8 @@ class Crew:
         self._tools = tools
         self._bucket = None if way.rate is None else Bucket(way.rate)
         self._linger = way.target.linger if isinstance(way.target, Lingering) else 0.0
+        self._pace = way.target.pace if isinstance(way.target, Paced) else 0.0
+        self._tried = -math.inf
         self._follows = follows
         self._ordered: Ordered | None = None
         if way.order is not None:
@@ -120,6 +123,10 @@ class Crew:
         while not self._stopping:
             if self._claims_in_turn():
                 deliveries = await self._in_its_turn()
+            elif self._pace and self._tools.time.now() < self._tried + self._pace:
+                with self._recallable():
+                    await self._tools.time.sleep_until(self._tried + self._pace)
+                continue
             elif (ready := store.claim_now(self._name, batch)) is None:
                 deliveries = await self._next()
             elif ready:
@@ -132,6 +139,16 @@ class Crew:
 
     def _claims_in_turn(self) -> bool:
         return self._in_turn or self.breaker.mode is not Mode.CLOSED
+
+    @contextlib.contextmanager
+    def _recallable(self) -> Iterator[None]:
+        """Waiting in here ends when there is something else to wait for."""
+        with anyio.CancelScope() as scope:
+            self._waiting.add(scope)
+            try:
+                yield
+            finally:
+                self._waiting.discard(scope)
 
     def _call_back(self) -> None:
         """Whoever waits, waits for something else now."""
@@ -149,16 +166,13 @@ class Crew:
     async def _next(self) -> Sequence[Delivery]:
         """The next deliveries to try; none where the word has changed meanwhile."""
         deliveries: list[Delivery] = []
-        with anyio.CancelScope() as scope:
-            self._waiting.add(scope)
+        with self._recallable():
             try:
                 await self._claim(deliveries, await self._admitted())
             except StoreError as error:
                 log.error("delivery.unreadable", target=self._name, error=error.message)
                 if not deliveries:
                     await self._tools.time.sleep_until(self._tools.time.now() + PAUSE)
-            finally:
-                self._waiting.discard(scope)
         if deliveries and self.breaker.mode is Mode.HALF_OPEN:
             self._probe = deliveries
         return deliveries
@@ -213,6 +227,8 @@ class Crew:
 
     async def _try(self, deliveries: Sequence[Delivery]) -> None:
         settler = self._tools.settler
+        if self._pace:
+            self._tried = self._tools.time.now()
         tried = await self._tools.attempts.make(self.way.target, self.way.policy, deliveries)
         before = self.breaker
         self.breaker = after(before, tried.outcomes, tried.ended, self.way.policy)

@@ -124,6 +124,18 @@ class Lingering(Protocol):
     linger: float
 
 
+@runtime_checkable
+class Paced(Protocol):
+    """A target whose calls cost as much for one message as for many.
+
+    Attributes:
+        pace: seconds from the beginning of one call to that of the next at least. What comes alone is
+            delivered at once; where much comes, calls are few and take much.
+    """
+
+    pace: float
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a kind may know of the router that its target lives in.

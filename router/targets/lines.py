@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
 
 import msgspec
 
@@ -16,6 +17,12 @@ from router.targets.base import Body, Message
 _BREAK = re.compile(rb"[\r\n][ \t\r\n]*")
 
 
+def lines_of(messages: Iterable[Message], now: float) -> bytes:
+    """All messages as lines: see `line_of`."""
+    time = rfc3339(now).encode()
+    return b"".join([_line(message, time) for message in messages])
+
+
 def line_of(message: Message, now: float) -> bytes:
     r"""The message as a line: its place, id, rules, and `event` (CloudEvents JSON format 1.0).
 
@@ -25,17 +32,23 @@ def line_of(message: Message, now: float) -> bytes:
         message: what to write.
         now: seconds since the epoch; the line's `time`.
     """
-    record: dict[str, Any] = {
-        "sequence": message.sequence,
-        "id": message.id,
-        "time": rfc3339(now),
-        "rules": message.rules,
-    }
-    if message.body is None:
-        record["event"] = msgspec.Raw(one_line(encode(message.event)))
-    else:
-        record["body"] = _value(message.body)
-    return msgspec.json.encode(record) + b"\n"
+    return lines_of((message,), now)
+
+
+def _line(message: Message, time: bytes) -> bytes:
+    body = message.body
+    return b'{"sequence":%d,"id":%b,"time":"%b","rules":%b,"%b":%b}\n' % (
+        message.sequence,
+        msgspec.json.encode(message.id),
+        time,
+        _rules(message.rules),
+        b"event" if body is None else b"body",
+        one_line(encode(message.event)) if body is None else _value(body),
+    )
+
+
+_rules = lru_cache(msgspec.json.encode)
+"""Rules' names as JSON: few events have others than the one before."""
 
 
 def rfc3339(seconds: float) -> str:
@@ -61,7 +74,7 @@ def one_line(text: bytes) -> bytes:
     return _BREAK.sub(b"", text)
 
 
-def _value(body: Body) -> msgspec.Raw | str:
+def _value(body: Body) -> bytes:
     if is_json_media_type(body.content_type) and is_json(body.content):
-        return msgspec.Raw(one_line(body.content))
-    return text_of(body.content)
+        return one_line(body.content)
+    return msgspec.json.encode(text_of(body.content))

@@ -259,6 +259,40 @@ class TestRate:
             assert len(target.seen) == 16
 
 
+class TestPace:
+    async def test_what_comes_alone_goes_at_once_and_what_comes_then_goes_together(self) -> None:
+        class Heavy(ScriptedTarget):
+            pace = 0.5
+
+        target = Heavy(batch=10)
+        async with House({"a": target}).running() as house:
+            for number in (1, 2, 3):
+                await house.store.append([record(number, "a")])
+                await settle_down()
+            assert len(target.seen) == 1
+            house.clock.advance(0.49)
+            await settle_down()
+            assert len(target.seen) == 1
+            house.clock.advance(0.01)
+            await target.wait_for(3)
+            house.clock.advance(10.0)
+            await settle_down()
+            await house.store.append([record(4, "a")])
+            await target.wait_for(4)
+
+    async def test_it_does_not_hold_up_the_end(self) -> None:
+        class Heavy(ScriptedTarget):
+            pace = 3_600.0
+
+        target = Heavy()
+        house = House({"a": target})
+        async with house.running():
+            await house.store.append([record(1, "a"), record(2, "a")])
+            await house.watcher.wait_for(1)
+            await settle_down()
+        assert len(target.seen) == 1
+
+
 class TestReload:
     async def test_a_new_target_gets_what_waited_for_its_name(self) -> None:
         async with House({}).running() as house:
