@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from router.cli.deployment import read
+from router.config.files import lacks_targets
 from router.config.report import Report
 from router.rules.model import Deployment
 
@@ -23,9 +24,13 @@ BROKEN = 2
 def check(paths: tuple[Path, ...], *, as_json: bool) -> None:
     """Say everything that is wrong with rules, targets and settings.
 
-    PATHS are deployment folders or single YAML files; without any, the folder you are in.
+    PATHS are deployment folders or single YAML files; without any, the folder you are in. Of rules/ alone, or
+    a part of it, it is not checked whether their targets exist.
     """
     report = Report()
+    alone = lacks_targets(paths)
+    if alone:
+        report.lose("targets")
     _, deployment = read(paths or (Path(),), os.environ, report)
     if as_json:
         found = [problem.as_dict() for problem in report.problems]
@@ -34,6 +39,8 @@ def check(paths: tuple[Path, ...], *, as_json: bool) -> None:
         for problem in report.problems:
             click.echo(str(problem), err=True)
         click.echo(_verdict(deployment, report), err=deployment is None)
+        if alone and deployment is not None:
+            click.echo("the targets are not among these files: whether there are such was not looked at")
     if deployment is None:
         sys.exit(BROKEN)
 

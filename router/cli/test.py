@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from router.config.files import read_files
+from router.config.files import lacks_targets, read_files
 from router.config.report import Report
 from router.rules.load import load
 from router.rules.model import Deployment
@@ -50,6 +50,8 @@ def _rules(paths: Sequence[Path]) -> Deployment:
         router.config.problems.ConfigurationProblems: everything that is wrong with them.
     """
     report = Report()
+    if lacks_targets(paths):
+        report.lose("targets")
     deployment = load(read_files(paths, report), installed_kinds(), None, report)
     report.raise_for_errors()
     assert deployment is not None

@@ -56,6 +56,11 @@ def read_files(paths: Sequence[FilePath], report: Report) -> tuple[Document, ...
     return tuple(documents)
 
 
+def lacks_targets(paths: Sequence[FilePath]) -> bool:
+    """Whether these are `rules/` alone, or files of it: targets stand beside it, and are not among them."""
+    return bool(paths) and all("rules" in (path.resolve().name, path.resolve().parent.name) for path in paths)
+
+
 def read_document(content: bytes, file: str, report: Report) -> Document | None:
     """Read one file of a deployment; None if it is empty or no such file at all.
 

@@ -56,8 +56,8 @@ class Problem:
     def __str__(self) -> str:
         """As compilers print it, so that editors find the place."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{place}: {self.severity}: {self.message}{hint}"
+        told = f"{self.message.removesuffix('.')}; {self.hint}" if self.hint else self.message
+        return f"{place}: {self.severity}: {told}"
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""

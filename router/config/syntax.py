@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import yaml
@@ -23,6 +24,10 @@ _WORDS = {
     "could not find expected ':'": ("a key without its ':'", "write key: value"),
     "did not find expected ',' or ']'": ("this list is not closed", "a ',' or a ']' is missing"),
     "did not find expected ',' or '}'": ("this mapping is not closed", "a ',' or a '}' is missing"),
+    "did not find expected node content": (
+        "a value is missing here",
+        "write it, or remove the ',' before it",
+    ),
     "did not find expected alphabetic or numeric character": (
         "in YAML, '*' and '&' at the beginning of a value mean an alias",
         "put a text that begins with * or & in quotes",
@@ -44,7 +49,16 @@ _WORDS = {
 
 _NO_BEGINNING = "found character that cannot start any token"
 
+_UNCLOSED = {
+    yaml.FlowMappingStartToken: "did not find expected ',' or '}'",
+    yaml.FlowSequenceStartToken: "did not find expected ',' or ']'",
+}
+"""What opens, and what is said where it is not closed."""
+
+_CLOSING = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+
 _PYTHON_WORDING = {
+    "expected the node content, but found": "did not find expected node content",
     "expected ',' or ']', but got": "did not find expected ',' or ']'",
     "expected ',' or '}', but got": "did not find expected ',' or '}'",
     "expected alphabetic or numeric character, but found": (
@@ -72,6 +86,8 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[tuple[int, int], str, str
         and not "".join(lines[mark.line :])[mark.column :].strip()
     ):
         mark = error.context_mark  # what is not closed is found missing at the end of the file
+        if (opened := _left_open(text)) is not None and said not in _UNCLOSED.values():
+            mark, said = opened.start_mark, _UNCLOSED[type(opened)]
     line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     here = lines[line][column : column + 1] if line < len(lines) else ""
     place = (line + 1, column + 1)
@@ -80,7 +96,22 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[tuple[int, int], str, str
     if said == _NO_BEGINNING:
         return place, f"a value cannot begin with {here!r}", "put the text in quotes"
     message, hint = _WORDS.get(said, (f"this is not YAML: {said}", ""))
+    if said in _UNCLOSED.values() and (begun := error.context_mark) is not None and begun.line < line:
+        # Whoever forgot the bracket did so above: there it opens.
+        return (begun.line + 1, begun.column + 1), f"{message}: line {line + 1} is no part of it", hint
     return place, message, hint
+
+
+def _left_open(text: str) -> yaml.Token | None:
+    """The innermost bracket that is still open at the end of a text."""
+    opened: list[yaml.Token] = []
+    with contextlib.suppress(yaml.YAMLError):
+        for token in yaml.scan(text, yaml.SafeLoader):
+            if type(token) in _UNCLOSED:
+                opened.append(token)
+            elif isinstance(token, _CLOSING) and opened:
+                opened.pop()
+    return opened[-1] if opened else None
 
 
 def _as_libyaml(said: str) -> str:

@@ -41,6 +41,11 @@ _BLOCK = "write a block such as 10.0.0.0/8; a single address is a plain text wit
 _TEXT = "write a text; a number that is meant as one stands in quotes"
 _EXCLUDED = f"it takes texts or numbers, or one of {', '.join(EXCLUDING)}"
 
+_NO_TEXT = (
+    f"{_EXCLUDED}; null, true and false it cannot exclude: list the values that are meant, or say it in the "
+    "rule's where, such as data.done != `null`"
+)
+
 _HINTS: Mapping[str, str] = {
     "Bad numeric range operator": _RANGE,
     "Bad value in numeric range": _RANGE,
@@ -54,8 +59,8 @@ _HINTS: Mapping[str, str] = {
     "IPv": _BLOCK,  # … mask bits must be < 32
     "Anything-But expression name not found": _EXCLUDED,
     "Unsupported anything-but pattern": _EXCLUDED,
-    "Value of anything-but": _EXCLUDED,
-    "Inside anything but list, start|null|boolean": _EXCLUDED,
+    "Value of anything-but": _NO_TEXT,
+    "Inside anything but list, start|null|boolean": _NO_TEXT,
     "Inside anything but list, either": "write all of them as texts (in quotes), or all as numbers",
     "Inside anything-but/equals-ignore-case list": _TEXT,
     "Null prefix/suffix not allowed": "every text begins and ends with the empty text: write some characters",

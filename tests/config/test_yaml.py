@@ -155,6 +155,19 @@ def test_an_offset_is_found_in_texts_that_stand_as_they_read(
          "put a text that holds ': ' in quotes, or check the indentation")),
         ("a: [1, 2", "x.yml:1:4: error: this list is not closed; a ',' or a ']' is missing"),
         ("a: {b: 1", "x.yml:1:4: error: this mapping is not closed; a ',' or a '}' is missing"),
+        ("a: {\n", "x.yml:1:4: error: this mapping is not closed; a ',' or a '}' is missing"),
+        ("a: {b: [\n", "x.yml:1:8: error: this list is not closed; a ',' or a ']' is missing"),
+        (
+            "a:\n  b: {c: [{d: 1}]\n  e: 1\nf: 2\n",
+            ("x.yml:2:6: error: this mapping is not closed: line 3 is no part of it; "
+             "a ',' or a '}' is missing"),
+        ),
+        (
+            "a: [1, 2\nb: 3\n",
+            "x.yml:1:4: error: this list is not closed: line 2 is no part of it; a ',' or a ']' is missing",
+        ),
+        ("a: {b: 1 c: 2}\n", "x.yml:1:11: error: this mapping is not closed; a ',' or a '}' is missing"),
+        ("a: [1, , 2]\n", "x.yml:1:8: error: a value is missing here; write it, or remove the ',' before it"),
         ("x: 1\na: 'b", "x.yml:2:4: error: a quote is not closed; close it with the quote it began with"),
         ('a: "\\d"', ("x.yml:1:5: error: in double quotes, a backslash begins an escape, and this one "
          "means nothing; use single quotes, or write the backslash twice")),
