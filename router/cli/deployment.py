@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.config.files import PARTS, files_of, read_files
+from router.config.files import PARTS, entries, files_of, read_files
 from router.config.problems import Problem
 from router.config.report import Report
+from router.config.yaml import Document
 from router.main import SOURCE_PATHS
 from router.rules.load import load as load_rules
 from router.rules.model import Deployment
 from router.settings import Settings, read_settings
 from router.targets.registry import installed_kinds
+from router.web.api import BASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,34 @@ def read(
     """Settings and rules of a deployment; None for rules that cannot run. What is wrong goes to `report`."""
     documents = read_files(paths, report)
     settings = read_settings(documents, SOURCE_PATHS, environ, report)
+    _check_paths(documents, settings, report)
     return settings, load_rules(documents, installed_kinds(), environ, report)
+
+
+def _check_paths(documents: Sequence[Document], settings: Settings, report: Report) -> None:
+    """Report sources that nobody could reach, because the router answers there itself."""
+    places = {entry.name: entry for entry in entries(documents, "sources")}
+    for source in settings.sources:
+        for path in source.paths:
+            if source.name in places and (own := _own(path)) is not None:
+                entry = places[source.name]
+                what = f"sources.{source.name}.path: {path} is the router's own: {own}"
+                hint = f"give the source another path, such as /{source.name}"
+                report.add(entry.document, (*entry.path, "path"), "path", what, hint)
+
+
+def _own(path: str) -> str | None:
+    """What the router itself answers with at a path; None if it is free."""
+    if path == BASE or path.startswith(f"{BASE}/"):
+        return f"its API is below {BASE}"
+    return _OWN.get(path)
+
+
+_OWN = {
+    "/healthz": "there it says that it lives",
+    "/readyz": "there it says whether it takes events",
+}
+"""What `router.web.app` answers, beside the API."""
 
 
 def load(paths: Sequence[Path], environ: Mapping[str, str] = os.environ) -> Loaded:
