@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -12,6 +13,7 @@ import anyio
 import click
 
 from router.cli.deployment import load
+from router.config.problems import Problem
 from router.config.watching import Files
 from router.lifetime import serve as run
 from router.main import Parts
@@ -44,9 +46,11 @@ def serve(
         name: value for name, value in (("host", host), ("port", port)) if value is not None
     }
 
+    doubts = Doubts()
+
     def parts() -> Parts:
         loaded = load(paths)
-        for problem in loaded.warnings:
+        for problem in doubts.news(loaded.warnings):
             click.echo(str(problem), err=True)
         return Parts(
             deployment=loaded.deployment,
@@ -57,3 +61,19 @@ def serve(
 
     files = Files(paths or (Path(),))
     anyio.run(run, parts(), pump.close, parts, files, backend_options={"use_uvloop": True})
+
+
+class Doubts:
+    """What a configuration is warned of, each time it is read: only what is new is told again."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str, str]] = set()
+
+    def news(self, warnings: Sequence[Problem]) -> list[Problem]:
+        """Those that the last reading did not have; one that has only moved to another line is not new."""
+        told, self._told = self._told, {_what(one) for one in warnings}
+        return [one for one in warnings if _what(one) not in told]
+
+
+def _what(problem: Problem) -> tuple[str, str, str]:
+    return problem.file, problem.code, problem.message

@@ -19,6 +19,13 @@ from tests.disk import fill, make_space, mounted
 from tests.process import RouterProcess
 from tests.receiver import Answer, Receiver
 
+DOUBTFUL = """
+rules:
+  - {name: all, match: {type: "*"}, targets: [console]}
+  - {name: odd, match: {data: {Name: "*.mp4"}}, targets: [console]}
+targets: {console: {log: {}}%s}
+"""
+
 LOG_ONLY = """
 rules: [{name: all, match: {type: "*"}, targets: [console]}]
 targets: {console: {log: {}}}
@@ -307,3 +314,23 @@ def test_rules_alone_keep_their_data_beside_them(tmp_path: Path) -> None:
     assert loaded.data == tmp_path / "data"
     assert load([tmp_path / "rules" / "all.yml"]).data == tmp_path / "rules" / "data"
     assert load([tmp_path]).data == tmp_path / "data"
+
+
+def test_a_reload_tells_only_of_doubts_that_are_new(tmp_path: Path) -> None:
+    file = tmp_path / "router.yml"
+    file.write_text(DOUBTFUL % "")
+    with RouterProcess([tmp_path], tmp_path / "data") as running:
+
+        def doubts() -> list[str]:
+            return [line["text"] for line in running.log if "warning: " in line.get("text", "")]
+
+        assert len(doubts()) == 1
+        assert "odd" in doubts()[0] or "*.mp4" in doubts()[0]
+        file.write_text("# it only moves\n" + DOUBTFUL % "")
+        running.hang_up()
+        running.wait_for_log("router.reloaded")
+        assert len(doubts()) == 1
+        file.write_text(DOUBTFUL % ", spare: {log: {}}")
+        running.wait_for_log("router.reloaded", count=2)
+        assert len(doubts()) == 2
+        assert "no rule sends anything to the target 'spare'" in doubts()[1]
