@@ -151,7 +151,7 @@ def _damage(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{finding.path.name}: {telling.counted(finding.rows, 'row')}, {finding.damage or 'sound'}"
         yield from (f"  tells nothing: {what}" for what in finding.lost)
         yield from (f"  becomes a dead letter: {what}" for what in finding.unreadable)
-        if finding.missing:
+        if finding.missing and not diagnosis.kept:  # else it is told with the repair
             yield from _lost(finding.missing)
 
 
