@@ -137,4 +137,5 @@ def _way(spec: TargetSpec, target: Target) -> Way:
     order = None
     if spec.order_by is not None:
         order = OrderBy(compile_expression(spec.order_by), OnPoison(spec.on_poison or OnPoison.BLOCK))
-    return Way(target, policy, spec.concurrency or target.concurrency, spec.rate, order)
+    concurrency = spec.concurrency or target.concurrency
+    return Way(target, policy, concurrency, spec.rate, order, spec.dead_letter)

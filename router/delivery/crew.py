@@ -37,6 +37,7 @@ class Way:
     Attributes:
         rate: deliveries that may begin in a second; None for as many as can.
         order: first in, first out for each key; None for any order.
+        dead_letter: the name of the target that is told of dead letters; None for nobody.
     """
 
     target: Target
@@ -44,6 +45,7 @@ class Way:
     concurrency: int
     rate: float | None = None
     order: OrderBy | None = None
+    dead_letter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from router.delivery.attempt import Attempts, Render, UnrenderableError
 from router.delivery.breaker import Breaker
 from router.delivery.crew import Crew, Tools, Way
 from router.delivery.health import Health
+from router.delivery.notices import notice
 from router.delivery.ordered import OrderBy
 from router.delivery.retry import Chance
 from router.delivery.settler import Settler
 from router.delivery.timeline import Timeline
-from router.store.base import Settlement, State, Store, StoreError
+from router.store.base import Record, Settlement, State, Store, StoreError
 from router.telemetry.quota import MINUTE
 
 __all__ = ["Breaker", "Engine", "Observer", "OrderBy", "Render", "UnrenderableError", "Way"]
@@ -64,7 +65,7 @@ class Engine:
         self._store = store
         self._observer = observer
         self._time = Timeline(clock)
-        self._settler = Settler(store, self._time, self._written)
+        self._settler = Settler(store, self._time, self._written, self._notices)
         self._health = Health(self._time)
         attempts = Attempts(render, self._time, chance)
         self._tools = Tools(store, self._time, attempts, self._settler, self._health)
@@ -183,6 +184,16 @@ class Engine:
                     await anyio.sleep_forever()
                 else:
                     await self._time.sleep_until(max(upcoming, self._time.now() + TICK))
+
+    def _notices(self, settlements: Sequence[Settlement]) -> Sequence[Record]:
+        """What is told of dead letters, where somebody wants to know."""
+        told = {name: crew.way.dead_letter for name, crew in self._crews.items() if crew.way.dead_letter}
+        found = [
+            notice(settlement, to, self._time.now())
+            for settlement in (settlements if told else ())
+            if settlement.state is State.DEAD and (to := told.get(settlement.delivery.target))
+        ]
+        return [one for one in found if one is not None]
 
     def _written(self, settlements: Sequence[Settlement]) -> None:
         """A retry may be due before the one that is being waited for."""

@@ -8,7 +8,7 @@ import anyio
 import structlog
 
 from router.clock import Clock
-from router.store.base import Settlement, Store, StoreError
+from router.store.base import Record, Settlement, Store, StoreError
 
 PAUSE = 1.0
 """Seconds between two tries to write to a store that refuses."""
@@ -33,12 +33,20 @@ class Settler:
 
     Args:
         settled: called on the event loop with each group after its commit.
+        notices: gives what is to be told of a group to somebody; it is stored before the group's commit.
     """
 
-    def __init__(self, store: Store, clock: Clock, settled: Callable[[Sequence[Settlement]], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settled: Callable[[Sequence[Settlement]], None],
+        notices: Callable[[Sequence[Settlement]], Sequence[Record]] = lambda _: (),
+    ) -> None:
         self._store = store
         self._clock = clock
         self._settled = settled
+        self._notices = notices
         self._waiting: list[Settlement] = []
         self._at_once = False
         self._added = self._tried = 0
@@ -123,9 +131,13 @@ class Settler:
 
     async def _write(self, batch: Sequence[Settlement], finished: anyio.Event) -> None:
         tried = self._tried + len(batch)
+        notices = self._notices(batch)
         while True:
             problem = None
             try:
+                if notices:  # before the outcome: a crash in between tells it twice, and never not at all
+                    await self._store.append(notices)
+                    notices = ()
                 await self._store.settle(batch)
             except StoreError as error:
                 problem = error.message

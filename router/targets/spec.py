@@ -68,6 +68,7 @@ class Handling(Shape):
         order_by: JMESPath over the event: first in, first out for each of its values; None for any order.
         on_poison: with `order_by`: what a dead letter means for later events of its key. `block`: they wait
             until it is redriven or dropped. `park`: they become dead letters as well. `skip`: they go on.
+        dead_letter: the target that is told of each dead letter of this one; None for nobody.
     """
 
     retry: Retry = Retry()
@@ -75,6 +76,7 @@ class Handling(Shape):
     concurrency: Annotated[Whole, Field(ge=1)] | None = None
     order_by: Annotated[str, AfterValidator(_expression)] | None = None
     on_poison: Literal["block", "park", "skip"] | None = None
+    dead_letter: str | None = None
 
     @model_validator(mode="after")
     def _has_order(self) -> Handling:
@@ -95,6 +97,7 @@ class TargetSpec:
         concurrency: how many deliveries may be under way at once; None leaves it to the kind.
         order_by: JMESPath over the event, whose values are kept in order; None for any order.
         on_poison: what a dead letter means for later events of its key; None where nothing is said.
+        dead_letter: the target that is told of each dead letter of this one; None for nobody.
     """
 
     name: str
@@ -105,6 +108,7 @@ class TargetSpec:
     concurrency: int | None
     order_by: str | None
     on_poison: str | None
+    dead_letter: str | None
 
 
 def read_targets(

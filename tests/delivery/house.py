@@ -56,13 +56,15 @@ class House:
         clock: JumpingClock | None = None,
         rate: float | None = None,
         order: OrderBy | None = None,
+        dead_letter: str | None = None,
     ) -> None:
         self.clock = clock or JumpingClock()
         self.store = store or MemoryStore(self.clock)
         self.watcher = Watcher()
         self.render: Render = as_it_is
         self.ways = {
-            name: Way(target, policy, target.concurrency, rate, order) for name, target in targets.items()
+            name: Way(target, policy, target.concurrency, rate, order, dead_letter)
+            for name, target in targets.items()
         }
         self.engine = Engine(
             store=self.store,

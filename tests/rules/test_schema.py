@@ -100,4 +100,5 @@ def test_a_kind_that_cannot_be_loaded_is_left_out() -> None:
         "concurrency",
         "order_by",
         "on_poison",
+        "dead_letter",
     }

@@ -109,7 +109,7 @@ def test_the_environment_comes_in_everywhere() -> None:
         ("it: {log: {}, on_poison: skip}",
          "2:7: error: targets.it: on_poison says how an order is kept, and there is none; add order_by"),
         ("it: {log: {}, priority: 5}", ("2:17: error: targets.it: unknown key 'priority'; "
-         "beside its kind, a target has retry, rate, concurrency, order_by and on_poison")),
+         "beside its kind, a target has retry, rate, concurrency, order_by, on_poison and dead_letter")),
         ("it: {http: {url: 'http://x/'}, timeout: 5s}",
          "2:34: error: targets.it: unknown key 'timeout'; it belongs under http"),
         ("it: {log: {}, file: {path: a}}",

@@ -33,6 +33,7 @@ def check(documents: Sequence[Document], targets: Iterable[str], report: Report)
             _check_name(entry, first, report)
             _check_targets(entry, known, report)
             used.update(name for _, name, _ in _ways(entry))
+    used.update(_told(documents, known, report))
     _check_variables(documents, report)
     if report.errors or not documents:
         return  # a broken rule may use any target
@@ -79,6 +80,24 @@ def _ways(entry: Entry) -> Iterator[tuple[Path, str, Any]]:
             yield path, way, None
         elif isinstance(way, dict) and isinstance(way.get("target"), str):
             yield (*path, "target"), way["target"], way.get("transform")
+
+
+def _told(documents: Sequence[Document], known: Sequence[str], report: Report) -> Iterator[str]:
+    """The targets that are told of others' dead letters; those that cannot be are reported."""
+    for entry in entries(documents, "targets"):
+        told = entry.value.get("dead_letter") if isinstance(entry.value, dict) else None
+        if not isinstance(told, str):
+            continue
+        path = (*entry.path, "dead_letter")
+        others = [name for name in known if name != entry.name]
+        if told == entry.name:
+            what = f"the target {told!r} would be told of what it has not taken itself"
+            report.add(entry.document, path, "dead-letter", what, "name another target, or leave it out")
+        elif told in known:
+            yield told
+        elif "targets" not in report.lost:
+            hint = did_you_mean(told, others) or _defined(others)
+            report.add(entry.document, path, "unknown-target", f"unknown target {told!r}", hint)
 
 
 def _check_use(documents: Sequence[Document], used: set[str], report: Report) -> None:
