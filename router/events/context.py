@@ -9,7 +9,9 @@ import calendar
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from router.events.model import (
     ATTRIBUTE_NAME,
@@ -26,6 +28,7 @@ from router.events.model import (
 RESERVED_NAMES = frozenset(("data", "data_base64"))
 """Members of the JSON format that no attribute may be named after (section "Naming Conventions")."""
 
+_USUAL = (None, "application/json")
 _REQUIRED = ("specversion", "id", "source", "type")
 _SPEC_NAMES = frozenset(SPEC_ATTRIBUTES)
 
@@ -60,13 +63,8 @@ def is_date_time(text: str) -> bool:
     return text[5:10] != "02-29" or calendar.isleap(int(text[:4]))
 
 
-def is_plain_media_type(text: str) -> bool:
-    """Whether a `datacontenttype` can be taken as it is. False where that takes a closer look."""
-    return len(text) <= SHOWN and _has_plain_form(text)
-
-
 @lru_cache(1_000)  # all events of a sender declare the same
-def _has_plain_form(text: str) -> bool:
+def _is_plain_media_type(text: str) -> bool:
     return text.isprintable() and _MEDIA_TYPE.fullmatch(text) is not None
 
 
@@ -77,12 +75,21 @@ _FORMS: Mapping[str, tuple[Callable[[str], object], str]] = {
 }
 """What these must look like, beyond being text, and how to say that they do not."""
 
-_PLAIN: Mapping[str, Callable[[str], object]] = dict.fromkeys(SPEC_ATTRIBUTES, str.isprintable) | {
-    "specversion": "1.0".__eq__,
-    "time": is_date_time,
-    "datacontenttype": is_plain_media_type,
-}
-"""What is asked of a string that is not empty, so that `complaint` need not be: by far the most pass."""
+
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Known(msgspec.Struct, omit_defaults=True, gc=False):
+    """`SPEC_ATTRIBUTES`, in their order."""
+
+    specversion: str
+    id: _Text
+    source: _Text
+    type: _Text
+    subject: _Text | None = None
+    time: _Text | None = None
+    datacontenttype: _Text | None = None
+    dataschema: _Text | None = None
 
 
 def complaint(name: str, value: Any) -> str | None:
@@ -107,13 +114,6 @@ def _may_be_named(name: str) -> bool:
     return ATTRIBUTE_NAME.match(name) is not None and name not in RESERVED_NAMES
 
 
-def is_extension(name: str, value: Any) -> bool:
-    """Whether this is an extension that is present, and right."""
-    if type(value) is str and value.isprintable():
-        return _may_be_named(name)
-    return complaint(name, value) is None
-
-
 def _extension_complaint(name: str, value: Any) -> str | None:
     if not _may_be_named(name):
         return f"{_shown(name)} can name no attribute: only lower-case letters and digits can, and not `data`"
@@ -135,24 +135,60 @@ def build(attributes: Mapping[str, Any], data: bytes | None) -> Event:
     Raises:
         EventError: an attribute is missing or illegal; the message begins with its name.
     """
+    try:
+        known = msgspec.convert(attributes, Known)
+    except msgspec.ValidationError:
+        known = None
+    if (known is None or not _is_plain(known)) and (wrong := _first_complaint(attributes)):
+        raise EventError(wrong)
+    assert known is not None
     extensions: dict[str, Attribute] = {}
-    fields: dict[str, Any] = {"data": data, "extensions": extensions}
+    if not _SPEC_NAMES.issuperset(attributes):
+        for name, value in attributes.items():
+            if name not in _SPEC_NAMES and value is not None:
+                if not _is_plain_extension(name, value) and (wrong := complaint(name, value)):
+                    raise EventError(wrong)
+                extensions[name] = value
+    return Event(
+        id=known.id,
+        source=known.source,
+        type=known.type,
+        subject=known.subject,
+        time=known.time,
+        datacontenttype=known.datacontenttype,
+        dataschema=known.dataschema,
+        extensions=extensions,
+        data=data,
+    )
+
+
+def _is_plain(known: Known) -> bool:
+    """Whether it is certain that nothing is wrong with them. It is with by far the most."""
+    content_type = known.datacontenttype
+    return (
+        known.specversion == "1.0"
+        and known.id.isprintable()
+        and known.source.isprintable()
+        and known.type.isprintable()
+        and (known.time is None or is_date_time(known.time))
+        and (content_type in _USUAL or (len(content_type) <= SHOWN and _is_plain_media_type(content_type)))
+        and (known.subject is None or known.subject.isprintable())
+        and (known.dataschema is None or known.dataschema.isprintable())
+    )
+
+
+def _is_plain_extension(name: str, value: Any) -> bool:
+    return type(value) is str and value.isprintable() and _may_be_named(name)
+
+
+def _first_complaint(attributes: Mapping[str, Any]) -> str | None:
     for name, value in attributes.items():
-        if value is None:
-            continue
-        passes = _PLAIN.get(name)
-        if passes is not None:
-            fields[name] = value
-            plain = type(value) is str and value != "" and passes(value)
-        else:
-            extensions[name] = value
-            plain = type(value) is str and value.isprintable() and _may_be_named(name)
-        if not plain and (wrong := complaint(name, value)):
-            raise EventError(wrong)
+        if value is not None and (wrong := complaint(name, value)):
+            return wrong
     for name in _REQUIRED:
-        if name not in fields:
-            raise EventError(f"{name}: is missing; a CloudEvent needs specversion, id, source and type")
-    return Event(**fields)
+        if attributes.get(name) is None:
+            return f"{name}: is missing; a CloudEvent needs specversion, id, source and type"
+    return None
 
 
 def is_json(attributes: Mapping[str, Any]) -> bool:

@@ -32,6 +32,9 @@ _CURL_DEFAULT = "application/x-www-form-urlencoded"
 _SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 """Section 3.1.3.2: what stands in a header as it is; space, `"`, `%` and all others are percent-encoded."""
 
+_UNQUOTED = re.compile(r"[!#$&-~]*+")
+"""What holds nothing but `_SAFE`: by far the most."""
+
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CHARSET = re.compile(r"(?i);\s*charset\s*=\s*\"?([^\s\";]+)")
@@ -76,7 +79,7 @@ def is_binary(headers: Mapping[str, str]) -> bool:
     """Whether there are `ce-` headers, and no event format in Content-Type (which counts for more)."""
     if headers.get("content-type", "").lstrip().lower().startswith(_STRUCTURED):
         return False
-    return any(name.startswith(PREFIX) for name in headers)
+    return "ce-specversion" in headers or any(name.startswith(PREFIX) for name in headers)
 
 
 def decode_binary(headers: Mapping[str, str], body: bytes, mend: json_format.Mend | None = None) -> Event:
@@ -109,7 +112,7 @@ def encode_binary(event: Event) -> tuple[dict[str, str], bytes]:
     made explicit where an event changes its format.
     """
     headers = {
-        PREFIX + name: quote(value, safe=_SAFE)
+        PREFIX + name: value if _UNQUOTED.fullmatch(value) else quote(value, safe=_SAFE)
         for name, value in event.attributes().items()
         if name != "datacontenttype"
     }

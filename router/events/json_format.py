@@ -13,12 +13,12 @@ import base64
 import binascii
 import sys
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from router.events import context, json_text
-from router.events.model import Attribute, Event, EventError, cut, hold_to, is_json_media_type
+from router.events.model import Event, EventError, cut, hold_to
 
 MEDIA_TYPE = "application/cloudevents+json"
 BATCH_MEDIA_TYPE = "application/cloudevents-batch+json"
@@ -28,34 +28,14 @@ Mend = Callable[[dict[str, Any]], None]
 """Called with the attributes as they came (JSON values, not checked yet), to fill in or drop some."""
 
 
-class _Data(msgspec.Struct):
+class _Data(msgspec.Struct, gc=False):
     """The one member whose bytes matter; msgspec skips the others."""
 
     data: msgspec.Raw
 
 
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class _Known(msgspec.Struct, omit_defaults=True, gc=False):
-    """The members beside extensions and `data_base64`, in the order of `SPEC_ATTRIBUTES`."""
-
-    specversion: str
-    id: _Text
-    source: _Text
-    type: _Text
-    subject: _Text | None = None
-    time: _Text | None = None
-    datacontenttype: _Text | None = None
-    dataschema: _Text | None = None
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-_USUAL = (None, "application/json")
 _DATA = msgspec.json.Decoder(_Data)
 _BATCH = msgspec.json.Decoder(list[msgspec.Raw])
-_KNOWN = frozenset(_Known.__struct_fields__)
-_known = msgspec.json.Decoder(_Known).decode
 _write = msgspec.json.Encoder().encode
 
 
@@ -65,52 +45,7 @@ def decode(body: bytes, mend: Mend | None = None) -> Event:
     Raises:
         EventError: it is no JSON (with line and column) or no CloudEvent (with the member's name).
     """
-    if mend is None and (event := _plain_event(body)) is not None:
-        return event
     return _event(json_text.read(body), body, mend)
-
-
-def _plain_event(text: bytes) -> Event | None:
-    """The event of a text in which nothing is unusual: by far the most. None where `_event` has to say."""
-    document = json_text.glance(text)
-    if type(document) is not dict:
-        return None
-    try:
-        found = _known(text)
-    except json_text.REFUSALS:
-        return None
-    if not _is_plain(found):
-        return None
-    extensions: dict[str, Attribute] = {}
-    if not _KNOWN.issuperset(document):
-        extensions = {name: value for name, value in document.items() if name not in _KNOWN}
-        if not all(map(context.is_extension, extensions, extensions.values())):
-            return None
-    return Event(
-        id=found.id,
-        source=found.source,
-        type=found.type,
-        subject=found.subject,
-        time=found.time,
-        datacontenttype=found.datacontenttype,
-        dataschema=found.dataschema,
-        extensions=extensions,
-        data=None if found.data is msgspec.UNSET else bytes(found.data),
-    )
-
-
-def _is_plain(found: _Known) -> bool:
-    kind = found.datacontenttype
-    return (
-        found.specversion == "1.0"
-        and found.id.isprintable()
-        and found.source.isprintable()
-        and found.type.isprintable()
-        and (found.time is None or context.is_date_time(found.time))
-        and (kind in _USUAL or (context.is_plain_media_type(kind) and is_json_media_type(kind)))
-        and (found.subject is None or found.subject.isprintable())
-        and (found.dataschema is None or found.dataschema.isprintable())
-    )
 
 
 def _event(document: Any, text: bytes, mend: Mend | None) -> Event:
@@ -135,7 +70,7 @@ def _event(document: Any, text: bytes, mend: Mend | None) -> Event:
 def encode(event: Event) -> bytes:
     """The event as a JSON text: JSON data as its sender wrote it, text as a string, the rest in base64."""
     text = _write(
-        _Known(
+        context.Known(
             event.specversion,
             event.id,
             event.source,
@@ -178,12 +113,10 @@ def decode_batch(body: bytes, most: int = sys.maxsize) -> tuple[Event, ...]:
         TooMuchError: it holds more than `most` events.
     """
     texts = _elements(body, most)
-    events = [_plain_event(text) for text in texts]
-    documents = json_text.read(body) if None in events else ()
-    return tuple(
-        _numbered(index, documents[index], texts[index]) if event is None else event
-        for index, event in enumerate(events)
-    )
+    documents = [json_text.glance(text) for text in texts]
+    if None in documents:
+        documents = json_text.read(body)
+    return tuple(map(_numbered, range(len(texts)), documents, texts))
 
 
 def _elements(body: bytes, most: int) -> tuple[bytes, ...]:

@@ -88,7 +88,7 @@ def _declares_json(text: str) -> bool:
     return _JSON_MEDIA_TYPE.match(text) is not None
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One CloudEvent.
 
     Attributes:

@@ -7,14 +7,14 @@ import msgspec
 from router.events.model import Event
 
 
-class Original(msgspec.Struct, frozen=True):
+class Original(msgspec.Struct, frozen=True, gc=False):
     """A sender's request body, byte for byte, where the events alone no longer hold it."""
 
     body: bytes
     content_type: str | None = None
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One event read from a request.
 
     Attributes:
@@ -26,7 +26,7 @@ class Reading(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True, gc=False):
     """One request, read.
 
     Attributes:
