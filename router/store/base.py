@@ -53,7 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: bytes = b""
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One try to deliver.
 
     Attributes:
@@ -92,7 +92,7 @@ class Place(NamedTuple):
     variant: str = ""
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event to one target with one body.
 
     Attributes:
@@ -143,7 +143,7 @@ def delivery_of(sequence: int, route: Route, record: Record) -> Delivery:
     )
 
 
-class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of a claimed delivery.
 
     Attributes:

@@ -21,14 +21,14 @@ REJECTING = frozenset({400, 413, 415, 422})
 """HTTP statuses that say that the content is wrong (RFC 9110, section 15.5), if the user says nothing."""
 
 
-class Body(msgspec.Struct, frozen=True):
+class Body(msgspec.Struct, frozen=True, gc=False):
     """What a transform made of an event."""
 
     content: bytes
     content_type: str
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One delivery as a target sees it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Message(msgspec.Struct, frozen=True):
     attempt: int
 
 
-class Delivered(msgspec.Struct, frozen=True):
+class Delivered(msgspec.Struct, frozen=True, gc=False):
     """The target has it."""
 
     status: int | None = None
@@ -68,7 +68,7 @@ class Cause(enum.Enum):
     MISDIRECTED = enum.auto()
 
 
-class RetryLater(msgspec.Struct, frozen=True):
+class RetryLater(msgspec.Struct, frozen=True, gc=False):
     """Not this time.
 
     Attributes:
@@ -83,7 +83,7 @@ class RetryLater(msgspec.Struct, frozen=True):
     cause: Cause = Cause.PASSING
 
 
-class Rejected(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """Never: the target says that this message is wrong. No attempt will change that."""
 
     reason: str

@@ -128,7 +128,8 @@ class HttpTarget:
     async def deliver(self, messages: Sequence[Message]) -> list[Outcome]:
         """See `Target.deliver`."""
         if self._settings.batch is None:
-            return [await self._send(message.id, *self._content(message)) for message in messages]
+            (message,) = messages
+            return [await self._send(message.id, *self._content(message))]
         if self._settings.format == "data":
             return await self._deliver_together(messages)
         # No transformed body is a CloudEvent: each goes alone.

@@ -43,7 +43,7 @@ class SendError(RouterError):
     """There was no answer."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer.
 
     Attributes:
