@@ -58,11 +58,13 @@ class Window:
         if self._count and now - self._times[self._first] > self._seconds:
             self._expire(now)
         name, whole = _halves(fingerprint)
+        other = self._names.find(name)
+        if other is None:
+            return _UNKNOWN
         place = self._wholes.find(whole)
-        if place is not None:
-            other = self._names.find(name)
-            return Finding(self._sequences[place], other is not None and self._wholes.keys[other] != whole)
-        return _CONFLICTING if self._names.find(name) is not None else _UNKNOWN
+        if place is None:
+            return _CONFLICTING
+        return Finding(self._sequences[place], self._wholes.keys[other] != whole)
 
     def add(self, fingerprint: bytes, sequence: int, received: float) -> None:
         """Remember an event's fingerprint (16 bytes); `received` is in seconds since the epoch."""
