@@ -91,7 +91,7 @@ def read(text: bytes) -> Any:
         value = _READER.decode(text)
     except REFUSALS as error:
         raise EventError(fault(text) or _near(text, str(error))) from None
-    if _openers(text) > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+    if _may_be_deep(text) and _deeper(value, MAX_DEPTH):
         raise EventError(fault(text) or _TOO_DEEP)
     return value
 
@@ -102,7 +102,7 @@ def glance(text: bytes) -> Any:
         value = _READER.decode(text)
     except REFUSALS:
         return None
-    return None if _openers(text) >= MAX_DEPTH and _deeper(value, MAX_DEPTH - 1) else value
+    return None if _may_be_deep(text) and _deeper(value, MAX_DEPTH - 1) else value
 
 
 def is_json(text: bytes) -> bool:
@@ -137,9 +137,9 @@ def _near(text: bytes, complaint: str) -> str:
     return f"near {place(text, at)}: {_OFFSET.sub('', complaint)}"
 
 
-def _openers(text: bytes) -> int:
-    """How many arrays and objects it can hold at most: its opening brackets, those in strings too."""
-    return len(text.translate(None, _NO_OPENERS))
+def _may_be_deep(text: bytes) -> bool:
+    """Whether it has enough opening brackets to nest `MAX_DEPTH` deep, those in strings too."""
+    return len(text) >= 2 * MAX_DEPTH and len(text.translate(None, _NO_OPENERS)) >= MAX_DEPTH
 
 
 def _deeper(value: Any, limit: int) -> bool:
