@@ -18,7 +18,7 @@ from router.clock import SystemClock
 from router.operations.answers import Status, TargetStatus
 from router.operations.moments import moment
 from router.store.repair import Finding, Findings, Kept, Loss, examine, losses, repair
-from router.store.salvage import Missing
+from router.store.salvage import Gap, Missing
 
 FELL_SHORT = 1
 """The exit status when something is wrong."""
@@ -157,22 +157,29 @@ def _damage(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _lost(missing: Missing) -> Iterator[str]:
     """Which events cannot be read, and what of them had not been delivered."""
-    if missing.count:
-        yield f"  lost: {telling.counted(missing.count, 'event')}"
-    for gap in missing.gaps:
-        place = str(gap.first) if gap.last == gap.first else f"{gap.first} to {gap.last or 'the end'}"
-        count = (
-            "nothing tells how many stood there" if gap.count is None else telling.counted(gap.count, "event")
-        )
-        yield f"  lost: {place}: {count}"
+    unsure = any(gap.count is None for gap in missing.gaps)
+    if missing:
+        yield f"  lost: {'at least ' if unsure else ''}{telling.counted(missing.count, 'event')}"
+    yield from map(_gap, missing.gaps)
     for one in missing.undelivered:
-        more = ", and maybe more" if one.unsure else ""
-        yield (
-            f"  {one.target}: {telling.counted(one.waiting, 'delivery')} of these not made: dead letters; "
-            f"{one.untried:,} never tried{more}, if they were for it"
-        )
+        parts = []
+        if one.waiting:
+            parts.append(f"{telling.counted(one.waiting, 'delivery')} of these not made: dead letters")
+        if one.untried or one.unsure:
+            more = ", and maybe more" if one.unsure else ""
+            parts.append(f"{one.untried:,} of these never tried{more}, if they were for it")
+        yield f"  {one.target}: {'; '.join(parts)}"
     if missing and not missing.undelivered:
         yield "  none of these waited for a target, as far as deliveries.sqlite tells"
+
+
+def _gap(gap: Gap) -> str:
+    if gap.count is None:
+        return (
+            f"  lost: what stood from {gap.first} to {gap.last or 'the end'}: nothing tells how many events"
+        )
+    place = str(gap.first) if gap.last == gap.first else f"{gap.first} to {gap.last}"
+    return f"  lost: {place}: {telling.counted(gap.count, 'event')}"
 
 
 def _fares(status: Status) -> Iterator[str]:

@@ -72,11 +72,14 @@ def deliveries(found: Iterable[DeliverySummary]) -> Iterator[RenderableType]:
     for delivery in found:
         yield Text(delivery.id, "bold")
         origin = _origin(delivery.event_id, delivery.event_source, None)
-        lines = [
-            _stands(delivery),
-            Text(f"{delivery.event_type}, {origin}", "dim"),
-            Text(f"for {counted(len(delivery.rules), 'rule')}: {', '.join(delivery.rules)}", "dim"),
-        ]
+        if delivery.rules:
+            about = [
+                Text(f"{delivery.event_type}, {origin}", "dim"),
+                Text(f"for {counted(len(delivery.rules), 'rule')}: {', '.join(delivery.rules)}", "dim"),
+            ]
+        else:  # a rule has asked for each that there is
+            about = [Text(f"its event, {delivery.sequence}, cannot be read any more", "dim")]
+        lines = [_stands(delivery), *about]
         yield Padding(Text("\n").join(lines), (0, 0, 0, 2), expand=False)
 
 
