@@ -63,7 +63,7 @@ class Exchange:
     def say(self, reply: Reply) -> None:
         """This is the answer, if anybody is there to hear it."""
         self.response_started = self.response_complete = True
-        if self.disconnected or self._transport.is_closing():
+        if self._transport.is_closing():
             return
         last = reply.closes or not self.keep_alive
         self._transport.write(reply.whole(self._state.default_headers, last=last))
@@ -73,7 +73,6 @@ class Exchange:
 
     def leave(self) -> None:
         """The connection is gone. What is whole is stored all the same."""
-        self.disconnected = True
         self._on_response = _nothing  # it would keep the connection's protocol in memory
 
 

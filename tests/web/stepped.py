@@ -43,8 +43,8 @@ class Line:
         return [int((await self.answer()).split()[1]) for _ in range(count)]
 
     async def is_over(self) -> bool:
-        """Whether nothing more is said, and the connection closed."""
-        async with asyncio.timeout(10):
+        """Whether nothing more is said, and the connection closed, sooner than one that is idle."""
+        async with asyncio.timeout(4):
             return await self._reader.read() == b""
 
     async def leave(self) -> None:
