@@ -23,8 +23,6 @@ _READER = msgspec.json.Decoder()
 REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a text that is no JSON, or not of the type that was asked for."""
 
-_NO_OPENERS = bytes(set(range(256)) - set(b"[{"))
-
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
 _WORD = re.compile(rb"[A-Za-z0-9_+.-]+")
@@ -139,7 +137,11 @@ def _near(text: bytes, complaint: str) -> str:
 
 def _may_be_deep(text: bytes) -> bool:
     """Whether it has enough opening brackets to nest `MAX_DEPTH` deep, those in strings too."""
-    return len(text) >= 2 * MAX_DEPTH and len(text.translate(None, _NO_OPENERS)) >= MAX_DEPTH
+    if len(text) < 2 * MAX_DEPTH:
+        return False
+    # In a third of the time that `count` takes.
+    rest = text.replace(b"[", b"", MAX_DEPTH).replace(b"{", b"", MAX_DEPTH)
+    return len(text) - len(rest) >= MAX_DEPTH
 
 
 def _deeper(value: Any, limit: int) -> bool:
