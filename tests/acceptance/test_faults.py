@@ -1,4 +1,4 @@
-"""Every fault of `faults/*.yml`, in its short form: what was acknowledged arrives, and nothing else does."""
+"""Every fault of `faults/*.yml`, in its short form: what was acknowledged arrives, in the order of its key, and nothing else."""
 
 from __future__ import annotations
 

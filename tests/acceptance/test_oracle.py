@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.acceptance.harness.oracle import MATCHES_ALL, TARGETS, Oracle
+from tests.acceptance.harness.oracle import KEYED, KEYS, MATCHES_ALL, ORDERED, TARGETS, UNORDERED, Oracle
 
 
 @pytest.fixture
@@ -17,6 +17,20 @@ def oracle() -> Oracle:
 def arrive(oracle: Oracle, number: int, *, at: tuple[str, ...] | None = None, key: str = "k") -> None:
     for target in oracle.targets(number) if at is None else at:
         oracle.take(target, str(number), oracle.payload(number), f"{key}-{number}-{target}")
+
+
+def in_order(oracle: Oracle, count: int) -> list[int]:
+    """So many events of the first key, promised."""
+    numbers = [oracle.issue_next(range(1))[0] for _ in range(count)]
+    oracle.promise(numbers)
+    return numbers
+
+
+def see(oracle: Oracle, *numbers: int) -> None:
+    """These stand before the ordered target, one after the other."""
+    for number in numbers:
+        oracle.see(str(number))
+        oracle.take(ORDERED, str(number), oracle.payload(number), f"k-{number}")
 
 
 def routed(oracle: Oracle, target: str) -> int:
@@ -45,7 +59,7 @@ def test_every_event_is_json_and_different_and_the_same_each_time(oracle: Oracle
 def test_events_go_everywhere_and_some_nowhere(oracle: Oracle) -> None:
     wanted = {oracle.targets(number) for number in range(1, 2_000)}
     assert () in wanted
-    assert len(wanted) == 2 ** len(TARGETS)
+    assert len(wanted) == 2 ** len(UNORDERED)
 
 
 def test_a_lost_event_is_seen(oracle: Oracle) -> None:
@@ -173,3 +187,62 @@ def test_waiting_says_what_it_waited_for(oracle: Oracle) -> None:
     oracle.promise([routed(oracle, "hook")])
     with pytest.raises(TimeoutError, match=r"all at hook: 1 of 100 are promised"):
         oracle.wait_until_arrived(["hook"], timeout=0.01)
+
+
+def test_what_comes_in_the_order_of_its_key_is_right_however_keys_are_mixed(oracle: Oracle) -> None:
+    first, second = ([oracle.issue_next(range(key, key + 1))[0] for _ in range(2)] for key in (0, 1))
+    see(oracle, second[0], first[0], first[0], first[1], second[1])
+    assert oracle.findings([ORDERED]) == []
+    assert json.loads(oracle.payload(second[1]))["key"] == "k1"
+
+
+@pytest.mark.parametrize(
+    ("came", "what"), [((1, 0, 2), "{0} came after {1}"), ((0, 1, 0, 2), "{0} came again after {1}")]
+)
+def test_what_comes_out_of_turn_is_told_with_key_target_and_place(
+    oracle: Oracle, came: tuple[int, ...], what: str
+) -> None:
+    numbers = in_order(oracle, 3)
+    oracle.scene = "a-fault, round 2"
+    see(oracle, *(numbers[index] for index in came))
+    [finding] = oracle.findings([ORDERED])
+    expected, found = (" ".join(str(numbers[index]) for index in indices) for indices in ((0, 1, 2), came))
+    said = what.format(*numbers)
+    assert finding == (
+        f"order: 1, such as key k0 at ordered: {said} (a-fault, round 2): expected {expected}, found {found}"
+    )
+
+
+def test_a_crash_may_repeat_out_of_turn_and_that_is_counted(oracle: Oracle) -> None:
+    numbers = in_order(oracle, 3)
+    see(oracle, *numbers[:2])
+    oracle.life += 1
+    see(oracle, *numbers)
+    assert oracle.findings([ORDERED]) == []
+    assert oracle.account().out_of_turn == 1
+
+
+def test_what_an_operator_moved_has_an_order_of_its_own(oracle: Oracle) -> None:
+    numbers = in_order(oracle, 4)
+    oracle.redriven |= {numbers[0], numbers[1]}
+    see(oracle, numbers[2], numbers[0], numbers[3], numbers[1])
+    assert oracle.findings([ORDERED]) == []
+    see(oracle, numbers[0])
+    assert oracle.findings([ORDERED])[0].startswith("order: 1")
+
+
+def test_after_a_poisoned_event_those_of_its_key_are_not_awaited_and_may_be_parked() -> None:
+    oracle = Oracle(seed=7, poison=KEYED + KEYS)
+    numbers = in_order(oracle, 3)
+    assert oracle.is_poisoned(numbers[1])
+    assert oracle.held_up == 1
+    assert oracle.missing([ORDERED]) == 1
+    see(oracle, numbers[0])
+    for number in numbers[1:]:
+        oracle.bury(ORDERED, number)
+    assert oracle.findings([ORDERED]) == []
+    oracle.cure()
+    see(oracle, numbers[1])
+    assert oracle.missing([ORDERED]) == 1
+    see(oracle, numbers[2])
+    assert oracle.findings([ORDERED]) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.acceptance.harness.parts import needed
-from tests.acceptance.harness.stage import HTTP_TARGETS, Stage
+from tests.acceptance.harness.stage import FREE, Stage
 from tests.acceptance.harness.witness import Manner
 from tests.disk import fill, make_space, mounted
 
@@ -21,8 +21,9 @@ REFUSALS = 50
 """So many events are turned away before the disk is mended."""
 
 STILL = 200
-"""So many deliveries of what is stored are made meanwhile, if so many wait. At some point the router ends
-that: what it cannot write down as delivered it would repeat after a crash."""
+"""So many deliveries of what is stored are made meanwhile, if so many wait and need no order: with one, none
+goes before the one before it is written down. At some point the router ends that: what it cannot write down
+as delivered it would repeat after a crash."""
 
 
 class Trouble(Protocol):
@@ -95,7 +96,7 @@ def spoil(stage: Stage, _: random.Random) -> None:
         stage.load.allow(10 * events)
         oracle.wait_until_promised(oracle.promised + events // 2)
         trouble.begin()
-        stored = oracle.missing(HTTP_TARGETS)
+        stored = oracle.missing(FREE)
         oracle.wait_until_refused(oracle.refused + REFUSALS)
         stage.load.stop()
         _check_complaint(stage)
@@ -105,7 +106,7 @@ def spoil(stage: Stage, _: random.Random) -> None:
             trouble.end()
             stage.start()
         else:
-            oracle.wait_until_arrived(HTTP_TARGETS, most=max(0, stored - STILL))
+            oracle.wait_until_arrived(FREE, most=max(0, stored - STILL))
             trouble.end()
         if number == 0 and stage.fault.when == "full":
             stage.wait_until_ready()
@@ -120,7 +121,7 @@ def start_read_only(stage: Stage, _: random.Random) -> None:
     """A router that cannot write says so and ends; with the disk mended it goes on where it was."""
     disk = _own_disk(stage)
     stage.start()
-    stage.witness.behave("hook", [Manner(status=503)])
+    stage.misbehave([Manner(status=503)])
     stage.send_all()
     stage.kill()
     stage.mourn()
@@ -130,7 +131,7 @@ def start_read_only(stage: Stage, _: random.Random) -> None:
     _remount(disk, "rw")
     if ended.returncode != 2 or stage.fault.says not in ended.stderr.lower():
         stage.oracle.complain("read-only", f"status {ended.returncode}, {ended.stderr!r}")
-    stage.witness.recover("hook")
+    stage.recover()
     stage.start()
 
 

@@ -6,9 +6,13 @@ import contextlib
 import random
 from collections.abc import Callable, Mapping
 
-from tests.acceptance.harness.load import Connection
+from tests.acceptance.harness.connection import Connection
+from tests.acceptance.harness.oracle import ORDERED
 from tests.acceptance.harness.stage import HTTP_TARGETS, Stage
 from tests.acceptance.harness.witness import Trap
+
+MORE = 500
+"""So many events are sent after that moment was prepared, however fast all others were."""
 
 BACKLOG = 5_000
 """A round begins when no more arrivals are missing."""
@@ -19,15 +23,17 @@ def kill_again_and_again(stage: Stage, chance: random.Random) -> None:
     events = stage.fault.events.of(stage.form)
     moment = MOMENTS[stage.fault.when]
     if stage.fault.answers:
-        stage.witness.behave(stage.fault.target, stage.fault.answers)
+        stage.misbehave(stage.fault.answers)
     for _ in stage.rounds():
         stage.start()
         stage.oracle.wait_until_arrived(HTTP_TARGETS, most=BACKLOG)
         at = stage.oracle.promised + chance.randrange(events // 4, events // 2)
+        asked = stage.witness.asked[ORDERED] + chance.randrange(events // 20, events // 5)
         stage.load.allow(events)
+        stage.witness.wait_until_asked(ORDERED, asked)
         moment(stage, at, chance)
         stage.mourn()
-    stage.witness.recover(stage.fault.target)
+    stage.recover()
     stage.start()
 
 
@@ -50,19 +56,22 @@ def _while_it_commits(stage: Stage, at: int, _: random.Random) -> None:
     """A request is with the router, whole, and others are; none of these is answered."""
     stage.oracle.wait_until_promised(at)
     stage.load.when_sent = stage.kill
+    stage.load.allow(MORE)
 
 
 def _as_it_has_answered(stage: Stage, at: int, _: random.Random) -> None:
     """A sender has its answer, just now."""
     stage.oracle.wait_until_promised(at)
     stage.load.when_accepted = stage.kill
+    stage.load.allow(MORE)
 
 
 def _trapped(moment: str) -> Callable[[Stage, int, random.Random], None]:
     def spring(stage: Stage, at: int, chance: random.Random) -> None:
         stage.oracle.wait_until_promised(at)
-        stage.witness.set_trap(Trap(moment, chance.randrange(1, 10), stage.kill))
-        stage.load.allow(100)  # there will be requests, however fast the others were
+        target = chance.choice(["", ORDERED])
+        stage.witness.set_trap(Trap(moment, chance.randrange(1, 10), stage.kill, target))
+        stage.load.allow(MORE)
 
     return spring
 

@@ -2,67 +2,52 @@
 
 from __future__ import annotations
 
-import select
-import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Self
-from urllib.parse import urlsplit
 
-from tests.acceptance.harness.oracle import Oracle
+from tests.acceptance.harness.connection import TIMEOUT, Connection
+from tests.acceptance.harness.oracle import KEYS, Oracle
 
-SENDERS = 8
 SIZES = (1, 1, 20, 1, 1, 60, 1, 100)
-"""How many events each sender puts into a request."""
+"""How many events each of the senders puts into a request."""
 
-TIMEOUT = 30.0
+BUNCHES = (1, 1, 6, 16)
+"""How many keys each of the senders has whose events have an order: of each key, one is in a request."""
+
+assert sum(BUNCHES) == KEYS
+
 ACCEPTED, BUSY = 202, 429
 
 
-class Connection:
-    """A keep-alive connection to the router."""
+@dataclass(slots=True)
+class _Sender:
+    """What one of them sends.
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        assert parts.hostname is not None
-        self._host = parts.netloc
-        self.socket = socket.create_connection((parts.hostname, parts.port or 80), TIMEOUT)
-        self._file = self.socket.makefile("rb")
+    Attributes:
+        size: so many events in a request.
+        keys: the next event of each of these, once the one before is accepted; None for events without a key.
+        again: what had no answer, and is sent again until it has one: nothing of its keys goes before it.
+    """
 
-    def send(self, body: bytes, content_type: str, *fields: str) -> None:
-        """One request."""
-        self.socket.sendall(self.head(len(body), content_type, *fields) + body)
+    size: int
+    keys: range | None = None
+    again: Sequence[int] = ()
 
-    def head(self, length: int, content_type: str, *fields: str) -> bytes:
-        """Everything before the body."""
-        lines = ["POST /events HTTP/1.1", f"host: {self._host}", f"content-type: {content_type}"]
-        return "\r\n".join([*lines, f"content-length: {length}", *fields, "", ""]).encode()
+    @property
+    def is_keyed(self) -> bool:
+        """Whether its events have a key."""
+        return self.keys is not None
 
-    def status(self) -> int:
-        """The answer's status, once all of it was read.
 
-        Raises:
-            ConnectionError: there was none.
-        """
-        first = self._file.readline()
-        if not first.endswith(b"\r\n"):
-            raise ConnectionResetError("the connection was closed")
-        length = 0
-        while (line := self._file.readline()) not in (b"\r\n", b""):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        self._file.read(length)
-        return int(first.split()[1])
-
-    def is_over(self) -> bool:
-        """Whether the router has closed it: it lets go of idle ones."""
-        return bool(select.select([self.socket], [], [], 0)[0])
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._file.close()
-        self.socket.close()
+def _senders() -> list[_Sender]:
+    senders = [_Sender(size) for size in SIZES]
+    first = 0
+    for size in BUNCHES:
+        senders.append(_Sender(size, range(first, first + size)))
+        first += size
+    return senders
 
 
 class Load:
@@ -80,10 +65,13 @@ class Load:
         self._changed = threading.Condition()
         self._url = ""
         self._life = 0
-        self._allowed = 0
+        self._allowed = {True: 0, False: 0}
         self._under_way = 0
         self._ended = False
-        self._threads = [threading.Thread(target=self._run, args=(size,), daemon=True) for size in SIZES]
+        self._senders = _senders()
+        self._threads = [
+            threading.Thread(target=self._run, args=(one,), daemon=True) for one in self._senders
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -104,28 +92,39 @@ class Load:
             self._changed.notify_all()
 
     def allow(self, count: int) -> None:
-        """Send so many more."""
+        """Send so many more, half of them with a key."""
         with self._changed:
-            self._allowed = max(self._allowed, 0) + count
+            for keyed, share in ((True, count // 2), (False, count - count // 2)):
+                self._allowed[keyed] = max(self._allowed[keyed], 0) + share
             self._changed.notify_all()
 
     def stop(self) -> None:
         """Send nothing more; return when nothing is under way any more."""
         with self._changed:
-            self._allowed = 0
+            self._allowed = dict.fromkeys(self._allowed, 0)
             assert self._changed.wait_for(lambda: not self._under_way, 2 * TIMEOUT), "a request does not end"
 
-    def _run(self, size: int) -> None:
+    def give_up(self) -> None:
+        """What had no answer is not sent again. There must be no router that could answer yet."""
+        with self._changed:
+            allowed, self._allowed = self._allowed, dict.fromkeys(self._allowed, 0)
+            assert self._changed.wait_for(lambda: not self._under_way, 2 * TIMEOUT), "a request does not end"
+            for sender in self._senders:
+                sender.again = ()
+            self._allowed = allowed
+            self._changed.notify_all()
+
+    def _run(self, sender: _Sender) -> None:
         life, connection = 0, None
-        while (there := self._wait_for_a_router(life)) is not None:
+        while (there := self._wait_for_a_router(sender, life)) is not None:
             url, current = there
             try:
                 if connection is not None and connection.is_over():
                     connection.close()
                     connection = None
                 connection = connection or Connection(url)
-                if numbers := self._begin(size):
-                    self._exchange(connection, numbers)
+                if numbers := self._begin(sender):
+                    self._exchange(connection, sender, numbers)
             except OSError as error:
                 if connection is not None:
                     connection.close()
@@ -135,34 +134,45 @@ class Load:
         if connection is not None:
             connection.close()
 
-    def _wait_for_a_router(self, life: int) -> tuple[str, int] | None:
+    def _wait_for_a_router(self, sender: _Sender, life: int) -> tuple[str, int] | None:
         """One that came after this life, once something may be sent; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or (self._allowed > 0 and self._life > life))
+            self._changed.wait_for(
+                lambda: self._ended or (self._allowed[sender.is_keyed] > 0 and self._life > life)
+            )
             return None if self._ended else (self._url, self._life)
 
-    def _begin(self, size: int) -> range:
+    def _begin(self, sender: _Sender) -> Sequence[int]:
         """The numbers to send; none where somebody else was faster."""
         with self._changed:
-            if self._allowed <= 0:
-                return range(0)
-            self._allowed -= size
+            if self._allowed[sender.is_keyed] <= 0:
+                return ()
+            self._allowed[sender.is_keyed] -= sender.size
             self._under_way += 1
-        return self._oracle.issue(size)
+        if sender.again:
+            return sender.again
+        if sender.keys is not None:
+            return self._oracle.issue_next(sender.keys)
+        return self._oracle.issue(sender.size)
 
-    def _exchange(self, connection: Connection, numbers: range) -> None:
+    def _exchange(self, connection: Connection, sender: _Sender, numbers: Sequence[int]) -> None:
         try:
-            self._send(connection, numbers)
+            self._send(connection, sender, numbers)
         finally:
             with self._changed:
                 self._under_way -= 1
                 self._changed.notify_all()
 
-    def _send(self, connection: Connection, numbers: range) -> None:
+    def _send(self, connection: Connection, sender: _Sender, numbers: Sequence[int]) -> None:
+        may_be_stored = bool(sender.again)
+        sender.again = () if sender.keys is None else numbers
         body, content_type = _request(self._oracle, numbers)
         connection.send(body, content_type)
         self._spring("when_sent")
         status = connection.status()
+        if status == BUSY and may_be_stored:
+            return
+        sender.again = ()
         if status == ACCEPTED:
             self._oracle.promise(numbers)
             self._spring("when_accepted")
@@ -179,7 +189,7 @@ class Load:
             trap()
 
 
-def _request(oracle: Oracle, numbers: range) -> tuple[bytes, str]:
+def _request(oracle: Oracle, numbers: Sequence[int]) -> tuple[bytes, str]:
     envelopes = [oracle.envelope(number) for number in numbers]
     if len(envelopes) == 1:
         return envelopes[0], "application/cloudevents+json"

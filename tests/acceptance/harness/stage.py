@@ -16,14 +16,18 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 from router.operations.address import read
+from tests.acceptance.harness.connection import Connection
 from tests.acceptance.harness.fault import Fault, Form
-from tests.acceptance.harness.load import ACCEPTED, Connection, Load
-from tests.acceptance.harness.oracle import TARGETS, Oracle
-from tests.acceptance.harness.witness import Witness, read_lines
+from tests.acceptance.harness.load import ACCEPTED, Load
+from tests.acceptance.harness.oracle import ORDERED, TARGETS, Oracle
+from tests.acceptance.harness.witness import Manner, Witness, read_lines
 from tests.client import Reply, request
 from tests.process import RouterProcess
 
 HTTP_TARGETS = tuple(target for target in TARGETS if target != "file")
+
+FREE = tuple(target for target in HTTP_TARGETS if target != ORDERED)
+"""Those of them that deliver in any order."""
 
 PATIENCE = 300.0
 """Seconds within which everything that was promised arrives, once the fault is over."""
@@ -52,6 +56,7 @@ class Stage:
         self.data = folder / "data"
         self.kills = 0
         self.oracle = Oracle(seed, fault.poison)
+        self.oracle.scene = fault.name
         self.witness = Witness(self.oracle)
         self.load = Load(self.oracle)
         self.environ: dict[str, str] = {}
@@ -80,7 +85,23 @@ class Stage:
         """As many as the fault has, or there is time for."""
         for number in range(self.fault.rounds.of(self.form)):
             if time.monotonic() < self._deadline:
+                self.oracle.scene = f"{self.fault.name}, round {number + 1}"
                 yield number
+
+    @property
+    def troubled(self) -> tuple[str, ...]:
+        """The targets that behave as the fault has it: its own, and the ordered one."""
+        return (self.fault.target, ORDERED)
+
+    def misbehave(self, manners: list[Manner]) -> None:
+        """From now on they answer like this, each in its turn."""
+        for target in self.troubled:
+            self.witness.behave(target, manners)
+
+    def recover(self) -> None:
+        """From now on they work."""
+        for target in self.troubled:
+            self.witness.recover(target)
 
     # -- its configuration ----------------------------------------------------------------------------------
 
@@ -92,15 +113,18 @@ class Stage:
         ]
 
     def targets(self) -> dict[str, dict[str, Any]]:
-        """All four, as the fault wants them."""
+        """All, as the fault wants them; what it wants of its own target, it wants of the ordered one."""
         url = self.witness.url
         usual: dict[str, dict[str, Any]] = {
             "hook": {"http": {"url": f"{url}/hook"}, "retry": _RETRY},
             "raw": {"http": {"url": f"{url}/raw", "format": "binary"}, "retry": _RETRY},
             "batch": {"http": {"url": f"{url}/batch", "batch": {"size": 100}}, "retry": _RETRY},
             "file": {"file": {"path": "all.jsonl"}, "retry": _RETRY},
+            ORDERED: {"http": {"url": f"{url}/{ORDERED}"}, "retry": _RETRY, "order_by": "data.key"},
         }
-        return {name: _merged(target, self.fault.targets.get(name, {})) for name, target in usual.items()}
+        wanted = self.fault.targets
+        usual[ORDERED] = _merged(usual[ORDERED], wanted.get(self.fault.target, {}))
+        return {name: _merged(target, wanted.get(name, {})) for name, target in usual.items()}
 
     def deploy(self, rules: Sequence[Mapping[str, Any]], targets: Mapping[str, Any]) -> None:
         """Write the configuration, at once and whole."""
@@ -120,6 +144,7 @@ class Stage:
 
     def start(self) -> RouterProcess:
         """Start it, and send there what is to be sent."""
+        self.oracle.life += 1
         self._router = RouterProcess([self.deployment], self.data, self.environ)
         self.load.point_at(self._router.url)
         return self._router
@@ -199,7 +224,7 @@ class Stage:
         self.oracle.wait_until_arrived(HTTP_TARGETS, patience)
         self._send_fresh()
         self.oracle.wait_until_arrived(HTTP_TARGETS, patience)
-        self.wait_until_nothing_waits(patience)
+        self.wait_until_waiting({}, patience)
         self.bury()
         if (status := self.router.terminate()) != 0:
             self.oracle.complain("ended badly", f"status {status}, {self.router.log[-3:]}")
@@ -211,21 +236,34 @@ class Stage:
         if (file := self.data / "all.jsonl").exists():
             read_lines(file, self.oracle)
 
-    def wait_until_nothing_waits(self, timeout: float = PATIENCE) -> None:
-        """Ask again and again: each answer is a round trip, and the router is at work meanwhile."""
+    def wait_until_waiting(self, wanted: Mapping[str, int], timeout: float = PATIENCE) -> None:
+        """Until so many deliveries wait. Asks again and again: the router is at work meanwhile."""
         give_up = time.monotonic() + timeout
-        while waiting := self.waiting():
+        while (waiting := self.waiting()) != wanted:
             if time.monotonic() > give_up:
-                raise TimeoutError(f"waited {timeout:g} s for nothing to wait; there is {waiting}")
+                raise TimeoutError(
+                    f"waited {timeout:g} s for {wanted or 'nothing'} to wait; there is {waiting}"
+                )
 
     def bury(self) -> int:
         """Tell the oracle of the dead letters; returns how many there are."""
         count = 0
         for target in TARGETS:
-            for number in self._dead(target):
+            for number in self.listed(target, state="dead"):
                 self.oracle.bury(target, number)
                 count += 1
         return count
+
+    def listed(self, target: str, **query: object) -> list[int]:
+        """The events whose deliveries stand so at a target."""
+        found: list[int] = []
+        query |= {"target": target, "most": 1000}
+        while True:
+            page = self.ask("GET", "/deliveries", **query)
+            found += [int(one["event_id"]) for one in page["deliveries"]]
+            if page["next"] is None:
+                return found
+            query["after"] = page["next"]
 
     def waiting(self) -> dict[str, int]:
         """How many deliveries wait for each target, where there are any."""
@@ -242,16 +280,6 @@ class Stage:
             self.oracle.promise(numbers)
         else:
             self.oracle.complain("no fresh event", f"answered {status}, {self.router.log[-3:]}")
-
-    def _dead(self, target: str) -> list[int]:
-        found: list[int] = []
-        query: dict[str, object] = {"state": "dead", "target": target, "most": 1000}
-        while True:
-            page = self.ask("GET", "/deliveries", **query)
-            found += [int(one["event_id"]) for one in page["deliveries"]]
-            if page["next"] is None:
-                return found
-            query["after"] = page["next"]
 
 
 def _merged(usual: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

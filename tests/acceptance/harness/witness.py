@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.acceptance.harness.oracle import Oracle
+from tests.acceptance.harness.oracle import ORDERED, Oracle
 from tests.receiver import DROP, Answer, Gate, Receiver, Request
 
 _STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})")
@@ -57,16 +57,20 @@ class Trap:
         moment: `dispatch` (a request is open), `answered` (its answer is out), `settling` (the router has
             read the answer, and sends the next request on the same connection).
         count: how many such moments pass before it.
+        target: of whose requests; empty for all.
     """
 
-    def __init__(self, moment: str, count: int, spring: Callable[[], None]) -> None:
+    def __init__(self, moment: str, count: int, spring: Callable[[], None], target: str = "") -> None:
         self.moment = moment
         self.count = count
+        self.target = target
         self.spring = spring
         self.connections: set[int] = set()
 
     def is_sprung(self, request: Request) -> bool:
         """Whether this request is the moment."""
+        if not request.target.startswith(f"/{self.target}"):
+            return False
         known = request.connection in self.connections
         self.connections.add(request.connection)
         if self.moment == "settling" and not known:
@@ -129,6 +133,9 @@ class Witness(Receiver):
     def take(self, request: Request) -> Answer:
         """See `Receiver.take`. Remembers nothing but what the oracle wants to know."""
         target = request.target.split("/")[1]
+        if self._oracle.moved.get(target, target) == ORDERED:
+            for event in _events(target, request):
+                self._oracle.see(event.id)
         with self._changed:
             self.asked[target] += 1
             self._changed.notify_all()
@@ -155,17 +162,12 @@ class Witness(Receiver):
 
     def _testify(self, target: str, request: Request) -> bool:
         """Report what came; False where it must be refused, because there is a wrong event in it."""
-        key = request.headers["idempotency-key"]
-        if target == "raw":
-            events = [_Envelope(request.headers["ce-id"], msgspec.Raw(request.body))]
-        elif target == "batch":
-            events, key = _MANY.decode(request.body), ""
-        else:
-            events = [_ONE.decode(request.body)]
+        events = _events(target, request)
+        key = None if _is_batch(request) else request.headers["idempotency-key"]
         if any(self._oracle.is_poisoned(int(event.id)) for event in events):
             return False
         for event in events:
-            self._oracle.take(target, event.id, bytes(event.data), key or None)
+            self._oracle.take(target, event.id, bytes(event.data), key)
         return True
 
     def _gate(self, manner: Manner, asked: int) -> Gate | None:
@@ -181,6 +183,16 @@ class Witness(Receiver):
         self._gates = [(when, gate) for when, gate in self._gates if when > asked]
         for gate in due:
             gate.open()
+
+
+def _events(target: str, request: Request) -> list[_Envelope]:
+    if target == "raw":
+        return [_Envelope(request.headers["ce-id"], msgspec.Raw(request.body))]
+    return _MANY.decode(request.body) if _is_batch(request) else [_ONE.decode(request.body)]
+
+
+def _is_batch(request: Request) -> bool:
+    return request.headers["content-type"].startswith("application/cloudevents-batch+json")
 
 
 class _Line(msgspec.Struct):

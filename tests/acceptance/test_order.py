@@ -1,0 +1,93 @@
+"""The judge of order itself: it sees each way in which the order of a key can be broken, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.acceptance.harness.order import Arrival, out_of_turn, wrong
+
+
+def came(text: str) -> list[Arrival]:
+    """Arrivals as they are shown: numbers, and a bar for each crash."""
+    life, arrivals = 1, list[Arrival]()
+    for word in text.split():
+        if word == "|":
+            life += 1
+        else:
+            arrivals.append(Arrival(int(word), life, f"a-fault, round {life}"))
+    return arrivals
+
+
+OWED = range(1, 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 2 3 4",
+        "1 1 2 3 3 3 4",
+        "1 2 | 2 3 4",
+        "1 2 | 3 4",
+        "1 2 3 | 2 3 4",
+        "1 2 | 1 | 1 2 3 4 | 3 4",
+        "1 2 | 3 2 4",
+        "1 2 3 | 3 2 2 3 4",
+        "1 2 3 4 5",
+    ],
+)
+def test_what_is_promised_is_no_finding(text: str) -> None:
+    assert wrong(came(text), OWED) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("1 3 2 4", "2 came after 3 (a-fault, round 1): expected 1 2 3 4, found 1 3 2 4"),
+        ("1 2 4", "3 never came (a-fault, round 1): expected 1 2 3 4, found 1 2 4"),
+        ("1 2 3", "4 never came (a-fault, round 1): expected 1 2 3 4, found 1 2 3"),
+        ("", "1 never came (no arrival): expected 1, found "),
+        ("1 2 3 2 4", "2 came again after 3 (a-fault, round 1): expected 1 2 3 4, found 1 2 3 2 4"),
+        ("1 2 | 2 3 2 4", "2 came again after 3 (a-fault, round 2): expected 1 2 3 4, found 1 2 | 2 3 2 4"),
+        ("1 2 | 3 2 4 2", "2 came again after 4 (a-fault, round 2): expected 2 3 4, found 2 | 3 2 4 2"),
+        ("1 3 | 2 3 4", "2 came after 3 (a-fault, round 2): expected 1 2 3 4, found 1 3 | 2 3 4"),
+    ],
+    ids=[
+        "swapped",
+        "missing",
+        "last",
+        "all",
+        "later",
+        "later-after-a-crash",
+        "twice-out-of-turn",
+        "over-a-crash",
+    ],
+)
+def test_what_is_not_promised_is_told_with_its_place(text: str, what: str) -> None:
+    assert wrong(came(text), OWED)[0] == what
+
+
+def test_what_was_never_answered_may_come_in_its_place_and_there_only() -> None:
+    assert wrong(came("1 2 3"), {1, 3}) == []
+    assert wrong(came("1 3 2"), {1, 3}) != []
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [("1 2 | 2 3", 0), ("1 2 | 1 2 3", 1), ("1 2 | 1 1 2 | 1 2", 2), ("1 2 | 3 2", 1), ("1 3 | 2", 0)],
+)
+def test_it_counts_what_a_crash_repeats_out_of_turn(text: str, times: int) -> None:
+    assert out_of_turn(came(text)) == times
+
+
+@given(st.permutations(range(1, 7)))
+def test_of_all_orders_one_is_right(numbers: list[int]) -> None:
+    arrivals = [Arrival(number) for number in numbers]
+    assert (wrong(arrivals, numbers) == []) == (numbers == sorted(numbers))
+
+
+@given(st.lists(st.integers(1, 6)), st.sets(st.integers(1, 6)))
+def test_in_one_life_right_is_what_never_falls_and_lacks_nothing(numbers: list[int], owed: set[int]) -> None:
+    arrivals = [Arrival(number) for number in numbers]
+    assert (wrong(arrivals, owed) == []) == (numbers == sorted(numbers) and owed <= set(numbers))
