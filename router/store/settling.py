@@ -79,10 +79,8 @@ class Settling:
             (DELIVERIES["set_exception"], list(_laggards(news))),
             (DELIVERIES["set_watermark"], list(marks.items())),
         ]
-        swept, self._swept = (
-            now if sweeps else self._swept,
-            -math.inf,
-        )  # where this fails, the next one sweeps
+        swept = now if sweeps else self._swept
+        self._swept = -math.inf  # where this fails, the next one sweeps
         if work := [statement for statement in statements if statement[1]]:
             with anyio.CancelScope(shield=True):
                 await self._writer.submit(work)

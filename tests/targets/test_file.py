@@ -269,7 +269,7 @@ import sys
 from pathlib import Path
 import anyio
 from router.events import Event
-from router.targets.base import Message, Surroundings
+from router.targets.base import Delivered, Message, Surroundings
 from router.targets.file import FileKind, FileSettings
 
 async def main(folder, number):
@@ -279,7 +279,8 @@ async def main(folder, number):
             numbers = range(number, number + 50)
             events = [Event(id=str(n), source="/s", type="t", data=b'"%s"' % (b"x" * 2000)) for n in numbers]
             messages = [Message(f"{n}-a", n, event, None, (), 1) for n, event in zip(numbers, events)]
-            await target.deliver(messages)
+            outcomes = await target.deliver(messages)
+            assert outcomes == [Delivered()] * 50, outcomes
             number += 50
             print(number, flush=True)
 
@@ -293,8 +294,7 @@ def write_until_killed(folder: Path, first: int, groups: int) -> int:
     command = [sys.executable, "-c", WRITER, str(folder), str(first)]
     with subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
-        for _ in range(groups):
-            writer.stdout.readline()
+        assert all(writer.stdout.readline() for _ in range(groups)), "the writer ended"
         writer.send_signal(signal.SIGKILL)
         return int(([str(first).encode(), *writer.stdout.read().split()])[-1])
 
