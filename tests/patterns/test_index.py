@@ -288,3 +288,59 @@ def test_numbers_as_people_write_them() -> None:
         assert index.match(f'{{"a": {text}}}'.encode()) == ["range", "one"], text
     for text in ("12.5000000000000000000001", "12.49999999999999999999", "12.4", "1e400", "-12.5", "12"):
         assert index.match(f'{{"a": {text}}}'.encode()) == [], text
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        '{"o": [{"n": 1.5}, {"n": 2.5}, {"n": 3.5}], "m": 1}',
+        '{"o": [{"n": 1.5}, {"n": 2.0}, {"n": 2.50}, {"n": 2.25}]}',
+        '{"o": [{"n": 7.5}, {"n": 8.5}, {"n": 9.5}]}',
+        '{"o": [{"n": 1.5}, {"n": 1e400}, {"n": 2.5}]}',
+        '{"o": [{"n": 1.5}, {"n": "x"}, {"n": [2.5, null]}, {"n": 2}]}',
+        '{"o": [[{"n": 1.5}], {"n": 1.25}, [[{"n": 2.5, "s": "x"}]]]}',
+        '{"o": {"n": 1.5, "s": "x"}, "o": [{"n": 2.5}, {"n": 3.5}, {"n": 4.5}]}',
+        '{"o": {"n": 0.5, "s": "x"}, "o": [{"n": 2.5}]}',
+        '{"o": {"n": 2.5}, "o": [{"s": "x"}, {"n": 0.5}, {"n": 0.25}, {"n": 0.125}]}',
+        '{"o": [{"n": 1.5}, {"n": 2.5}, {"n": 3.5, "s": "y"}], "o.n": 9.5}',
+    ],
+)
+@pytest.mark.parametrize("beside", ["x", "y"])
+def test_numbers_in_arrays(event: str, beside: str) -> None:
+    """Several are looked up all at once, wherever that gives the same answers."""
+    written: list[Written] = [
+        {"o": {"n": [{"numeric": [">", 1, "<=", 2.5]}]}},
+        {"o": {"n": [{"numeric": [">", 2.5]}, "x"]}},
+        {"o": {"n": [2.25, None]}},
+        {"o": {"n": [1.5], "s": [{"anything-but": "q"}]}},
+        *({"o": {"n": [{"numeric": ["<", limit]}], "s": [beside]}} for limit in range(1, 5)),
+    ]
+    asked = {str(number): parse(pattern) for number, pattern in enumerate(written)}
+    for names in (asked, "1", "3", "20"):
+        some_of_them = {name: asked[name] for name in names}
+        index = Index(some_of_them)
+        for _ in range(2):
+            assert index.match(event.encode()) == plainly(some_of_them, event)
+
+
+def test_texts_that_ignore_case_in_all_their_spellings() -> None:
+    texts = ["ab", "a1", "12", "", "abcdefghijkl", "ABCDEFGHIJ", "k", "s", "\u017f", "\u212a"]
+    conditions = [
+        condition
+        for text in texts
+        for condition in (
+            {"equals-ignore-case": text},
+            {"anything-but": {"equals-ignore-case": text or "x"}},
+            {"prefix": {"equals-ignore-case": text}},
+            {"suffix": {"equals-ignore-case": text}},
+        )
+    ]
+    asked = {json.dumps(one): parse({"a": [one]}) for one in conditions}
+    together, alone = Index(asked), {name: Index({name: pattern}) for name, pattern in asked.items()}
+    for value in (
+        one for text in texts for one in (text, text.upper(), text.title(), f"{text}A", f"1{text}")
+    ):
+        event = json.dumps({"a": value})
+        expected = plainly(asked, event)
+        assert together.match(event.encode()) == expected
+        assert [name for name, index in alone.items() if index.match(event.encode())] == expected

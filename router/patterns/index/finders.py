@@ -34,14 +34,28 @@ class Single(Generic[C]):
 
 
 class Table(Single[C]):
-    """A finder that looks values up as they are: its `cell` is the `get` of a dict."""
+    """A finder that looks values up as they are.
 
-    __slots__ = ()
+    Attributes:
+        cells: what single values find; None for nothing.
+        default: what all other values find; None for nothing.
+    """
+
+    __slots__ = ("cells", "default")
+
+    def __init__(self, cells: Mapping[Any, C | None], default: C | None = None) -> None:
+        super().__init__(cells.get if default is None else lambda value: cells.get(value, default))
+        self.cells = cells
+        self.default = default
+
+
+nothing: Table[Any] = Table({})
+"""Finds nothing."""
 
 
 def table(posted: Mapping[Any, Sequence[Item]], merge: Merge[Item, C]) -> Finder[C] | None:
     """A finder that looks values up; None if there are none."""
-    return Table({value: merge(items) for value, items in posted.items()}.get) if posted else None
+    return Table({value: merge(items) for value, items in posted.items()}) if posted else None
 
 
 def constant(posted: Sequence[Item], merge: Merge[Item, C]) -> Finder[C] | None:
@@ -58,15 +72,17 @@ def union(*finders: Finder[C] | None) -> Finder[C] | None:
     if len(several) < 2:  # noqa: PLR2004 - one needs no union
         return several[0] if several else None
 
+    cells = [find.cell for find in several if isinstance(find, Single)]
+    others = [find for find in several if not isinstance(find, Single)]
+
     def find_all(value: Any) -> Sequence[C]:
         found: list[C] = []
-        for find in several:
+        for cell in cells:
+            here = cell(value)
+            if here is not None:
+                found.append(here)
+        for find in others:
             found += find(value)
         return found
 
     return find_all
-
-
-def nothing(_value: Any) -> Sequence[Any]:
-    """Finds nothing."""
-    return ()

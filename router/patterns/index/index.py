@@ -69,6 +69,7 @@ class Index:
             scan = text.first.take()
             try:
                 self._fill(scan, event)
+                scan.look_up()
                 found = scan.outcome()
             except REFUSALS:
                 return self._complete(event)
@@ -136,6 +137,7 @@ class Index:
         for field, hit in self._root.absences:
             if not scan.met[field]:
                 scan.add(hit)
+        scan.look_up()
         found = scan.found[0]
         names = found.settle()
         entangled = scan.entangled

@@ -26,7 +26,7 @@ from router.patterns.conditions import (
     Wildcard,
 )
 from router.patterns.index.addresses import Addresses
-from router.patterns.index.finders import Finder, Merge, Single, constant, nothing, table, union
+from router.patterns.index.finders import Finder, Merge, Single, Table, constant, nothing, table, union
 from router.patterns.index.memo import Memo
 from router.patterns.index.numbers import Numbers, number_of
 from router.patterns.index.strings import Strings, is_exact
@@ -40,6 +40,8 @@ Conditions = tuple[Condition, ...]
 
 _FEW = 3
 """So few wildcards are rather asked one by one."""
+_FEW_LEFT = 10_000
+"""If all excluded values together leave so little, it is found out at once what each of them leaves."""
 
 
 def flat(values: Iterable[Any]) -> list[Any]:
@@ -148,8 +150,9 @@ class _Tables(Generic[Item]):
             left = [item for number, (_, item) in enumerate(self._excluding) if number not in numbers]
             return (merge(left),) if left else ()
 
-        cells = Memo(without, lambda _: len(self._excluding))
-        return _Finders(*(_without(cells, find) for find in excluded.finders(frozenset)))
+        several = len(self._excluding)
+        cells = Memo(without, lambda _: several)
+        return _Finders(*(_without(cells, find, several) for find in excluded.finders(frozenset)))
 
 
 class _Post(NamedTuple, Generic[Item]):
@@ -250,13 +253,18 @@ def _confirmed(
     return confirmed
 
 
-def _without(cells: Memo[frozenset[int], Sequence[C]], find: Finder[frozenset[int]] | None) -> Finder[C]:
-    """A finder of everything but what is found."""
+def _without(
+    cells: Memo[frozenset[int], Sequence[C]], find: Finder[frozenset[int]] | None, several: int
+) -> Finder[C]:
+    """A finder of everything, which is so many, but what is found."""
     nobody: frozenset[int] = frozenset()
     everything = cells[nobody]
 
     if find is None:
-        return lambda _: everything
+        return Table({}, everything[0])
+    if isinstance(find, Table) and len(find.cells) * several <= _FEW_LEFT:
+        left = {value: cells[excluded] for value, excluded in find.cells.items() if excluded}
+        return Table({value: found[0] if found else None for value, found in left.items()}, everything[0])
     if isinstance(find, Single):
         cell = find.cell
 

@@ -18,7 +18,8 @@ def matcher(text: Text, ask: Callable[[bytes], list[str]]) -> Callable[[bytes], 
         ask: gives the names for all other events, and while another thread is here.
     """
     scan = text.first.take()
-    decode, found, outcome, forget, keyed = scan.decode, scan.found, scan.outcome, scan.forget, scan.keyed
+    decode, found, outcome, forget = scan.decode, scan.found, scan.outcome, scan.forget
+    look_up, waiting, keyed = scan.look_up, scan.waiting, bool(scan.keyed)
     start = found[0]
     busy = False
 
@@ -31,16 +32,18 @@ def matcher(text: Text, ask: Callable[[bytes], list[str]]) -> Callable[[bytes], 
             if not event.isascii():
                 check(event)
             decode(event)
+            if waiting:
+                look_up()
             hits = outcome() if keyed else found[0]
         except REFUSALS:
-            return ask(event)
-        finally:
-            if keyed:
-                forget()
-            found[0] = start
-            busy = False
+            hits = None
+        if keyed or hits is None:
+            forget()
         if hits is start:
+            busy = False
             return []
+        found[0] = start
+        busy = False
         if hits is not None:
             names = hits.names or hits.settle()
             if not hits.nodes:

@@ -5,9 +5,9 @@ A number is given as it was read: an integer as int, one with a fraction or an e
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -32,6 +32,7 @@ _ROOMY = 16
 """Up to so many entries for each range there may be in lists of the ranges over each slot."""
 
 decode_double = msgspec.json.Decoder(float).decode
+decode_doubles = msgspec.json.Decoder(list[float]).decode
 encode_double = msgspec.json.Encoder().encode
 
 
@@ -92,10 +93,12 @@ class Numbers(Generic[Item]):
         at = dict(zip(cuts, slots[1::2], strict=True))
         for value, items in self._values.items():
             at[value] = items + at.get(value, slots[2 * bisect_left(cuts, value)])
+        between = [merge(items) if items else None for items in slots[::2]]
+        marks = sorted(at)
         return Slots(
             {value: merge(items) if items else None for value, items in at.items()},
-            [merge(items) if items else None for items in slots[::2]],
-            cuts,
+            [between[bisect_left(cuts, mark)] for mark in marks] + between[-1:],
+            marks,
             spelled,
         )
 
@@ -121,15 +124,15 @@ class Slots(Generic[C]):
     """A finder with one cell at most for each number.
 
     Attributes:
-        at: what single numbers find, all cuts among them; None for nothing.
-        between: what is found by numbers between two cuts, before the first, and behind the last.
-        cuts: the bounds of all ranges, in order.
+        at: what single numbers find, all bounds among them; None for nothing.
+        between: what is found by numbers between two of these, before the first, and behind the last.
+        marks: these numbers, in order.
         spelled: what is found by numbers without a value.
     """
 
     at: Mapping[float, C | None]
     between: Sequence[C | None]
-    cuts: list[float]
+    marks: list[float]
     spelled: Mapping[str, C]
 
     def __call__(self, number: bytes | int) -> Sequence[C]:
@@ -142,7 +145,7 @@ class Slots(Generic[C]):
 
         It is written out for the numbers that are met most often, which it would take longer to pass on.
         """
-        at, between, cuts, cell = self.at, self.between, self.cuts, self._cell
+        at, between, marks, cell = self.at, self.between, self.marks, self._cell
 
         def get(value: Any) -> C | None:
             kind = type(value)
@@ -155,17 +158,38 @@ class Slots(Generic[C]):
                     return cell(value)
                 if number in at:
                     return at[number]
-                return between[bisect_left(cuts, number)]
+                return between[bisect_left(marks, number)]
             return cell(value) if kind is int else others(value)
 
         return get
+
+    def together(self, numbers: Sequence[Any]) -> Collection[C | None] | None:
+        """What several values find; None if it takes looking them up one by one.
+
+        That is, if they are not all numbers with a fraction or an exponent, and spelled as is usual.
+        """
+        try:
+            text = b"[%b]" % b",".join(numbers)
+            values = decode_doubles(text)
+        except (TypeError, msgspec.MsgspecError):
+            return None
+        if encode_double(values) != text:
+            return None
+        values.sort()
+        low, high = bisect_left(self.marks, values[0]), bisect_right(self.marks, values[-1])
+        if low == high:  # no mark is among them
+            return (self.between[low],)
+        return {*map(self._at, values)}
 
     def _cell(self, number: bytes | int) -> C | None:
         """What a number finds; None for nothing."""
         value = value_of(number)
         if value is None:
             return self.spelled.get(number_of(number).text)
-        return self.at[value] if value in self.at else self.between[bisect_left(self.cuts, value)]
+        return self._at(value)
+
+    def _at(self, value: float) -> C | None:
+        return self.at[value] if value in self.at else self.between[bisect_left(self.marks, value)]
 
 
 def _by_tree(

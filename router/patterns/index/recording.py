@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import is_
 from typing import Any
 
 import msgspec
@@ -81,16 +82,25 @@ class Reader:
         self,
         paths: Mapping[Segments, int],
         leaves: Sequence[type],
+        several: Sequence[type],
         shared: Collection[Segments],
         take: Take,
     ) -> None:
-        """Get ready to read the fields at some paths, each with the number of its type in `leaves`.
+        """Get ready to read the fields at some paths, each with the number of its types.
+
+        Args:
+            paths: the fields.
+            leaves: the types of their values.
+            several: those of values that stand in arrays of objects.
+            shared: where objects are counted.
+            take: gets the values.
 
         Raises:
             UnreadableError: msgspec has no structs for these paths.
         """
         self.objects: list[Any] = []
         self._leaves = leaves
+        self._several = several
         self._take = take
         first, *others = [
             self._decoder(tree_of(layer), () if n else shared) for n, layer in enumerate(_layers(paths))
@@ -100,24 +110,39 @@ class Reader:
 
     def _decoder(self, tree: Tree, shared: Collection[Segments]) -> Callable[[bytes], Any]:
         try:
-            root = self._struct(self._types(tree, (), shared), counted=False)
+            types, _ = self._types(tree, (), shared)
+            root = self._struct(types, counted=False)
         except ValueError as problem:  # quotation marks, control characters, lone surrogates in a key
             raise UnreadableError from problem
         return msgspec.json.Decoder(root, dec_hook=self._take, float_hook=str.encode).decode
 
-    def _types(self, tree: Tree, path: Segments, shared: Collection[Segments]) -> dict[Segments, Any]:
-        """The types of all that is below an object, by their paths from there, nearest first."""
+    def _types(
+        self, tree: Tree, path: Segments, shared: Collection[Segments]
+    ) -> tuple[dict[Segments, Any], dict[Segments, Any]]:
+        """The types of all that is below an object, by their paths from there, nearest first.
+
+        The same once more for an object that stands in an array.
+        """
         types: dict[Segments, Any] = {}
+        apart: dict[Segments, Any] = {}
         further: dict[Segments, Any] = {}
+        further_apart: dict[Segments, Any] = {}
         for segment, below in tree.items():
             if isinstance(below, int):
-                types[segment,] = self._leaves[below]
+                types[segment,], apart[segment,] = self._leaves[below], self._several[below]
                 continue
             here = (*path, segment)
-            inner = self._types(below, here, shared)
-            types[segment,] = _object_or_not(self._struct(inner, counted=here in shared))
+            inner, inner_apart = self._types(below, here, shared)
+            struct = element = self._struct(inner_apart, counted=here in shared)
+            if inner is not inner_apart and here not in shared:  # what is counted has one type everywhere
+                struct = self._struct(inner, counted=False)
+            apart[segment,] = kind = _object_or_not(element, element)
+            types[segment,] = kind if struct is element else _object_or_not(struct, element)
             further |= {(segment, *rest): kind for rest, kind in inner.items()}
-        return types | further
+            further_apart |= {(segment, *rest): kind for rest, kind in inner_apart.items()}
+        types |= further
+        apart |= further_apart
+        return types, types if all(map(is_, types.values(), apart.values())) else apart
 
     def _struct(self, types: Mapping[Segments, Any], *, counted: bool) -> type[msgspec.Struct]:
         """The struct of an object, with attributes for its keys, and for keys with dots that lead further."""
@@ -166,9 +191,9 @@ def _layers(paths: Mapping[Segments, int]) -> list[dict[Segments, int]]:
     return layers
 
 
-def _object_or_not(struct: type[msgspec.Struct]) -> Any:
+def _object_or_not(struct: type[msgspec.Struct], element: type[msgspec.Struct]) -> Any:
     """The type of an object, of whatever may stand in its place, and of arrays of these."""
-    kind: Any = struct | str | int | float | bool | None
-    for _ in range(_ARRAYS_IN_ARRAYS):
-        kind = struct | str | int | float | bool | None | list[kind]
-    return kind
+    kind: Any = element | str | int | float | bool | None
+    for _ in range(_ARRAYS_IN_ARRAYS - 1):
+        kind = element | str | int | float | bool | None | list[kind]
+    return struct | str | int | float | bool | None | list[kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Generic, TypeVar
 
 from router.patterns.conditions import (
@@ -22,6 +23,8 @@ C = TypeVar("C")
 
 _GRAM = 3
 _FEW = 8
+_SPELLINGS = 1_000
+"""Spellings of texts that ignore case, in one table."""
 
 
 class Strings(Generic[Item]):
@@ -32,6 +35,7 @@ class Strings(Generic[Item]):
         self._ascii: _Affixes[Item] = _Affixes()
         self._folded: _Affixes[Item] = _Affixes()
         self._parts: _Parts[Item] = _Parts()
+        self._room = _SPELLINGS
 
     def post(self, condition: Condition, item: Item) -> None:
         """Post an item that all strings which meet the condition find; others may, if not `is_exact`."""
@@ -40,26 +44,17 @@ class Strings(Generic[Item]):
                 self._exact.whole[text].append(item)
             case Contains(text):
                 self._post_part(text, item)
-            case Wildcard((first, *inner, last)):
-                longest = max(inner, key=len, default="")
-                if len(longest) > max(len(first), len(last)):
-                    self._post_part(longest, item)
-                elif len(first) < len(last):
-                    self._exact.post_end(last, item)
-                else:
-                    self._exact.post_start(first, item)
+            case Wildcard(parts):
+                self._post_wildcard(parts, item)
             case Prefix(text, ignore_case):
-                tables, key = self._ignoring_case(text) if ignore_case else (self._exact, text)
-                tables.post_start(key or "", item)
+                for tables, key in self._places(text, ignore_case=ignore_case):
+                    tables.post_start(key or "", item)
             case Suffix(text, ignore_case):
-                tables, key = self._ignoring_case(text) if ignore_case else (self._exact, text)
-                tables.post_end(key or "", item)
+                for tables, key in self._places(text, ignore_case=ignore_case):
+                    tables.post_end(key or "", item)
             case EqualsIgnoreCase(text):
-                tables, key = self._ignoring_case(text)
-                if key is None:
-                    tables.every.append(item)
-                else:
-                    tables.whole[key].append(item)
+                for tables, key in self._places(text, ignore_case=True):
+                    (tables.every if key is None else tables.whole[key]).append(item)
 
     def finder(self, merge: Merge[Item, C]) -> Finder[C] | None:
         """A finder for strings; None if nothing is posted."""
@@ -70,9 +65,33 @@ class Strings(Generic[Item]):
             self._parts.finder(merge),
         )
 
-    def _ignoring_case(self, pattern: str) -> tuple[_Affixes[Item], str | None]:
-        """The tables for a pattern that ignores case, and its key there; None if it has none."""
-        return (self._ascii, pattern.lower()) if pattern.isascii() else (self._folded, _folded(pattern))
+    def _post_wildcard(self, parts: Sequence[str], item: Item) -> None:
+        """Post an item under the longest part, rather one at an end."""
+        first, *inner, last = parts
+        longest = max(inner, key=len, default="")
+        if len(longest) > max(len(first), len(last)):
+            self._post_part(longest, item)
+        elif len(first) < len(last):
+            self._exact.post_end(last, item)
+        else:
+            self._exact.post_start(first, item)
+
+    def _places(self, pattern: str, *, ignore_case: bool) -> Sequence[tuple[_Affixes[Item], str | None]]:
+        """The tables for a pattern, each with its key there; None if it has none.
+
+        One that ignores case goes by all its spellings, if they are few: to look a value up as it is takes
+        less time than to put it in lower case.
+        """
+        if not ignore_case:
+            return [(self._exact, pattern)]
+        if not pattern.isascii():
+            return [(self._folded, _folded(pattern))]
+        spellings = 2 ** sum(map(str.isalpha, pattern))
+        if spellings > self._room:
+            return [(self._ascii, pattern.lower())]
+        self._room -= spellings
+        letters = [{letter.lower(), letter.upper()} for letter in pattern]
+        return [(self._exact, "".join(spelling)) for spelling in product(*letters)]
 
     def _post_part(self, part: str, item: Item) -> None:
         if part:
@@ -127,26 +146,34 @@ def _affix_finder(
     of_ends = _by_length(ends, merge, lambda text, length: text[-length:])
 
     if len(of_starts) + len(of_ends) == 1:
-        ((size, get),) = of_starts or of_ends
-        if of_starts:
-            return lambda value: get(value[:size]) or ()
-        return lambda value: get(value[-size:]) or ()
+        return _of_one_length(*(of_starts or of_ends)[0], at_start=bool(starts))
+    # Most values have none of them. If these are few, that is told sooner without looking them up.
+    first = tuple(starts) if len(starts) <= _FEW else ("",)
+    last = tuple(ends) if len(ends) <= _FEW else ("",)
 
     def find(value: str) -> Sequence[C]:
         found: list[C] = []
-        for length, cells in of_starts:
-            here = cells(value[:length])
-            if here is None:
-                break
-            found += here
-        for length, cells in of_ends:
-            here = cells(value[-length:])
-            if here is None:
-                break
-            found += here
+        if value.startswith(first):
+            for length, cells in of_starts:
+                here = cells(value[:length])
+                if here is None:
+                    break
+                found += here
+        if value.endswith(last):
+            for length, cells in of_ends:
+                here = cells(value[-length:])
+                if here is None:
+                    break
+                found += here
         return found
 
     return find
+
+
+def _of_one_length(size: int, get: Callable[[str], Sequence[C] | None], *, at_start: bool) -> Finder[C]:
+    if at_start:
+        return lambda value: get(value[:size]) or ()
+    return lambda value: get(value[-size:]) or ()
 
 
 def _by_length(
