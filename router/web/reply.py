@@ -66,6 +66,6 @@ class Replies:
 
     def to(self, answer: Answer) -> Reply:
         """The reply that says this."""
-        if answer != self._answer:
+        if answer is not self._answer and answer != self._answer:
             self._answer, self._reply = answer, Reply(answer)
         return self._reply
