@@ -83,7 +83,12 @@ class Attempts:
                 settlements.append(self._unrendered(delivery, error, began))
         if not messages:
             return Tried(settlements, (), self._time.now())
-        outcomes = await _deliver(deliveries[0].target, target, messages)
+        try:
+            outcomes = _checked(await target.deliver(messages), len(messages))
+        except Exception as error:
+            log.exception("delivery.target_failed", target=deliveries[0].target, deliveries=len(messages))
+            why = f"the target's code failed: {type(error).__name__}: {error}"
+            outcomes = [RetryLater(why)] * len(messages)
         now = self._time.now()
         for delivery, outcome in zip(sent, outcomes, strict=True):
             settlements.append(self._settlement(policy, delivery, outcome, began, now))
@@ -104,10 +109,8 @@ class Attempts:
             state, error = _REJECTED, outcome.reason
         elif isinstance(outcome, RetryLater):
             state, error, due = self._failed(policy, delivery, outcome, began, now)
-        answer = outcome.answer and outcome.answer[:ANSWER_BYTES].decode(errors="replace")
-        attempt = Attempt(
-            at=began, seconds=now - began, status=outcome.status, error=error, answer=answer or ""
-        )
+        answer = outcome.answer[:ANSWER_BYTES].decode(errors="replace") if outcome.answer else ""
+        attempt = Attempt(at=began, seconds=now - began, status=outcome.status, error=error, answer=answer)
         return Settlement(delivery=delivery, state=state, attempt=attempt, due=due)
 
     def _failed(
@@ -137,14 +140,6 @@ def _message(delivery: Delivery, body: Body | None) -> Message:
         rules=delivery.rules,
         attempt=len(delivery.tries) + 1 if delivery.attempts else 1,
     )
-
-
-async def _deliver(name: str, target: Target, messages: Sequence[Message]) -> Sequence[Outcome]:
-    try:
-        return _checked(await target.deliver(messages), len(messages))
-    except Exception as error:
-        log.exception("delivery.target_failed", target=name, deliveries=len(messages))
-        return [RetryLater(f"the target's code failed: {type(error).__name__}: {error}")] * len(messages)
 
 
 def _checked(outcomes: Sequence[Outcome], wanted: int) -> Sequence[Outcome]:

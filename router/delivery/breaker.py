@@ -59,9 +59,9 @@ def after(breaker: Breaker, outcomes: Sequence[Outcome], now: float, policy: Pol
 
     A target that rejects an event works. One success or rejection closes the breaker, whenever it comes.
     """
+    if not outcomes:
+        return breaker
     failures = [outcome for outcome in outcomes if isinstance(outcome, RetryLater)]
-    if not failures:
-        return breaker if not outcomes else _closed(breaker, now)
     if len(failures) < len(outcomes):
         return _closed(breaker, now)
     worst = max(failures, key=lambda failure: failure.cause.value)

@@ -19,7 +19,7 @@ from router.delivery.ordered import OrderBy, Ordered
 from router.delivery.retry import Policy
 from router.delivery.settler import Settler
 from router.store.base import Delivery, Settlement, Store, StoreError
-from router.targets.base import Cause, Lingering, Paced, RetryLater, Target
+from router.targets.base import Cause, Lingering, Outcome, Paced, RetryLater, Target
 
 PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
@@ -234,18 +234,19 @@ class Crew:
         tried = await self._tools.attempts.make(self.way.target, self.way.policy, deliveries)
         before = self.breaker
         self.breaker = after(before, tried.outcomes, tried.ended, self.way.policy)
+        if self.breaker is not before:
+            self._turned(before, tried.outcomes)
         if deliveries is self._probe:
             self._probe = None
             self._call_back()
-        elif self.breaker is not before and (before.mode, before.until) != (
-            self.breaker.mode,
-            self.breaker.until,
-        ):
-            self._call_back()
-        if self.breaker is not before:
-            for outcome in tried.outcomes:
-                if isinstance(outcome, RetryLater) and outcome.cause is Cause.MISDIRECTED:
-                    self._tools.health.misdirected(self._name, outcome.reason)
         settler.add(tried.settlements, at_once=self._ordered is not None)
         if settler.is_full:
             await settler.room()
+
+    def _turned(self, before: Breaker, outcomes: Sequence[Outcome]) -> None:
+        """These outcomes have made the breaker another one."""
+        if (before.mode, before.until) != (self.breaker.mode, self.breaker.until):
+            self._call_back()
+        for outcome in outcomes:
+            if isinstance(outcome, RetryLater) and outcome.cause is Cause.MISDIRECTED:
+                self._tools.health.misdirected(self._name, outcome.reason)
