@@ -1,4 +1,4 @@
-"""Every fault of `faults/*.yml`, in its short form: what was acknowledged arrives, in the order of its key, and nothing else."""
+"""Every fault of `faults/*.yml`, in its short form: what was acknowledged arrives, in order, and no more."""
 
 from __future__ import annotations
 

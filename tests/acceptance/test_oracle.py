@@ -29,7 +29,7 @@ def in_order(oracle: Oracle, count: int) -> list[int]:
 def see(oracle: Oracle, *numbers: int) -> None:
     """These stand before the ordered target, one after the other."""
     for number in numbers:
-        oracle.see(str(number))
+        oracle.see(str(number), kept=True)
         oracle.take(ORDERED, str(number), oracle.payload(number), f"k-{number}")
 
 

@@ -10,13 +10,15 @@ from tests.acceptance.harness.order import Arrival, out_of_turn, wrong
 
 
 def came(text: str) -> list[Arrival]:
-    """Arrivals as they are shown: numbers, and a bar for each crash."""
+    """Arrivals as they are shown: numbers, a bar for each crash, a question mark for what was not taken."""
     life, arrivals = 1, list[Arrival]()
     for word in text.split():
         if word == "|":
             life += 1
         else:
-            arrivals.append(Arrival(int(word), life, f"a-fault, round {life}"))
+            arrivals.append(
+                Arrival(int(word.rstrip("?")), life, f"a-fault, round {life}", kept="?" not in word)
+            )
     return arrivals
 
 
@@ -33,6 +35,8 @@ OWED = range(1, 5)
         "1 2 3 | 2 3 4",
         "1 2 | 1 | 1 2 3 4 | 3 4",
         "1 2 | 3 2 4",
+        "1? 1? 1 2 3? | 3 4",
+        "1 2 3? | 2? 2 3 4",
         "1 2 3 | 3 2 2 3 4",
         "1 2 3 4 5",
     ],
@@ -51,6 +55,11 @@ def test_what_is_promised_is_no_finding(text: str) -> None:
         ("1 2 3 2 4", "2 came again after 3 (a-fault, round 1): expected 1 2 3 4, found 1 2 3 2 4"),
         ("1 2 | 2 3 2 4", "2 came again after 3 (a-fault, round 2): expected 1 2 3 4, found 1 2 | 2 3 2 4"),
         ("1 2 | 3 2 4 2", "2 came again after 4 (a-fault, round 2): expected 2 3 4, found 2 | 3 2 4 2"),
+        ("1 2? 3 2 4", "3 came before 2 was taken (a-fault, round 1): expected 1 2 3 4, found 1 2? 3 2 4"),
+        (
+            "1 2? | 3 2 4",
+            "3 came before 2 was taken (a-fault, round 2): expected 1 2 3 4, found 1 2? | 3 2 4",
+        ),
         ("1 3 | 2 3 4", "2 came after 3 (a-fault, round 2): expected 1 2 3 4, found 1 3 | 2 3 4"),
     ],
     ids=[
@@ -61,6 +70,8 @@ def test_what_is_promised_is_no_finding(text: str) -> None:
         "later",
         "later-after-a-crash",
         "twice-out-of-turn",
+        "too-early",
+        "too-early-in-the-next-life",
         "over-a-crash",
     ],
 )

@@ -164,11 +164,11 @@ class Oracle:
                 self._decide(number, _REFUSED)
             self._changed.notify_all()
 
-    def see(self, id_: str) -> None:
-        """An event stands before the ordered target, whatever that will say."""
+    def see(self, id_: str, *, kept: bool) -> None:
+        """An event stood before the ordered target, which took it or did not."""
         with self._changed:
             if (number := int(id_)) >= KEYED:
-                self._lines[number % KEYS].append(Arrival(number, self.life, self.scene))
+                self._lines[number % KEYS].append(Arrival(number, self.life, self.scene, kept))
 
     def take(self, at: str, id_: str, data: bytes, key: str | None) -> None:
         """An event arrived at a target, and this is what it looked like."""

@@ -133,9 +133,6 @@ class Witness(Receiver):
     def take(self, request: Request) -> Answer:
         """See `Receiver.take`. Remembers nothing but what the oracle wants to know."""
         target = request.target.split("/")[1]
-        if self._oracle.moved.get(target, target) == ORDERED:
-            for event in _events(target, request):
-                self._oracle.see(event.id)
         with self._changed:
             self.asked[target] += 1
             self._changed.notify_all()
@@ -144,10 +141,12 @@ class Witness(Receiver):
             turns = self._manners.get(target)
             manner = next(turns) if turns is not None else Manner()
         if trap is not None and trap.moment != "answered":
+            self._note(target, request, kept=False)
             trap.spring()
             return DROP  # nobody is there to read an answer
         if manner.takes() and not self._testify(target, request):
             manner = Manner(status=400)
+        self._note(target, request, kept=manner.takes())
         with self._changed:
             self._changed.notify_all()
         if trap is not None:
@@ -169,6 +168,12 @@ class Witness(Receiver):
         for event in events:
             self._oracle.take(target, event.id, bytes(event.data), key)
         return True
+
+    def _note(self, target: str, request: Request, *, kept: bool) -> None:
+        """Report what came where the order matters."""
+        if self._oracle.moved.get(target, target) == ORDERED:
+            for event in _events(target, request):
+                self._oracle.see(event.id, kept=kept)
 
     def _gate(self, manner: Manner, asked: int) -> Gate | None:
         if not manner.hold:
