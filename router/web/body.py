@@ -100,7 +100,7 @@ class Body:
             TooLargeError: it is longer than the limit.
             EncodedError: it would have to be decoded first.
         """
-        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+        if "transfer-encoding" in headers and headers["transfer-encoding"].lower() != "chunked":
             raise EncodedError
         if int(headers.get("content-length", 0)) > self._limit:
             raise self._too_large()

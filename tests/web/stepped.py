@@ -13,7 +13,7 @@ from tests.web.running import Running
 
 T = TypeVar("T")
 
-_TURNS = 5
+_TURNS = 10
 """So many turns of the loop after which what was sent has been read, and what can be done at once is done."""
 
 

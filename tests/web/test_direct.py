@@ -241,6 +241,23 @@ def test_the_end_waits_for_an_answer_that_is_under_way(tmp_path: Path, *, direct
         assert running.data() == [b"1"]
 
 
+def test_the_rest_of_a_request_may_come_while_the_server_stops(tmp_path: Path, *, direct: bool) -> None:
+    with Stepped(tmp_path, direct=direct) as running:
+
+        async def talk() -> bytes:
+            line, idle = await running.call(), await running.call()
+            await line.send(binary(b"12")[:-1])
+            running.server.should_exit = True
+            assert await idle.is_over()
+            await line.send(b"2")
+            answer = await line.answer()
+            assert await line.is_over()
+            return answer
+
+        assert b"\r\nconnection: close\r\n" in running.run(talk)
+        assert running.data() == [b"12"]
+
+
 def test_and_when_it_has_waited_long_enough_says_nothing(tmp_path: Path) -> None:
     with Stepped(tmp_path, store=(store := HeldStore())) as running:
         running.server.config.timeout_graceful_shutdown = 0
