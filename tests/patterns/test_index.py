@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from router.events import Event
 from router.patterns import EventError, Index, Pattern, PatternError, parse, parse_rule
 from router.patterns.index.found import Outcomes
+from router.patterns.index.memo import MOST
 from router.patterns.index.tree import Hit
 from tests.patterns.test_laws import array_events, array_patterns, events, keys_twice, mutations, patterns
 
@@ -278,6 +279,45 @@ def test_a_field_of_ever_new_strings() -> None:
         tracemalloc.stop()
     assert index.match(b'{"a": ["xy", 1]}') == ["x", "y"]
     assert index.match(b'{"a": {"b": "x"}}') == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '[{"prefix": "x"}]',
+        '[{"prefix": {"equals-ignore-case": "X"}}]',
+        '[{"suffix": "7"}, {"prefix": "xy"}]',
+        '[{"wildcard": "x*7"}]',
+        '[{"anything-but": {"prefix": "x"}}]',
+        '[{"anything-but": {"suffix": ["7", "17"]}}]',
+        '[{"anything-but": {"wildcard": ["x*7", "*17"]}}]',
+    ],
+)
+def test_strings_that_are_not_remembered_find_the_same(written: str) -> None:
+    asked = {"it": parse(f'{{"a": {written}}}')}
+    index = Index(asked)
+    for number in range(MOST + 1):
+        index.match(f'{{"a": "{number}"}}'.encode())
+    values: list[Any] = [
+        "x7",
+        "x",
+        "17",
+        "xy17",
+        "X7",
+        "",
+        "z",
+        "7x",
+        7,
+        1.5,
+        True,
+        None,
+        ["z", "x7"],
+        [[]],
+        {},
+    ]
+    for value in values:
+        event = json.dumps({"a": value})
+        assert index.match(event.encode()) == plainly(asked, event)
 
 
 def test_numbers_as_people_write_them() -> None:

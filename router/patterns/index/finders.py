@@ -49,6 +49,30 @@ class Table(Single[C]):
         self.default = default
 
 
+class Screened(Generic[C]):
+    """A finder that finds the same for all strings but those that begin or end in one of a few ways.
+
+    Attributes:
+        starts, ends: these ways.
+        default: what all other strings find; None for nothing.
+        find: gives what any string finds.
+    """
+
+    __slots__ = ("default", "ends", "find", "starts")
+
+    def __init__(
+        self, starts: tuple[str, ...], ends: tuple[str, ...], default: C | None, find: Finder[C]
+    ) -> None:
+        self.starts = starts
+        self.ends = ends
+        self.default = default
+        self.find = find
+
+    def __call__(self, value: str) -> Sequence[C]:
+        """What a value finds."""
+        return self.find(value)
+
+
 nothing: Table[Any] = Table({})
 """Finds nothing."""
 
@@ -73,7 +97,9 @@ def union(*finders: Finder[C] | None) -> Finder[C] | None:
         return several[0] if several else None
 
     cells = [find.cell for find in several if isinstance(find, Single)]
-    others = [find for find in several if not isinstance(find, Single)]
+    others = [
+        find.find if isinstance(find, Screened) else find for find in several if not isinstance(find, Single)
+    ]
 
     def find_all(value: Any) -> Sequence[C]:
         found: list[C] = []

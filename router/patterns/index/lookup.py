@@ -26,7 +26,17 @@ from router.patterns.conditions import (
     Wildcard,
 )
 from router.patterns.index.addresses import Addresses
-from router.patterns.index.finders import Finder, Merge, Single, Table, constant, nothing, table, union
+from router.patterns.index.finders import (
+    Finder,
+    Merge,
+    Screened,
+    Single,
+    Table,
+    constant,
+    nothing,
+    table,
+    union,
+)
 from router.patterns.index.memo import Memo
 from router.patterns.index.numbers import Numbers, number_of
 from router.patterns.index.strings import Strings, is_exact
@@ -235,6 +245,8 @@ def _confirmed(
     """A finder of what the buckets hold, as the conditions allow; `known` gives the value they know."""
     if find is None:
         return None
+    if isinstance(find, Screened):
+        return Screened(find.starts, find.ends, None, _confirmed(find.find) or nothing)
 
     def confirmed(value: Any) -> Sequence[C]:
         buckets = find(value)
@@ -273,6 +285,8 @@ def _without(
             return everything if excluded is None else cells[excluded]
 
         return others_than_one
+    if isinstance(find, Screened):
+        return Screened(find.starts, find.ends, everything[0], _without(cells, find.find, several))
 
     def others(value: Any) -> Sequence[C]:
         excluded = find(value)

@@ -14,7 +14,7 @@ from functools import partial
 from sys import getsizeof
 from typing import Any, Literal
 
-from router.patterns.index.finders import Finder, Table, nothing
+from router.patterns.index.finders import Finder, Screened, Table, nothing
 from router.patterns.index.found import Found, Outcomes
 from router.patterns.index.keyed import Keyed
 from router.patterns.index.lookup import Lookup, flat
@@ -166,12 +166,15 @@ class Scan:
         elif table := _plain_table(lookup):
             get = {value: cell or False for value, cell in table.cells.items()}.get
             default = table.default
-        elif not remember or lookup.numeric or lookup.string is nothing:
-            get = _by_kind(lookup.string, lookup.number, lookup.literal, self.found)
-        else:
+        elif remember and not (lookup.numeric or lookup.string is nothing):
             known = _Known(lookup.string, partial(self._attach, field, lookup, remember=False))
             get = known.get
             learn = _by_kind(known.look_up, lookup.number, lookup.literal, self.found)
+        elif isinstance(lookup.string, Screened):
+            others = _by_kind(lookup.string.find, lookup.number, lookup.literal, self.found)
+            get = _screened(lookup.string, others)
+        else:
+            get = _by_kind(lookup.string, lookup.number, lookup.literal, self.found)
         if lookup and keep:
             get, learn, default = _keeping(keep, get, learn, default), None, None
         self._ask(leaf, (get, learn, default, leaf()))
@@ -256,6 +259,19 @@ def _by_kind(string: Finder[Hit], number: Finder[Hit], literal: Finder[Hit], fou
             hits = literal(value)
         for hit in hits:
             found[0] = found[0][hit]
+
+    return get
+
+
+def _screened(string: Screened[Hit], others: Getter) -> Getter:
+    """Looks up most strings at once, and by `others` what begins or ends as something that is looked for."""
+    starts, ends = string.starts, string.ends
+    usual: Answer = string.default or False
+
+    def get(value: Any) -> Answer:
+        if type(value) is not str or (starts and value.startswith(starts)) or (ends and value.endswith(ends)):
+            return others(value)
+        return usual
 
     return get
 

@@ -16,7 +16,7 @@ from router.patterns.conditions import (
     Suffix,
     Wildcard,
 )
-from router.patterns.index.finders import Finder, Merge, Single, constant, table, union
+from router.patterns.index.finders import Finder, Merge, Screened, Single, constant, table, union
 
 Item = TypeVar("Item")
 C = TypeVar("C")
@@ -145,11 +145,12 @@ def _affix_finder(
     of_starts = _by_length(starts, merge, lambda text, length: text[:length])
     of_ends = _by_length(ends, merge, lambda text, length: text[-length:])
 
-    if len(of_starts) + len(of_ends) == 1:
-        return _of_one_length(*(of_starts or of_ends)[0], at_start=bool(starts))
     # Most values have none of them. If these are few, that is told sooner without looking them up.
     first = tuple(starts) if len(starts) <= _FEW else ("",)
     last = tuple(ends) if len(ends) <= _FEW else ("",)
+    if len(of_starts) + len(of_ends) == 1:
+        one = _of_one_length(*(of_starts or of_ends)[0], at_start=bool(starts))
+        return Screened(first, last, None, one)
 
     def find(value: str) -> Sequence[C]:
         found: list[C] = []
@@ -167,7 +168,7 @@ def _affix_finder(
                 found += here
         return found
 
-    return find
+    return Screened(first, last, None, find)
 
 
 def _of_one_length(size: int, get: Callable[[str], Sequence[C] | None], *, at_start: bool) -> Finder[C]:
