@@ -18,6 +18,9 @@ BUNCHES = (1, 1, 6, 16)
 
 assert sum(BUNCHES) == KEYS
 
+MOST_KEYED = 2_000
+"""How many events with a key are allowed at a time: in an order, they take a commit each to deliver."""
+
 ACCEPTED, BUSY = 202, 429
 
 
@@ -92,9 +95,10 @@ class Load:
             self._changed.notify_all()
 
     def allow(self, count: int) -> None:
-        """Send so many more, half of them with a key."""
+        """Send so many more, half of them with a key, or as many as `MOST_KEYED`."""
+        with_key = min(count // 2, MOST_KEYED)
         with self._changed:
-            for keyed, share in ((True, count // 2), (False, count - count // 2)):
+            for keyed, share in ((True, with_key), (False, count - with_key)):
                 self._allowed[keyed] = max(self._allowed[keyed], 0) + share
             self._changed.notify_all()
 
