@@ -62,8 +62,8 @@ class Tools:
 class Crew:
     """Works for one target until it is stopped.
 
-    What is in memory they claim without waiting. Where there is something to wait for beside work, they claim
-    in turn: one waits for the breaker, for the rate or for a batch to fill, and the others for their turn.
+    The workers claim what is in memory without waiting. Where there is something to wait for beside work,
+    they claim in turn: one waits for the breaker, for the rate or for a batch to fill, the others for it.
 
     Attributes:
         breaker: whether the target is tried at present.

@@ -251,7 +251,8 @@ class Store(Protocol):
     def claim_now(self, target: str, most: int) -> Sequence[Delivery] | None:
         """As `claim`, without waiting: first tries that are in memory.
 
-        Empty where there is nothing to claim; None where there may be more than that: ask `claim`.
+        Empty where there is nothing to claim; None where only `claim` can tell, because retries may be due or
+        first tries stand on disk.
         """
         ...
 
