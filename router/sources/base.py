@@ -23,8 +23,7 @@ A request is read, matched and committed in one go, while every other sender wai
 tens of milliseconds. Clouds send one, or a few; a sender of more can divide them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """An HTTP request as a source sees it.
 
     Attributes:

@@ -26,9 +26,10 @@ from router.web.api_access import Access, TokenNeededError
 from router.web.api_endpoints import ENDPOINTS, Asked, Endpoint
 from router.web.api_openapi import Refusal, describe
 from router.web.body import Body, Budget, CrowdedError, GoneError
-from router.web.ingest import BUDGET, client_of
+from router.web.ingest import BUDGET
 from router.web.limits import RETRY_AFTER
 from router.web.refusals import Refusals
+from router.web.visit import client_of
 
 BASE = "/api/v1"
 

@@ -12,9 +12,7 @@ from router.sources.base import Source
 from router.web.body import Budget
 from router.web.refusals import Refusals
 from router.web.reply import Reply
-from router.web.visit import Door, Visit, client_of, headers_of
-
-__all__ = ["BUDGET", "Ingest", "client_of"]
+from router.web.visit import Door, Visit, headers_of
 
 BUDGET = Budget()
 """What the bodies of all sources share: it is the process whose memory they take."""
