@@ -69,8 +69,10 @@ class Attempts:
         self._time = time
         self._chance = chance
 
-    async def make(self, target: Target, policy: Policy, deliveries: Sequence[Delivery]) -> Tried:
-        """Try once."""
+    async def make(
+        self, target: Target, policy: Policy, deliveries: Sequence[Delivery], *, lasting: bool = False
+    ) -> Tried:
+        """Try once; `lasting` is for the settlements."""
         began = self._time.now()
         settlements: list[Settlement] = []
         messages: list[Message] = []
@@ -91,7 +93,7 @@ class Attempts:
             outcomes = [RetryLater(why)] * len(messages)
         now = self._time.now()
         for delivery, outcome in zip(sent, outcomes, strict=True):
-            settlements.append(self._settlement(policy, delivery, outcome, began, now))
+            settlements.append(self._settlement(policy, delivery, outcome, began, now, lasting=lasting))
         return Tried(settlements, outcomes, now)
 
     def _unrendered(self, delivery: Delivery, error: Exception, now: float) -> Settlement:
@@ -102,7 +104,14 @@ class Attempts:
         return Settlement(delivery=delivery, state=_FAILED, due=self._time.now() + PAUSE)
 
     def _settlement(
-        self, policy: Policy, delivery: Delivery, outcome: Outcome, began: float, now: float
+        self,
+        policy: Policy,
+        delivery: Delivery,
+        outcome: Outcome,
+        began: float,
+        now: float,
+        *,
+        lasting: bool,
     ) -> Settlement:
         state, error, due = _DELIVERED, None, None
         if isinstance(outcome, Rejected):
@@ -111,7 +120,7 @@ class Attempts:
             state, error, due = self._failed(policy, delivery, outcome, began, now)
         answer = outcome.answer[:ANSWER_BYTES].decode(errors="replace") if outcome.answer else ""
         attempt = Attempt(at=began, seconds=now - began, status=outcome.status, error=error, answer=answer)
-        return Settlement(delivery=delivery, state=state, attempt=attempt, due=due)
+        return Settlement(delivery=delivery, state=state, attempt=attempt, due=due, lasting=lasting)
 
     def _failed(
         self, policy: Policy, delivery: Delivery, outcome: RetryLater, began: float, now: float

@@ -231,9 +231,12 @@ class Crew:
         settler = self._tools.settler
         if self._pace:
             self._tried = self._tools.time.now()
-        tried = await self._tools.attempts.make(self.way.target, self.way.policy, deliveries)
+        way = self.way
+        tried = await self._tools.attempts.make(
+            way.target, way.policy, deliveries, lasting=self._ordered is not None
+        )
         before = self.breaker
-        self.breaker = after(before, tried.outcomes, tried.ended, self.way.policy)
+        self.breaker = after(before, tried.outcomes, tried.ended, way.policy)
         if self.breaker is not before:
             self._turned(before, tried.outcomes)
         if deliveries is self._probe:

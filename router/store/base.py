@@ -150,12 +150,14 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         state: DELIVERED, RETRYING, DEAD or CANCELLED.
         attempt: None where it was given up without being tried again.
         due: when to try again, seconds since the epoch; with RETRYING only.
+        lasting: whether no crash may repeat it once this is written, whatever is under way before it.
     """
 
     delivery: Delivery
     state: State
     attempt: Attempt | None = None
     due: float | None = None
+    lasting: bool = False
 
     def tried(self) -> Delivery:
         """The delivery with this attempt in its history.

@@ -34,8 +34,8 @@ class Lane:
         claimed: first tries under way, with the time of the claim (seconds since the epoch).
         again: retries under way, with the time of the claim.
         withheld: first tries that may not be claimed now: an operator's word about them is being written.
-        early: retries delivered above the watermark. The store keeps saying so until it has passed them:
-            without a word there they would count as not tried yet.
+        early: retries, and what lasts, delivered above the watermark. The store keeps saying so until it has
+            passed them: without a word there they would count as not tried yet.
         unread: the lowest sequence whose first tries stand only on disk; None while memory holds all.
         pending: how many first tries are not settled, on disk and in memory.
         news: how often there was something new to claim.

@@ -29,9 +29,10 @@ class _News:
 
     Attributes:
         done: what is settled.
-        retried: of that, the retries, and what was not delivered: these are exceptions, or cease to be.
+        retried: of that, the retries, what was not delivered, and what lasts: these are exceptions, or cease
+            to be, or may have to become one.
         slow: first tries that become exceptions and stay under way.
-        early: retries delivered above the watermark.
+        early: those of them that were delivered above the watermark.
         mark: the watermark.
     """
 
@@ -104,7 +105,7 @@ class Settling:
                 one = news[delivery.target] = _News(self._lanes[delivery.target])
             key = (delivery.sequence, delivery.variant)
             one.done.add(key)
-            if settlement.state is not State.DELIVERED or key in one.lane.again:
+            if settlement.state is not State.DELIVERED or settlement.lasting or key in one.lane.again:
                 one.retried.append((key, settlement))
         for target, lane in self._lanes.items():
             slow = lane.slow(since, now) if lane.claimed else set()
@@ -128,7 +129,7 @@ class Settling:
                 if settlement.state is not State.DELIVERED or key in one.early:
                     at = now if settlement.due is None else settlement.due
                     kept.append((target, *key, settlement.state.value, at, history))
-                else:
+                elif key in one.lane.again:
                     gone.append((now, history, target, *key))
         yield DELIVERIES["set_exception"], kept
         yield DELIVERIES["end_moved"], gone

@@ -44,9 +44,6 @@ class SlowForOne(ScriptedTarget):
         return outcomes
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what was delivered above the watermark is on no disk, and a crash repeats it"
-)
 @pytest.mark.parametrize("last", [State.DELIVERED, State.RETRYING])
 async def test_after_a_crash_nothing_comes_of_which_later_ones_of_its_key_have_come(
     last: State, tmp_path: Path
