@@ -286,19 +286,23 @@ def _rebuild(path: Path, now: int) -> Kept:
     create(half, schema_of(path))
     lost: dict[str, None] = {}
     gone: Missing | None = None
-    count = 0
+    count = refused = 0
     with contextlib.closing(connect(half, writing=True)) as target:
         target.execute("BEGIN")
         for table, row in readable(path, twice=damage(path) is not None):
             if (why := table.lost(row)) is not None:
                 lost[why] = None
+            elif (why := _refusal(target, table, row)) is not None:
+                lost[why] = None
+                refused += table.name != "configurations"
             else:
-                count += _insert(target, table, row, lost)
+                count += target.execute("SELECT changes()").fetchone()[0]
         target.execute("COMMIT")
         if path.name != "deliveries.sqlite":
             gone = _missing(path, {at for (at,) in target.execute("SELECT sequence FROM events")})
         else:
-            if not is_whole(path, "exceptions"):  # below a watermark, what has no row counts as delivered
+            # Below a watermark, what has no row counts as delivered; who has no watermark has the floor's.
+            if refused or not (is_whole(path, "exceptions") and is_whole(path, "watermarks")):
                 target.execute("DELETE FROM watermarks")
             known = target.execute("SELECT count(*) FROM watermarks").fetchone()[0]
             lost |= {} if known else {_FORGOTTEN: None}
@@ -311,17 +315,16 @@ def _rebuild(path: Path, now: int) -> Kept:
     return Kept(path, _take_place(new), count, tuple(lost), gone)
 
 
-def _insert(target: sqlite3.Connection, table: Table, row: Row, lost: dict[str, None]) -> int:
+def _refusal(target: sqlite3.Connection, table: Table, row: Row) -> str | None:
+    """Insert a row, unless it is there; why that cannot be: a value that no router has written."""
     places = ", ".join("?" * len(table.columns))
     columns = ", ".join(table.columns)
+    insert = f"INSERT INTO {table.name} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608 -- our own names
     try:
-        return target.execute(
-            f"INSERT OR IGNORE INTO {table.name} ({columns}) VALUES ({places})",  # noqa: S608 -- our own names
-            row,
-        ).rowcount
-    except sqlite3.IntegrityError as error:  # a value of another type than the column's
-        lost[f"{table.name} {row[: len(table.key)]}: {error}"] = None
-        return 0
+        target.execute(insert, row)
+    except sqlite3.IntegrityError as error:
+        return f"{table.name} {row[: len(table.key)]}: {error}"
+    return None
 
 
 def _write_down(path: Path, gone: Missing, now: int) -> None:

@@ -485,3 +485,62 @@ async def test_many_segments_one_damaged(limited: OpenLimited, folder: Path, clo
     assert kept.path == segments_of(folder)[2]
     found = await sequences_of(limited(folder, Limits(bytes=1)))
     assert found == sequences[:4] + sequences[6:]
+
+
+class TestHalfOfWhatIsKnown:
+    """Better twice than never: where a part of what became of deliveries is lost, nothing counts as done."""
+
+    async def finish(self, folder: Path, clock: FakeClock) -> dict[str, Tally]:
+        assert not examine(folder).sound
+        for _ in repair(folder, 1.0):
+            pass
+        assert examine(folder).sound
+        store = SqliteStore(folder, clock)
+        tally = await store.tally()
+        await store.close()
+        return tally
+
+    async def test_a_leaf_of_the_watermarks_is_torn(self, folder: Path) -> None:
+        clock = FakeClock()
+        store = SqliteStore(folder, clock)
+        names = [f"target-with-quite-a-long-name-{number:04d}" for number in range(400)]
+        await store.append([record(name) for name in names])
+        for name in names:
+            await store.settle([delivered(one) for one in await store.claim(name, 10)])
+        await store.append([record(name) for name in names])
+        await store.close()
+        path = folder / "deliveries.sqlite"
+        pages = leaves(path, "watermarks")
+        tear(path, pages[len(pages) // 2])
+        tally = await self.finish(folder, clock)
+        assert all(tally[name].pending >= 1 for name in names)
+
+    async def small(self, folder: Path, clock: FakeClock) -> SqliteStore:
+        store = SqliteStore(folder, clock)
+        await store.append([record("billing", "crm") for _ in range(3)])
+        one, two, three = await store.claim("billing", 10)
+        await store.settle([retrying(one, EPOCH + 100), delivered(two), delivered(three)])
+        await store.settle([delivered(one) for one in await store.claim("crm", 10)])
+        return store
+
+    async def test_a_letter_of_a_state_is_another_one(self, folder: Path) -> None:
+        clock = FakeClock()
+        await (await self.small(folder, clock)).close()
+        path = folder / "deliveries.sqlite"
+        content = bytearray(path.read_bytes())
+        content[content.index(b"retrying", leaves(path, "exceptions")[0] * PAGE) + 4] ^= 1
+        path.write_bytes(content)
+        assert (await self.finish(folder, clock))["billing"].pending >= 1
+
+    async def test_a_watermark_is_no_number_any_more(self, folder: Path) -> None:
+        clock = FakeClock()
+        store = await self.small(folder, clock)
+        await store.append([record("billing", "crm") for _ in range(5)])
+        await store.close()
+        path = folder / "deliveries.sqlite"
+        content = bytearray(path.read_bytes())
+        head = bytes([3, 13 + 2 * len("billing"), 6])  # of the record: a text, and an integer of eight bytes
+        at = content.index(head + b"billing", leaves(path, "watermarks")[0] * PAGE)
+        content[at + 2] = 13 + 2 * 8  # a text of eight bytes
+        path.write_bytes(content)
+        assert (await self.finish(folder, clock))["billing"].pending >= 5
