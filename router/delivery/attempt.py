@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -98,7 +98,7 @@ class Attempts:
 
     def _unrendered(self, delivery: Delivery, error: Exception, now: float) -> Settlement:
         if isinstance(error, UnrenderableError):
-            attempt = Attempt(at=now, seconds=0.0, error=str(error))
+            attempt = Attempt(at=now, seconds=0.0, error=_sayable(str(error)))
             return Settlement(delivery=delivery, state=_REJECTED, attempt=attempt)
         log.error("delivery.unrendered", target=delivery.target, delivery=delivery.id, exc_info=error)
         return Settlement(delivery=delivery, state=_FAILED, due=self._time.now() + PAUSE)
@@ -119,6 +119,7 @@ class Attempts:
         elif isinstance(outcome, RetryLater):
             state, error, due = self._failed(policy, delivery, outcome, began, now)
         answer = outcome.answer[:ANSWER_BYTES].decode(errors="replace") if outcome.answer else ""
+        error = None if error is None else _sayable(error)
         attempt = Attempt(at=began, seconds=now - began, status=outcome.status, error=error, answer=answer)
         return Settlement(delivery=delivery, state=state, attempt=attempt, due=due, lasting=lasting)
 
@@ -158,6 +159,23 @@ def _checked(outcomes: Sequence[Outcome], wanted: int) -> Sequence[Outcome]:
         TypeError: it is not.
     """
     found = list(outcomes)
-    if len(found) != wanted or not all(isinstance(one, _OUTCOMES) for one in found):
+    if len(found) != wanted or not all(map(_is_sound, found)):
         raise TypeError(f"an outcome for each of {wanted} messages was due, not {found!r:.200}")
     return found
+
+
+def _is_sound(one: Any) -> bool:
+    """Whether it is an outcome, down to what stands in it: to make one asks nothing."""
+    if not isinstance(one, _OUTCOMES):
+        return False
+    held: Any = one
+    if not isinstance(held.answer, bytes) or not isinstance(held.status, int | None):
+        return False
+    if isinstance(one, Delivered):
+        return True
+    return isinstance(held.reason, str) and isinstance(getattr(held, "after", None), int | float | None)
+
+
+def _sayable(text: str) -> str:
+    """A text as it can be written down: names of files may hold what is no character."""
+    return text.encode("utf-8", "backslashreplace").decode()

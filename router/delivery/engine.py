@@ -65,11 +65,13 @@ class Engine:
         self._store = store
         self._observer = observer
         self._time = Timeline(clock)
-        self._settler = Settler(store, self._time, self._written, self._notices)
+        self._settler = Settler(store, self._time, self._written, self._notice)
         self._health = Health(self._time)
         attempts = Attempts(render, self._time, chance)
         self._tools = Tools(store, self._time, attempts, self._settler, self._health)
         self._crews = {name: Crew(name, way, self._tools) for name, way in ways.items()}
+        self._leaving: dict[str, Crew] = {}
+        """Those whose last outcomes are not written yet."""
         self._working: TaskGroup | None = None
         self._stopping = anyio.Event()
         self._reloading = anyio.Lock()
@@ -112,19 +114,21 @@ class Engine:
         waits for a name that is gone stays in the store.
         """
         async with self._reloading:
-            leaving = [crew for name, crew in self._crews.items() if ways.get(name) != crew.way]
-            for crew in leaving:
+            leaving = {name: crew for name, crew in self._crews.items() if ways.get(name) != crew.way}
+            for crew in leaving.values():
                 crew.stop()
-            staying = {name: crew for name, crew in self._crews.items() if crew not in leaving}
+            staying = {name: crew for name, crew in self._crews.items() if name not in leaving}
+            self._leaving = leaving
             self._crews = {
                 name: staying[name] if name in staying else self._hire(name, way, self._crews.get(name))
                 for name, way in ways.items()
             }
             if self._working is not None:
-                for crew in leaving:
+                for crew in leaving.values():
                     await crew.ended.wait()
                 if leaving:
                     await self._settler.flushed()
+            self._leaving = {}
 
     def conditions(self) -> dict[str, Breaker]:
         """How each target fares."""
@@ -185,15 +189,15 @@ class Engine:
                 else:
                     await self._time.sleep_until(max(upcoming, self._time.now() + TICK))
 
-    def _notices(self, settlements: Sequence[Settlement]) -> Sequence[Record]:
-        """What is told of dead letters, where somebody wants to know."""
-        told = {name: crew.way.dead_letter for name, crew in self._crews.items() if crew.way.dead_letter}
-        found = [
-            notice(settlement, to, self._time.now())
-            for settlement in (settlements if told else ())
-            if settlement.state is State.DEAD and (to := told.get(settlement.delivery.target))
-        ]
-        return [one for one in found if one is not None]
+    def _notice(self, settlement: Settlement) -> Record | None:
+        """What is told of a dead letter, where somebody wants to know."""
+        if settlement.state is not State.DEAD:
+            return None
+        target = settlement.delivery.target
+        crew = self._crews.get(target) or self._leaving.get(target)
+        if crew is None or crew.way.dead_letter is None:
+            return None
+        return notice(settlement, crew.way.dead_letter, self._time.now())
 
     def _written(self, settlements: Sequence[Settlement]) -> None:
         """A retry may be due before the one that is being waited for."""

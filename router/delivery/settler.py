@@ -33,7 +33,7 @@ class Settler:
 
     Args:
         settled: called on the event loop with each group after its commit.
-        notices: gives what is to be told of a group to somebody; it is stored before the group's commit.
+        notice: gives what is to be told of a settlement to somebody; it is stored before the outcome.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Settler:
         store: Store,
         clock: Clock,
         settled: Callable[[Sequence[Settlement]], None],
-        notices: Callable[[Sequence[Settlement]], Sequence[Record]] = lambda _: (),
+        notice: Callable[[Settlement], Record | None] = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._settled = settled
-        self._notices = notices
+        self._notice = notice
         self._waiting: list[Settlement] = []
         self._at_once = False
         self._added = self._tried = 0
@@ -131,13 +131,10 @@ class Settler:
 
     async def _write(self, batch: Sequence[Settlement], finished: anyio.Event) -> None:
         tried = self._tried + len(batch)
-        notices = self._notices(batch)
+        batch = await self._told(batch, finished)
         while True:
             problem = None
             try:
-                if notices:  # before the outcome: a crash in between tells it twice, and never not at all
-                    await self._store.append(notices)
-                    notices = ()
                 await self._store.settle(batch)
             except StoreError as error:
                 problem = error.message
@@ -152,3 +149,23 @@ class Settler:
                 return  # the next life delivers these again: better twice than a router that hangs
             with anyio.CancelScope() as self._pause:
                 await self._clock.sleep_until(self._clock.now() + PAUSE)
+
+    async def _told(self, batch: Sequence[Settlement], finished: anyio.Event) -> Sequence[Settlement]:
+        """Store the notices of a group; what they tell of waits for the next one where they cannot be.
+
+        Before the outcomes: a crash in between tells it twice, and never not at all.
+        """
+        notices = {
+            index: notice for index, one in enumerate(batch) if (notice := self._notice(one)) is not None
+        }
+        if not notices:
+            return batch
+        try:
+            await self._store.append(list(notices.values()))
+        except StoreError as error:
+            log.error("delivery.untold", deliveries=len(notices), error=error.message)
+            if not finished.is_set():
+                self._waiting[:0] = [batch[index] for index in notices]
+                self._added += len(notices)
+            return [one for index, one in enumerate(batch) if index not in notices]
+        return batch

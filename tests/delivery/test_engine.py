@@ -343,3 +343,37 @@ async def test_a_store_that_never_writes_again_does_not_keep_the_router_from_end
         await target.wait_for(1)
         await anyio.wait_all_tasks_blocked()
     assert house.watcher.settlements == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Delivered(answer="ok"),  # type: ignore[arg-type]
+        Delivered(status="200"),  # type: ignore[arg-type]
+        Rejected(None),  # type: ignore[arg-type]
+        RetryLater("busy", after="soon"),  # type: ignore[arg-type]
+    ],
+)
+async def test_an_outcome_with_odd_contents_is_a_failure_of_the_targets_code(odd: Outcome) -> None:
+    target = ScriptedTarget(lambda one: odd if one.event.id == "1" and one.attempt == 1 else Delivered())
+    async with House({"a": target}).running() as house:
+        await house.store.append([record(1, "a"), record(2, "a")])
+        settlements = await house.watcher.wait_for(2)
+    first = next(one for one in settlements if one.delivery.event.id == "1")
+    assert first.state is State.RETRYING
+    assert first.attempt is not None
+    assert "the target's code failed" in (first.attempt.error or "")
+    assert {one.state for one in settlements if one.delivery.event.id == "2"} == {State.DELIVERED}
+
+
+async def test_a_reason_that_is_no_text_can_be_written_down(tmp_path: Path) -> None:
+    def broken(_: Message) -> Outcome:
+        raise OSError("cannot write caf\udce9.txt")
+
+    store = SqliteStore(tmp_path, JumpingClock())
+    async with House({"a": ScriptedTarget(broken)}, store=store).running() as house:
+        await store.append([record(1, "a")])
+        (settlement,) = await house.watcher.wait_for(1)
+    await store.close()
+    assert settlement.attempt is not None
+    assert (settlement.attempt.error or "").endswith("cannot write caf\\udce9.txt")

@@ -6,13 +6,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import anyio
 import pytest
 
 from router.delivery.notices import TYPE
-from router.store.base import Settlement, State, StoreError
+from router.delivery.settler import PULSE
+from router.store.base import Record, Settlement, State, StoreError
 from router.store.memory import MemoryStore
 from router.store.sqlite import SqliteStore
-from router.targets.base import Delivered, Rejected, RetryLater
+from router.targets.base import Delivered, Message, Outcome, Rejected, RetryLater
 from tests.delivery.clock import JumpingClock
 from tests.delivery.house import House
 from tests.support import ScriptedTarget, record
@@ -115,4 +117,58 @@ async def test_a_notice_survives_a_restart(tmp_path: Path) -> None:
         clock.advance(100.0)
         (message,) = await ops.wait_for(1)
     await second.store.close()
+    assert message.event.type == TYPE
+
+
+class Full(MemoryStore):
+    """Takes no notices while it is full, and settles all the same."""
+
+    full = True
+
+    async def append(self, records: Sequence[Record]) -> Sequence[int]:
+        if self.full and any(one.event.type == TYPE for one in records):
+            raise StoreError("no space for events")
+        return await super().append(records)
+
+
+async def test_notices_that_cannot_be_stored_keep_no_other_outcome_from_being_written() -> None:
+    clock = JumpingClock()
+    store = Full(clock)
+    chat = ScriptedTarget(lambda one: Rejected(FIELD) if one.event.id == "7" else Delivered())
+    ops = ScriptedTarget()
+    house = House({"chat": chat, "ops": ops}, store=store, clock=clock, dead_letter="ops")
+    async with house.running():
+        await store.append([record(number, "chat") for number in range(20)])
+        await house.watcher.wait_for_delivered(19)
+        assert [one.delivery.event.id for one in house.watcher.settlements if one.state is State.DEAD] == []
+        store.full = False
+        clock.advance(PULSE)
+        (message,) = await ops.wait_for(1)
+        await house.watcher.wait_for(21)
+    assert json.loads(message.event.data or b"")["event"]["id"] == "7"
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["removed", "changed"])
+async def test_what_dies_while_its_target_is_reloaded_is_told(*, stays: bool) -> None:
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    class Slow(ScriptedTarget):
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            begun.set()
+            await go_on.wait()
+            return await super().deliver(messages)
+
+    ops = ScriptedTarget()
+    house = House({"chat": Slow(lambda _: Rejected(FIELD)), "ops": ops}, dead_letter="ops")
+    async with house.running():
+        await house.store.append([record(1, "chat")])
+        await begun.wait()
+        ways = {"ops": house.ways["ops"]}
+        async with anyio.create_task_group() as group:
+            group.start_soon(house.engine.reload, ways)
+            await anyio.wait_all_tasks_blocked()
+            go_on.set()
+        if stays:
+            await house.engine.reload(house.ways)
+        (message,) = await ops.wait_for(1)
     assert message.event.type == TYPE
