@@ -66,7 +66,12 @@ class Exchange:
         if self._transport.is_closing():
             return
         last = reply.closes or not self.keep_alive
-        self._transport.write(reply.whole(self._state.default_headers, last=last))
+        try:
+            whole = reply.whole(self._state.default_headers, last=last)
+        except Exception:
+            self._transport.close()  # a sender that gets no answer must not wait for one
+            raise
+        self._transport.write(whole)
         if last:
             self._transport.close()
         self._on_response()

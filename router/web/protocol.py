@@ -170,8 +170,9 @@ class Protocol(MortalProtocol):
         if "expect" in headers:
             return None
         keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        visit = Visit(door, self.url.decode("ascii"), "", headers, self._exchange.scope)
         self.cycle = cast("RequestResponseCycle", self._exchange.begin(keep_alive=keep_alive))
-        self._asked = Visit(door, self.url.decode("ascii"), "", headers, self._exchange.scope)
+        self._asked = visit
         return self._asked
 
     def _ask_application(self) -> None:

@@ -12,6 +12,7 @@ from router.errors import MessageError
 from router.events.received import Received
 from router.main import SOURCES
 from router.sources.base import Answer, Request, Source
+from router.sources.cloudevents import CloudEventsSource
 from router.store.base import Record
 from router.store.memory import MemoryStore
 from tests.support import HandClock
@@ -106,3 +107,20 @@ def test_a_fault_on_the_way_to_the_disk_is_told_and_the_connection_stays_usable(
         wire.send(binary())
         assert wire.reply().status == 202
         assert [record.event.id for record in running.stored()] == ["1"]
+
+
+class Wordless(CloudEventsSource):
+    """Has a success that HTTP has no words for."""
+
+    def accepted(self, received: Received) -> Answer:
+        return Answer(600)
+
+
+def test_who_cannot_be_answered_does_not_wait_for_an_answer(tmp_path: Path, *, direct: bool) -> None:
+    with (
+        capture_logs(),
+        Running(tmp_path, sources={"cloudevents": Wordless()}, direct=direct) as running,
+        running.connect() as wire,
+    ):
+        wire.send(binary())
+        assert wire.is_over()
