@@ -21,7 +21,7 @@ from tests.acceptance.harness.run import Result, play
 
 HEADINGS = (
     *("fault", "seconds", "kills", "accepted", "refused"),
-    *("unanswered", "repeated", "late", "dead", "missing"),
+    *("unanswered", "repeated", "dead", "missing"),
 )
 
 
@@ -75,7 +75,6 @@ def _show(result: Result) -> None:
         account.refused,
         account.unanswered,
         sum(account.repeated.values()),
-        account.out_of_turn,
         sum(account.dead.values()),
         account.missing,
     )
@@ -92,13 +91,13 @@ def _sum(results: Sequence[Result], left_out: dict[str, str]) -> dict[str, Any]:
     accepted, missing = sum(one.accepted for one in accounts), sum(one.missing for one in accounts)
     deliveries = sum(sum(one.delivered.values()) for one in accounts)
     repeated = sum(sum(one.repeated.values()) for one in accounts)
-    ordered, late = sum(one.delivered[ORDERED] for one in accounts), sum(one.out_of_turn for one in accounts)
+    ordered = sum(one.delivered[ORDERED] for one in accounts)
     kills = sum(result.kills for result in results)
     minutes = sum(result.seconds for result in results) / 60
     tally = (
         f"{len(results)} faults, {kills:,} SIGKILLs, {accepted:,} events accepted, "
         f"{deliveries:,} deliveries, {missing:,} missing; {repeated:,} repeated; "
-        f"{ordered:,} in the order of their keys, after crashes {late:,} once more; {minutes:.0f} minutes"
+        f"{ordered:,} in the order of their keys; {minutes:.0f} minutes"
     )
     return {"tally": tally, "kills": kills, "accepted": accepted, "missing": missing, "left_out": left_out}
 

@@ -213,13 +213,16 @@ def test_what_comes_out_of_turn_is_told_with_key_target_and_place(
     )
 
 
-def test_a_crash_may_repeat_out_of_turn_and_that_is_counted(oracle: Oracle) -> None:
+@pytest.mark.parametrize(("again", "is_right"), [(1, True), (0, False)], ids=["latest", "before-it"])
+def test_a_crash_may_repeat_the_latest_of_a_key_and_none_before_it(
+    oracle: Oracle, again: int, is_right: bool
+) -> None:
     numbers = in_order(oracle, 3)
     see(oracle, *numbers[:2])
     oracle.life += 1
-    see(oracle, *numbers)
-    assert oracle.findings([ORDERED]) == []
-    assert oracle.account().out_of_turn == 1
+    see(oracle, *numbers[again:])
+    assert [finding.split(":")[0] for finding in oracle.findings([ORDERED])] == ["order"] * (not is_right)
+    assert oracle.account().repeated[ORDERED] == 2 - again
 
 
 def test_what_an_operator_moved_has_an_order_of_its_own(oracle: Oracle) -> None:

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.acceptance.harness.order import Arrival, out_of_turn, wrong
+from tests.acceptance.harness.order import Arrival, wrong
 
 ORDERED = "ordered"
 """The target whose events go in the order of a key."""
@@ -47,7 +47,6 @@ class Account:
         unanswered: events whose request had no answer; nothing was promised about them.
         delivered: arrivals, each event once, by target.
         repeated: arrivals beyond the first, by target.
-        out_of_turn: events that a crash has repeated when later ones of their key had come.
         dead: events that were dead letters, by target; perhaps not for ever.
         missing: promised arrivals that did not come and are no dead letters.
     """
@@ -57,7 +56,6 @@ class Account:
     unanswered: int
     delivered: dict[str, int]
     repeated: dict[str, int]
-    out_of_turn: int
     dead: dict[str, int]
     missing: int
 
@@ -267,7 +265,6 @@ class Oracle:
             unanswered=self._sent - self.promised - self.refused,
             delivered={target: len(counts) for target, counts in self._arrived.items()},
             repeated={target: counts.total() - len(counts) for target, counts in self._arrived.items()},
-            out_of_turn=sum(map(out_of_turn, self._lines.values())),
             dead=dict(self._died),
             missing=sum(
                 self._is_lost(target, number)

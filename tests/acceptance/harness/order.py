@@ -31,27 +31,21 @@ def wrong(arrivals: Sequence[Arrival], owed: Collection[int]) -> list[str]:
     """What breaks the word of targets/README.md about `order_by`; empty where all came in order.
 
     Events come for the first time in the order in which they were accepted, each when those before it were
-    taken. Within a life of the router an event comes again only as long as no later one of its key has come.
-    What was taken, and a crash repeats, may begin to come again at any time.
+    taken. An event comes again only as long as no later one of its key has come, crash or no crash.
 
     Args:
         arrivals: all of the key, as they came.
         owed: the numbers that must be among them.
     """
     found: list[str] = []
-    seen: dict[int, int] = {}
+    seen: set[int] = set()
     taken: set[int] = set()
     refused: set[int] = set()
     highest = 0
     for index, one in enumerate(arrivals):
-        last = seen.get(one.number)
-        since = () if last is None else arrivals[last + 1 : index]
-        later = max((other.number for other in since), default=0)
         what = ""
-        if last is None and one.number < highest:
-            what = f"came after {highest}"
-        elif last is not None and arrivals[last].life == one.life and later > one.number:
-            what = f"came again after {later}"
+        if one.number < highest:
+            what = f"came {'again ' if one.number in seen else ''}after {highest}"
         elif waiting := [number for number in refused if number < one.number]:
             what = f"came before {min(waiting)} was taken"
             refused.difference_update(waiting)
@@ -62,23 +56,12 @@ def wrong(arrivals: Sequence[Arrival], owed: Collection[int]) -> list[str]:
             refused.discard(one.number)
         elif one.number not in taken:
             refused.add(one.number)
-        seen[one.number] = index
+        seen.add(one.number)
         highest = max(highest, one.number)
-    for number in sorted(set(owed) - seen.keys()):
+    for number in sorted(set(owed) - seen):
         later = next((index for index, one in enumerate(arrivals) if one.number > number), len(arrivals))
         found.append(f"{number} never came{_shown(number, arrivals, later, owed)}")
     return found
-
-
-def out_of_turn(arrivals: Sequence[Arrival]) -> int:
-    """How many events came again, because of a crash, when later ones of their key had come."""
-    count = highest = 0
-    lives: dict[int, int] = {}
-    for one in arrivals:
-        count += one.number < highest and lives.get(one.number, one.life) < one.life
-        lives[one.number] = one.life
-        highest = max(highest, one.number)
-    return count
 
 
 def _shown(number: int, arrivals: Sequence[Arrival], index: int, owed: Collection[int]) -> str:
