@@ -105,7 +105,7 @@ class Router:
         self._ways = ways
         live = Live(
             conditions=engine.conditions,
-            complaints=service.complaints,
+            complaints=self.complaints,
             accepted=parts.observer.accepted,
             redriven=engine.look,
             now=engine.now,
@@ -123,6 +123,10 @@ class Router:
     def deployment(self) -> Deployment:
         """What it runs."""
         return self._parts.deployment
+
+    def complaints(self) -> list[str]:
+        """Why it is not ready; empty where it is."""
+        return [*self.service.complaints(), *self.engine.complaints()]
 
     async def stop(self) -> None:
         """Take no new request; return when requests and attempts under way have ended."""
@@ -185,7 +189,7 @@ class Router:
             doors |= dict.fromkeys(setting.paths, door)
         access = Access(self.address.token, loopback=is_loopback(self._host))
         mounted = {BASE: api(self.desk, access, self._parts.clock)}
-        return build(doors, self.service.complaints, self._parts.clock, mounted)
+        return build(doors, self.complaints, self._parts.clock, mounted)
 
 
 @asynccontextmanager

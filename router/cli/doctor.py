@@ -24,7 +24,7 @@ FELL_SHORT = 1
 """The exit status when something is wrong."""
 
 LOST = 3
-"""The exit status when nothing is wrong now, but a repair has lost events, and nobody has taken note yet."""
+"""The exit status when nothing is wrong now, but events cannot be read, or a repair has lost some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,10 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
     Nothing is ever deleted: a damaged database stays as `<name>.broken-<time>`. Of a running router it says
     what that one reports of itself, and whether its files hold another configuration than it runs.
 
-    Exit status 1: something is wrong. 3: nothing is wrong now, but a repair has lost events; it says which
-    until the file that it names is removed.
+    It sees what is broken in the structure of a database, not what has changed within a value.
+
+    Exit status 1: something is wrong. 3: nothing is wrong now, but events cannot be read, or a repair has
+    lost some; then it says which until the file that it names is removed.
     """
     diagnosis = _of_running(place) if is_held(place.folder) else _of_stopped(place, yes=yes)
     if as_json:
@@ -71,7 +73,7 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
             click.echo(line)
     if not diagnosis.sound:
         sys.exit(FELL_SHORT)
-    if diagnosis.losses:
+    if diagnosis.losses or any(finding.unreadable for finding in diagnosis.found):
         sys.exit(LOST)
 
 
@@ -150,7 +152,7 @@ def _damage(diagnosis: Diagnosis) -> Iterator[str]:
     for finding in diagnosis.found:
         yield f"{finding.path.name}: {telling.counted(finding.rows, 'row')}, {finding.damage or 'sound'}"
         yield from (f"  tells nothing: {what}" for what in finding.lost)
-        yield from (f"  becomes a dead letter: {what}" for what in finding.unreadable)
+        yield from (f"  lost: {what}; what waits of it becomes a dead letter" for what in finding.unreadable)
         if finding.missing and not diagnosis.kept:  # else it is told with the repair
             yield from _lost(finding.missing)
 
@@ -185,7 +187,7 @@ def _gap(gap: Gap) -> str:
 def _fares(status: Status) -> Iterator[str]:
     if status.running:
         yield f"a router runs here: {telling.counted(status.rules, 'rule')}, configuration {status.version}"
-    yield from (f"senders are turned away: {why}" for why in status.ready)
+    yield from (f"not ready: {why}" for why in status.ready)
     since = "" if status.since is None else f", the oldest event of {local(status.since)}"
     yield f"the store weighs {status.bytes:,} bytes{since}"
     for target in status.targets:

@@ -83,11 +83,11 @@ def send(files: tuple[Path, ...], url: str | None, path: str, place: Place) -> N
 
 
 def _url_of(place: Place) -> str:
-    """Where the router of a place listens, as it says itself."""
+    """Where the router of a place listens, as it says itself; the usual address where no place is meant."""
     found = address.read(place.folder)
     if found is not None and is_held(place.folder):
         return found.url
-    if place.paths or place.data is not None:
+    if place.paths or place.data is not None or Path("router.yml").exists():
         fail(f"no router runs on {place.folder}; start it, or say --url")
     return USUAL
 

@@ -134,6 +134,12 @@ class Engine:
         """How each target fares."""
         return {name: crew.breaker for name, crew in self._crews.items()}
 
+    def complaints(self) -> list[str]:
+        """Why what becomes of deliveries is not kept now; empty where it is."""
+        if self._settler.problem is None:
+            return []
+        return [f"what becomes of deliveries cannot be written, and is made again: {self._settler.problem}"]
+
     def now(self) -> float:
         """The time by which retries are due, seconds since the epoch: the wall clock's, but never set."""
         return self._time.now()

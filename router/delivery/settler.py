@@ -31,6 +31,9 @@ class Settler:
     One that comes alone is written at once. Where others have come while it was written, they wait for more,
     but not for long: a commit costs as much for one as for a hundred.
 
+    Attributes:
+        problem: why the last group could not be written; None where it was.
+
     Args:
         settled: called on the event loop with each group after its commit.
         notice: gives what is to be told of a settlement to somebody; it is stored before the outcome.
@@ -47,6 +50,7 @@ class Settler:
         self._clock = clock
         self._settled = settled
         self._notice = notice
+        self.problem: str | None = None
         self._waiting: list[Settlement] = []
         self._at_once = False
         self._added = self._tried = 0
@@ -138,6 +142,7 @@ class Settler:
                 await self._store.settle(batch)
             except StoreError as error:
                 problem = error.message
+            self.problem = problem
             self._tried = tried
             self._move_on()
             if problem is None:

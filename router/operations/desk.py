@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+import msgspec
+import structlog
 
 from router.clock import Clock
 from router.delivery.breaker import Breaker
@@ -25,6 +28,11 @@ from router.operations.questions import DeliveryQuery, Drop, EventQuery, ListQue
 from router.operations.replays import Replays
 from router.rules.model import Deployment
 from router.store.base import Record, Store
+
+SHOWN = 20
+"""Ids that the log shows of those that an operator has named."""
+
+log = structlog.stdlib.get_logger(__name__)
 
 OFFLINE = 10_000
 """Events that one replay stores while no router runs: they are all first in line at the next start."""
@@ -120,13 +128,20 @@ class Desk:
         await self._check_change(change, changed)
         if self._live is not None:
             self._live.redriven()
+        self._note("deliveries.redriven", change, changed)
         return changed
 
     async def drop(self, change: Drop) -> Changed:
         """See `Operations.drop`."""
         changed = await deliveries.drop(self.store, change)
         await self._check_change(change, changed)
+        self._note("deliveries.dropped", change, changed)
         return changed
+
+    def _note(self, what: str, change: Drop, changed: Changed) -> None:
+        """Say in the log what an operator has done; what a command does by itself, it says itself."""
+        if self._live is not None and changed.count and not change.dry:
+            log.info(what, count=changed.count, targets=changed.targets, asked=_asked(change))
 
     async def _check_change(self, change: Drop, changed: Changed) -> None:
         if not (changed.count or changed.left or changed.next or change.after):
@@ -181,3 +196,9 @@ class Desk:
         """See `Ground.accepted`."""
         if self._live is not None:
             self._live.accepted(sequences, records)
+
+
+def _asked(change: Drop) -> dict[str, Any]:
+    """What was asked for: only what was said, and not more than the first of many ids."""
+    said = {name: value for name, value in msgspec.structs.asdict(change).items() if value}
+    return said | ({"ids": change.ids[:SHOWN]} if change.ids else {})

@@ -19,7 +19,7 @@ def check_known(what: str, name: str | None, known: Iterable[str]) -> None:
     Raises:
         NotThereError: there is none of this name; with the one that was probably meant.
     """
-    every = list(known)
+    every = list(dict.fromkeys(known))
     if name is not None and name not in every:
         hint = did_you_mean(name, every) or f"there is: {', '.join(every) or 'none'}"
         raise NotThereError(f"there is no {what} {name[:100]!r}; {hint}")

@@ -141,6 +141,13 @@ def is_whole(path: Path, name: str) -> bool:
     return True
 
 
+def _open(path: Path) -> sqlite3.Connection:
+    """A connection that reads what there is of a database whose end is cut off."""
+    connection = connect(path, writing=False)
+    connection.execute("PRAGMA writable_schema = ON")  # else SQLite wants it to be as long as it says
+    return connection
+
+
 def readable(path: Path, *, twice: bool) -> Iterator[tuple[Table, Row]]:
     """All rows of a database that can be read.
 
@@ -150,7 +157,7 @@ def readable(path: Path, *, twice: bool) -> Iterator[tuple[Table, Row]]:
             and rows behind a damage are found as well. Of an event whose record alone is torn there is the
             rest.
     """
-    with contextlib.suppress(*BROKEN), closing(connect(path, writing=False)) as source:
+    with contextlib.suppress(*BROKEN), closing(_open(path)) as source:
         for table in tables_of(path):
             seen: set[Any] = set()
             for row in _forward(source, table, _first(path)):
@@ -207,7 +214,7 @@ def named(path: Path) -> Named:
     first = _first(path)
     torn: list[int] = []
     try:
-        with closing(connect(path, writing=False)) as source:
+        with closing(_open(path)) as source:
             in_table = {row[0] for row in _leaping(source, _BY_TABLE, first, torn)}
             in_index: set[int] = set()
             whole = _gather(source, _BY_INDEX, first, in_index)

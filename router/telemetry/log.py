@@ -66,6 +66,7 @@ def configure(level: str, stream: Stream) -> None:
             processors=[ProcessorFormatter.remove_processors_meta, chain[-1]],
         )
     )
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # what files' changes lead to is told here
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level])

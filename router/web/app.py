@@ -68,7 +68,7 @@ def build(
     Args:
         doors: what answers a POST, by path: a Starlette path template, and after a `?` the key that the
             query must carry for this door (`/v1/{bucket}/?result`).
-        complaints: why senders are turned away now; nothing where they are not.
+        complaints: why this router is not ready; nothing where it is.
         clock: for the log; the machine's own where nothing is said.
         mounted: what answers everything below a path.
     """

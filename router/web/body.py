@@ -16,6 +16,12 @@ class TooLargeError(MessageError):
     status = 413
 
 
+class CompressedError(MessageError):
+    """The request body has a Content-Encoding; send it without."""
+
+    status = 415  # RFC 9110, section 15.5.16
+
+
 class EncodedError(MessageError):
     """The request body is in a transfer coding other than chunked."""
 
@@ -98,8 +104,10 @@ class Body:
 
         Raises:
             TooLargeError: it is longer than the limit.
-            EncodedError: it would have to be decoded first.
+            EncodedError, CompressedError: it would have to be decoded first.
         """
+        if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
+            raise CompressedError
         if "transfer-encoding" in headers and headers["transfer-encoding"].lower() != "chunked":
             raise EncodedError
         if int(headers.get("content-length", 0)) > self._limit:

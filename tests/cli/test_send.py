@@ -133,3 +133,10 @@ def test_what_is_no_address_is_told(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["send", "--url", "127.0.0.1:8080", str(file)])
     assert done.exit_code == 2
     assert "'127.0.0.1:8080' is no address; write http://127.0.0.1:8080" in done.output
+
+
+def test_a_deployment_whose_router_does_not_run_sends_to_no_other(tmp_path: Path) -> None:
+    (tmp_path / "router.yml").write_text("settings: {port: 18733}\n")
+    done = command("send", cwd=tmp_path, said=json.dumps(event(1)))
+    assert done.returncode == 2
+    assert done.stderr == f"error: no router runs on {tmp_path / 'data'}; start it, or say --url\n"

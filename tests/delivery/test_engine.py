@@ -342,6 +342,8 @@ async def test_a_store_that_never_writes_again_does_not_keep_the_router_from_end
         await house.store.append([record(1, "a")])
         await target.wait_for(1)
         await anyio.wait_all_tasks_blocked()
+        (complaint,) = house.engine.complaints()
+        assert complaint.endswith(": the store cannot write: database or disk is full")
     assert house.watcher.settlements == []
 
 

@@ -149,11 +149,11 @@ async def test_flushed_does_not_wait_for_a_store_that_refuses(desk: Desk) -> Non
     async with desk.running():
         desk.settler.add(await desk.outcomes(1))
         await desk.settler.flushed()
-        assert desk.told == []
+        assert (desk.told, desk.settler.problem) == ([], "full")
         desk.store.problem = ""
         desk.clock.advance(1.0)
         await anyio.wait_all_tasks_blocked()
-        assert desk.told == ["1"]
+        assert (desk.told, desk.settler.problem) == (["1"], None)
 
 
 async def test_there_is_no_room_while_too_many_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

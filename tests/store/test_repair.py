@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -544,3 +545,21 @@ class TestHalfOfWhatIsKnown:
         content[at + 2] = 13 + 2 * 8  # a text of eight bytes
         path.write_bytes(content)
         assert (await self.finish(folder, clock))["billing"].pending >= 5
+
+
+async def test_of_a_database_that_is_cut_off_there_is_the_first_part(folder: Path) -> None:
+    store = SqliteStore(folder, FakeClock())
+    for number in range(0, 2_000, 100):
+        await store.append([record("a", name=str(number + n)) for n in range(100)])
+    await store.close()
+    (path,) = segments_of(folder)
+    os.truncate(path, path.stat().st_size // PAGE // 2 * PAGE)
+    (kept,) = repair(folder, 1.0)
+    assert kept.rows > 500
+    assert kept.missing is not None
+    assert examine(folder).sound
+    store = SqliteStore(folder, FakeClock())
+    found = [stored.record.event.id async for stored in store.scan()]
+    await store.close()
+    assert found == [str(number) for number in range(len(found))]
+    assert len(found) > 500

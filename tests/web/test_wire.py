@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 from collections.abc import Mapping, Sequence
@@ -230,3 +231,13 @@ def test_a_sender_that_leaves_does_not_disturb_the_others(running: Running) -> N
         assert other.reply().status == 202
     running.stop()
     assert running.data() == [b"12"]
+
+
+def test_a_compressed_body_is_refused_with_what_to_do(running: Running) -> None:
+    reply = running.ask(binary(gzip.compress(DATA), {"content-encoding": "gzip"}))
+    assert (reply.status, reply.error) == (
+        415,
+        "The request body has a Content-Encoding; send it without.",
+    )
+    assert running.ask(binary(DATA, {"content-encoding": "identity"})).status == 202
+    assert running.data() == [DATA]
