@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from router.events.model import Event
@@ -33,7 +35,9 @@ class Received(msgspec.Struct, frozen=True, gc=False):
         readings: in the sender's order; empty for a request that carries no event (a cloud's own probe).
         original: the request body, where an adapter split or converted it; None where every event
             holds its sender's bytes.
+        reply: what the source itself wants to remember for its answer.
     """
 
     readings: tuple[Reading, ...]
     original: Original | None = None
+    reply: Any = None

@@ -15,11 +15,16 @@ from router.events import Event, EventError, http, json_format
 from router.events.received import Original, Reading, Received
 from router.sources.base import MAX_EVENTS, Plain, Request
 from router.sources.lenient import mend
+from router.sources.settings import Keys, SourceSettings, Tokens
 
 Decode = Callable[[json_format.Mend], Event]
 
 _LOSSLESS = frozenset(("specversion-defaulted", "id-from-content"))
 """Notes on what was only filled in: the event still holds all that was sent."""
+
+
+class AlibabaSettings(SourceSettings, Tokens, Keys):
+    """Under `sources:`, `kind: alibaba`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,22 @@ class AlibabaSource(Plain):
         later: 503; EventBridge repeats after 10 to 20 s, or with exponential decay for a day.
     """
 
+    shape: ClassVar[type[SourceSettings]] = AlibabaSettings
     kind: ClassVar[str] = "alibaba"
+    keeps_unreadable: ClassVar[bool] = True
     paths: ClassVar[tuple[str, ...]] = ("/alibaba",)
     success: ClassVar[int] = 200
     later: ClassVar[int] = 503
+
+    settings: AlibabaSettings = AlibabaSettings(kind="alibaba")
+
+    @property
+    def verifies(self) -> bool:
+        """See `Source.verifies`."""
+        return bool(self.settings.all_tokens)
+
+    def admit(self, request: Request) -> None:
+        """See `Source.admit`."""
 
     def read(self, request: Request) -> Received:
         """The events of a push.

@@ -22,6 +22,7 @@ from router.events.received import Original, Reading, Received
 from router.sources import baidu_json
 from router.sources.base import MAX_EVENTS, Answer, Request, json_answer, overload, refusal
 from router.sources.lenient import mend
+from router.sources.settings import Keys, SourceSettings
 
 _Members = dict[str, msgspec.Raw]
 
@@ -59,6 +60,10 @@ def _uuid() -> str:
     return str(uuid.uuid4())
 
 
+class BaiduSettings(SourceSettings, Keys):
+    """Under `sources:`, `kind: baidu`."""
+
+
 @dataclass(frozen=True, slots=True)
 class BaiduSource:
     """`POST /?result` as the document of 2018 has it, `POST /v1/{bucket}/?result` as that of 2025 has it.
@@ -67,11 +72,30 @@ class BaiduSource:
         request_id: makes the answer's `x-bce-request-id`.
     """
 
+    shape: ClassVar[type[SourceSettings]] = BaiduSettings
     kind: ClassVar[str] = "baidu"
+    keeps_unreadable: ClassVar[bool] = True
     repeats: ClassVar[bool] = True
     paths: ClassVar[tuple[str, ...]] = ("/baidu", "/v1/{bucket}/?result", "/v1/{bucket}?result", "/?result")
 
+    settings: BaiduSettings = BaiduSettings(kind="baidu")
     request_id: Callable[[], str] = _uuid
+
+    @property
+    def verifies(self) -> bool:
+        """See `Source.verifies`."""
+        return bool(self.settings.keys)
+
+    def admit(self, request: Request) -> None:
+        """See `Source.admit`."""
+
+    def greeted(self, request: Request) -> Answer | None:  # noqa: ARG002 (the interface's)
+        """Nobody asks first."""
+        return None
+
+    def redacted(self, body: bytes) -> bytes:
+        """See `Source.redacted`."""
+        return body
 
     def read(self, request: Request) -> Received:
         """One CloudEvent for each result of each element of `events`; all of them or none.

@@ -6,7 +6,7 @@ events, or raises `MessageError`; after the store has committed, the web asks it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Protocol
@@ -15,6 +15,7 @@ import msgspec
 
 from router.errors import MessageError
 from router.events.received import Received
+from router.sources.settings import SourceSettings
 
 MAX_EVENTS = 1000
 """How many events one request may hold; one with more is refused whole.
@@ -50,8 +51,29 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Wanted(Exception):  # noqa: N818 (no fault of the request's)
+    """Before a request can be admitted, a document is needed: the certificate that it names.
+
+    Attributes:
+        url: where it is; a place that the source trusts.
+        learn: hands the document over. After it the request is to be asked about again.
+    """
+
+    def __init__(self, url: str, learn: Callable[[bytes], None]) -> None:
+        super().__init__(url)
+        self.url = url
+        self.learn = learn
+
+
 class Source(Protocol):
-    """One sender's dialect."""
+    """One sender's dialect.
+
+    Attributes:
+        shape: what its entry in the configuration looks like. A source is made from such settings; without
+            any it is open: it verifies nobody.
+    """
+
+    shape: ClassVar[type[SourceSettings]]
 
     @property
     def kind(self) -> str:
@@ -62,7 +84,21 @@ class Source(Protocol):
     def paths(self) -> Sequence[str]:
         """Where it listens by default, as Starlette path templates.
 
-        A trailing `?name` means that the query must carry the key `name` (`/v1/{bucket}/?result`).
+        A trailing `?name` means that the query must carry the key `name` (`/v1/{bucket}/?result`), a trailing
+        `!name` that there must be a header field `name`.
+        """
+        ...
+
+    @property
+    def verifies(self) -> bool:
+        """Whether it asks who sends. Else whoever reaches it may."""
+        ...
+
+    @property
+    def keeps_unreadable(self) -> bool:
+        """Whether a request of a verified sender that cannot be read is set aside, and taken for good.
+
+        For senders that would only repeat it, and whose answers nobody reads.
         """
         ...
 
@@ -71,8 +107,17 @@ class Source(Protocol):
         """Whether the sender is known to send again what was turned away. The others are turned away last."""
         ...
 
+    def admit(self, request: Request) -> None:
+        """Find out who sent it.
+
+        Raises:
+            router.signatures.base.SignatureError: nobody who may.
+            Wanted: that cannot be told without this.
+        """
+        ...
+
     def read(self, request: Request) -> Received:
-        """The events of a request.
+        """The events of a request that was admitted.
 
         Raises:
             MessageError: nothing of the request is taken; its message says what is wrong and where.
@@ -91,6 +136,14 @@ class Source(Protocol):
         """The answer when nothing was stored and the sender should try again in `retry_after` seconds."""
         ...
 
+    def greeted(self, request: Request) -> Answer | None:
+        """The answer to an OPTIONS request; None where this sender sends none."""
+        ...
+
+    def redacted(self, body: bytes) -> bytes:
+        """A body without the credentials that its sender puts into it, whether or not it can be read."""
+        ...
+
 
 class Plain:
     """The answers of a sender that reads nothing but the status. What a dialect adds is two numbers.
@@ -98,12 +151,13 @@ class Plain:
     Attributes:
         success: the status that means: it is on disk, never send it again.
         later: the status that means: nothing was stored, send it again.
-        repeats: as in `Source`.
+        repeats, keeps_unreadable: as in `Source`.
     """
 
     __slots__ = ()
 
     repeats: ClassVar[bool] = True
+    keeps_unreadable: ClassVar[bool] = False
     success: ClassVar[int]
     later: ClassVar[int]
 
@@ -118,6 +172,14 @@ class Plain:
     def overloaded(self, retry_after: int) -> Answer:
         """Not now, with Retry-After."""
         return overload(self.later, retry_after)
+
+    def greeted(self, request: Request) -> Answer | None:  # noqa: ARG002 (the interface's)
+        """Nobody asks first."""
+        return None
+
+    def redacted(self, body: bytes) -> bytes:
+        """As it is: no credentials stand in it."""
+        return body
 
 
 @cache

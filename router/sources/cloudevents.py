@@ -8,6 +8,11 @@ from typing import ClassVar
 from router.events import http
 from router.events.received import Reading, Received
 from router.sources.base import MAX_EVENTS, Plain, Request
+from router.sources.settings import SourceSettings, Tokens
+
+
+class CloudEventsSettings(SourceSettings, Tokens):
+    """Under `sources:`, `kind: cloudevents`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +24,21 @@ class CloudEventsSource(Plain):
         later: 429, which must carry Retry-After there.
     """
 
+    shape: ClassVar[type[SourceSettings]] = CloudEventsSettings
     kind: ClassVar[str] = "cloudevents"
     paths: ClassVar[tuple[str, ...]] = ("/events",)
     success: ClassVar[int] = 202
     later: ClassVar[int] = 429
+
+    settings: CloudEventsSettings = CloudEventsSettings(kind="cloudevents")
+
+    @property
+    def verifies(self) -> bool:
+        """See `Source.verifies`."""
+        return bool(self.settings.all_tokens)
+
+    def admit(self, request: Request) -> None:
+        """See `Source.admit`."""
 
     def read(self, request: Request) -> Received:
         """The events of a request in structured, binary or batch mode, or of plain JSON."""

@@ -16,6 +16,7 @@ from router.events.received import Original, Reading, Received
 from router.sources import tencent_form, tencent_xml
 from router.sources.base import MAX_EVENTS, Plain, Request
 from router.sources.lenient import date_time, mend
+from router.sources.settings import SourceSettings, Tokens
 
 TYPE_PREFIX = "com.tencentcloud.ci."
 
@@ -23,6 +24,10 @@ _ONCE = frozenset(("TaskFinish", "WorkflowFinish"))
 """Events that a job has once in each state. Others may repeat: a live stream is moderated again and again."""
 
 _Item = Mapping[str, Any]
+
+
+class TencentSettings(SourceSettings, Tokens):
+    """Under `sources:`, `kind: tencent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,23 @@ class TencentSource(Plain):
         later: 503. Nothing is known of retries: count the callback as lost.
     """
 
+    shape: ClassVar[type[SourceSettings]] = TencentSettings
     kind: ClassVar[str] = "tencent"
+    keeps_unreadable: ClassVar[bool] = True
     paths: ClassVar[tuple[str, ...]] = ("/tencent",)
     repeats: ClassVar[bool] = False
     success: ClassVar[int] = 200
     later: ClassVar[int] = 503
+
+    settings: TencentSettings = TencentSettings(kind="tencent")
+
+    @property
+    def verifies(self) -> bool:
+        """See `Source.verifies`."""
+        return bool(self.settings.all_tokens)
+
+    def admit(self, request: Request) -> None:
+        """See `Source.admit`."""
 
     def read(self, request: Request) -> Received:
         """One CloudEvent for each item of `JobsDetail`, for a workflow, or for a simple moderation result."""
