@@ -1,0 +1,110 @@
+"""The extension `verdict`: what a cloud's moderation says, in one word for all clouds.
+
+`pass`, `review` or `block`. What nobody can be sure of is `review`, and `verdictreason` says why: `failed`, a
+job that did not do its work, whatever else its payload says; `missing`, a moderation event without a result
+that can be read, be it that the job is not finished. Only a result in a known word, of a job that nothing
+says failed, is a `pass`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PASS = "pass"  # noqa: S105 (a verdict, no password)
+REVIEW = "review"
+BLOCK = "block"
+
+_FAILED = {"verdict": REVIEW, "verdictreason": "failed"}
+_MISSING = {"verdict": REVIEW, "verdictreason": "missing"}
+
+_MILD_TO_HARSH = (PASS, REVIEW, BLOCK)
+
+_RESULTS = {0: PASS, 1: BLOCK, 2: REVIEW}
+"""Tencent's numbers, which do not rise with severity."""
+
+_FROZEN = ("ForbidState", "forbidden_status")
+"""Tencent's words for what became of the file: 0 nothing, 1 frozen, 2 moved."""
+
+_DONE = frozenset(("success", "succeeded", "true"))
+_FAILURES = frozenset(("failed", "failure", "fail", "error", "false"))
+_NO_ERROR = frozenset(("", "0", "200", "ok", "success", "succeeded"))
+"""What clouds write where a job has no error: IMM nothing or `200`, Tencent `0` or `Success`."""
+
+
+def imm(type: str, data: Any) -> dict[str, str]:  # noqa: A002 (the attribute's name)
+    """The extensions of an event of Alibaba's Intelligent Media Management.
+
+    A moderation event is one whose type names Moderation: `imm:Task:ImageModeration`,
+    `imm:Task:VideoModeration`, and what may come. Its outcome stands in `Status`, `State` or `Success`, and
+    in `Code`; its result in `Suggestion`.
+
+    Args:
+        type: the event's type.
+        data: its payload, as JSON values.
+
+    Returns:
+        `verdict`, and `verdictreason` where there is one; nothing for an event that is no moderation.
+    """
+    if not (type.lower().startswith("imm:") and "moderation" in type.lower()):
+        return {}
+    item: Mapping[str, Any] = data if isinstance(data, dict) else {}
+    return _judge(item, ("Status", "State", "Success"), ("Code",), {"Suggestion": _word})
+
+
+def tencent(name: str, item: Mapping[str, Any]) -> dict[str, str]:
+    """The extensions of an event of Tencent's Cloud Infinite.
+
+    A moderation event is one whose name names Review. Its outcome stands in `State` and `Code` (Detail) or in
+    `code` (Simple); its result in `Result`, `result` or, of documents and web pages, `Suggestion`. Where
+    several are there, the harshest counts. A file that was frozen or moved is none that passed: its `pass` is
+    a `review`.
+
+    Args:
+        name: the callback's `EventName`, or `event` in its simple form.
+        item: the event's payload, with numbers as numbers.
+
+    Returns:
+        As `imm`.
+    """
+    if "review" not in name.lower():
+        return {}
+    results = dict.fromkeys(("Result", "result", "Suggestion"), _number)
+    found = _judge(item, ("State",), ("Code", "code"), results)
+    if found["verdict"] == PASS and any(_says(item, field) not in ("", "0") for field in _FROZEN):
+        return {"verdict": REVIEW}
+    return found
+
+
+def _judge(
+    item: Mapping[str, Any],
+    states: tuple[str, ...],
+    codes: tuple[str, ...],
+    results: Mapping[str, Callable[[Any], str | None]],
+) -> dict[str, str]:
+    """What an outcome and a result come to. A field that is null or empty is as good as absent."""
+    said = {_says(item, field) for field in states} - {""}
+    wrong = {_says(item, field) for field in codes} - _NO_ERROR
+    if wrong or said & _FAILURES:
+        return dict(_FAILED)
+    found = {read(item[field]) for field, read in results.items() if item.get(field) not in (None, "")}
+    known = [verdict for verdict in _MILD_TO_HARSH if verdict in found]
+    if said - _DONE or None in found or not known:
+        return dict(_MISSING)
+    return {"verdict": known[-1]}
+
+
+def _says(item: Mapping[str, Any], field: str) -> str:
+    """A field's word in lower case; what is there and no word is one that nobody knows."""
+    value = item.get(field)
+    if value is None:
+        return ""
+    return str(value).strip().lower() if isinstance(value, (str, int)) else "?"
+
+
+def _word(value: Any) -> str | None:
+    return value if value in _MILD_TO_HARSH else None
+
+
+def _number(value: Any) -> str | None:
+    return _RESULTS.get(value) if type(value) is int else None
