@@ -13,7 +13,7 @@ import msgspec
 from router.events import EventError, context, json_text
 from router.events.model import SHOWN, cut, hold_to
 from router.events.received import Original, Reading, Received
-from router.sources import tencent_form, tencent_xml
+from router.sources import tencent_form, xml
 from router.sources.base import MAX_EVENTS, Plain, Request
 from router.sources.lenient import date_time, mend
 from router.sources.settings import SourceSettings, Tokens
@@ -79,7 +79,7 @@ def _parse(body: bytes) -> tuple[str, Any]:
     """`xml` or `json`, and the callback without the envelope `Response`."""
     start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"<":
-        return "xml", tencent_xml.read(body)[1]
+        return "xml", xml.read(body)[1]
     if start != b"{":
         raise EventError("neither XML nor a JSON object: a callback begins with < or {")
     json_text.read(body)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from router.events import EventError, canonical
-from router.sources.tencent_xml import MAX_DEPTH
+from router.sources.xml import MAX_DEPTH
 
 NUMBER_KEPT = "number-kept-as-text"
 """The note on an integer node whose text is no integer."""

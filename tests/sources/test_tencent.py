@@ -295,7 +295,7 @@ NAMELESS = "EventName and JobsDetail: a callback names its event and describes i
         (b'{"EventName": "TaskFinish", "JobsDetail": ["j"]}', NAMELESS),
         (b'{"EventName": "TaskFinish",}', 'line 1, column 27: a comma before "}", where JSON allows none'),
         (b'{"a":' * 70 + b"1" + b"}" * 70, "nested more than 64 deep"),
-        (b"<!DOCTYPE R><R/>", "XML with a document type (<!DOCTYPE R>), which no callback has"),
+        (b"<!DOCTYPE R><R/>", "XML with a document type (<!DOCTYPE R>), which is not read"),
     ],
 )
 def test_what_is_no_callback_is_refused(body: bytes, message: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.events import EventError, canonical
-from router.sources import tencent_form, tencent_xml
+from router.sources import tencent_form, xml
 from router.sources.tencent_form import NODES, NUMBER_KEPT, Form, normal
 
 # A callback's tree: containers by name, lists only where the documents have them, leaves as JSON has them.
@@ -40,7 +40,7 @@ def as_xml(name: str, value: Any) -> str:
 
 @given(trees)
 def test_xml_and_json_have_one_normal_form(tree: dict[str, Any]) -> None:
-    root, content = tencent_xml.read(as_xml("Response", tree).encode())
+    root, content = xml.read(as_xml("Response", tree).encode())
     assert root == "Response"
     from_xml, from_json = set[str](), set[str]()
     assert normal(content, from_xml) == normal(tree, from_json)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.events import EventError
-from router.sources.tencent_xml import read
+from router.sources.xml import read
 
 
 def refusal(body: bytes) -> str:
@@ -88,7 +88,7 @@ def test_broken_xml_is_placed(body: bytes, message: str) -> None:
     ],
 )
 def test_a_document_type_is_refused_by_name(body: bytes) -> None:
-    assert refusal(body) == "XML with a document type (<!DOCTYPE R>), which no callback has"
+    assert refusal(body) == "XML with a document type (<!DOCTYPE R>), which is not read"
 
 
 def test_depth_is_bounded() -> None:

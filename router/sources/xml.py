@@ -1,4 +1,4 @@
-"""Tencent CI's XML, read into the same plain values as its JSON: objects, lists and text.
+"""XML that clouds send, read into the same plain values as JSON: objects, lists and text.
 
 A parser of what strangers send: no document type, so no entities but XML's own five; no network; bounded
 depth and size of text (libxml2's limits, `huge_tree` off). Attributes, comments, processing instructions
@@ -94,7 +94,7 @@ class _Builder:
         """Nothing: a comment is no content."""
 
     def doctype(self, name: str, pubid: object, system: object) -> None:  # noqa: ARG002
-        raise EventError(f"XML with a document type (<!DOCTYPE {cut(name)}>), which no callback has")
+        raise EventError(f"XML with a document type (<!DOCTYPE {cut(name)}>), which is not read")
 
     def close(self) -> None:
         """Nothing: `root` holds the result."""
