@@ -51,28 +51,33 @@ class UnsupportedMediaType(EventError):  # noqa: N818 (the name RFC 9110, sectio
 
 
 def decode_request(
-    headers: Mapping[str, str], body: bytes, query: str = "", most: int = sys.maxsize
+    headers: Mapping[str, str],
+    body: bytes,
+    query: str = "",
+    most: int = sys.maxsize,
+    mend: json_format.Mend | None = None,
 ) -> tuple[Event, ...]:
     """The events of a request, in whichever mode it is.
 
     Section 3: a batch or structured event by its Content-Type (the batch's begins with the structured
     one's, so it is asked first), else a binary event by its `ce-` headers. What has neither is plain
-    JSON, described by the query's `type` and `source`.
+    JSON, described by the query's `type` and `source`. `mend` is called once for each event, in their order.
 
     Raises:
-        UnsupportedMediaType: the Content-Type names an event format or charset other than JSON in UTF-8.
+        UnsupportedMediaType: the Content-Type names an event format or charset other than JSON in UTF-8, or
+            anything else that holds no event.
         TooMuchError: it is a batch of more than `most` events.
         EventError: the request cannot be read; the message says what is wrong and where.
     """
     content_type = headers.get("content-type", "")
     if content_type in _USUAL:
-        return (json_format.decode(body),)
+        return (json_format.decode(body, mend),)
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.startswith(_STRUCTURED):
-        return _by_format(media_type, content_type, body, most)
+        return _by_format(media_type, content_type, body, most, mend)
     if is_binary(headers):
-        return (decode_binary(headers, body),)
-    return (_plain(media_type, content_type, body, query),)
+        return (decode_binary(headers, body, mend),)
+    return (_plain(media_type, content_type, body, query, mend),)
 
 
 def is_binary(headers: Mapping[str, str]) -> bool:
@@ -133,7 +138,9 @@ def encode_batch(events: Iterable[Event]) -> tuple[dict[str, str], bytes]:
     return {"content-type": json_format.BATCH_MEDIA_TYPE}, json_format.encode_batch(events)
 
 
-def _by_format(media_type: str, content_type: str, body: bytes, most: int) -> tuple[Event, ...]:
+def _by_format(
+    media_type: str, content_type: str, body: bytes, most: int, mend: json_format.Mend | None
+) -> tuple[Event, ...]:
     batch = media_type.startswith(_BATCH)
     if media_type not in (json_format.MEDIA_TYPE, json_format.BATCH_MEDIA_TYPE):
         known = json_format.BATCH_MEDIA_TYPE if batch else json_format.MEDIA_TYPE
@@ -143,7 +150,7 @@ def _by_format(media_type: str, content_type: str, body: bytes, most: int) -> tu
     charset = _CHARSET.search(content_type)
     if charset and _codec(charset[1]) not in _JSON_CODECS:
         raise UnsupportedMediaType(f"Content-Type {cut(content_type)}: JSON is UTF-8, send it as that")
-    return json_format.decode_batch(body, most) if batch else (json_format.decode(body),)
+    return json_format.decode_batch(body, most, mend) if batch else (json_format.decode(body, mend),)
 
 
 def _codec(charset: str) -> str:
@@ -172,18 +179,23 @@ def _header_text(name: str, value: str) -> str:
     try:
         return unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:
-        raise EventError(f"{cut(name)}: its percent-encoded bytes are not UTF-8") from None
+        advice = "what is not ASCII goes there as the percent-encoded bytes of its UTF-8"
+        raise EventError(f"{cut(name)}: is not UTF-8; {advice}") from None
 
 
-def _plain(media_type: str, content_type: str, body: bytes, query: str) -> Event:
+def _plain(
+    media_type: str, content_type: str, body: bytes, query: str, mend: json_format.Mend | None
+) -> Event:
     """An ordinary JSON body; `type` and `source`, perhaps `id`, `subject` and `time`, stand in the query."""
     given = parse_qs(query, keep_blank_values=True, errors="surrogateescape")
     attributes: dict[str, Any] = {
         name: given[name][-1] for name in ("type", "source", "id", "subject", "time") if name in given
     }
+    foreign = media_type and media_type != _CURL_DEFAULT and not is_json_media_type(content_type)
     if "type" not in given or "source" not in given:
-        raise EventError(_lost(body))
-    if media_type and media_type != _CURL_DEFAULT and not is_json_media_type(content_type):
+        # HTTP 1.1 Web Hooks for CloudEvents, section 2.2: 415 for a format that is not understood.
+        raise (UnsupportedMediaType if foreign else EventError)(_lost(body))
+    if foreign:
         raise UnsupportedMediaType(
             f"Content-Type {cut(media_type)}: with ?type= and ?source= the body is JSON"
         )
@@ -191,6 +203,8 @@ def _plain(media_type: str, content_type: str, body: bytes, query: str) -> Event
     attributes["specversion"] = "1.0"
     attributes["datacontenttype"] = content_type if is_json_media_type(content_type) else "application/json"
     attributes.setdefault("id", _content_id(attributes, body))
+    if mend is not None:
+        mend(attributes)
     return context.build(attributes, body)
 
 

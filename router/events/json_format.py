@@ -13,6 +13,7 @@ import base64
 import binascii
 import sys
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -105,8 +106,8 @@ def split_batch(body: bytes, most: int = sys.maxsize) -> tuple[bytes, ...]:
     return texts
 
 
-def decode_batch(body: bytes, most: int = sys.maxsize) -> tuple[Event, ...]:
-    """The events of a batch, in its order. An empty batch is legal.
+def decode_batch(body: bytes, most: int = sys.maxsize, mend: Mend | None = None) -> tuple[Event, ...]:
+    """The events of a batch, in its order, which is that of the calls of `mend`. An empty batch is legal.
 
     Raises:
         EventError: the batch or one of its events cannot be read; `events[1]` is the second one.
@@ -116,7 +117,7 @@ def decode_batch(body: bytes, most: int = sys.maxsize) -> tuple[Event, ...]:
     documents = [json_text.glance(text) for text in texts]
     if None in documents:
         documents = json_text.read(body)
-    return tuple(map(_numbered, range(len(texts)), documents, texts))
+    return tuple(map(_numbered, range(len(texts)), documents, texts, repeat(mend)))
 
 
 def _elements(body: bytes, most: int) -> tuple[bytes, ...]:
@@ -130,9 +131,9 @@ def _elements(body: bytes, most: int) -> tuple[bytes, ...]:
     return tuple(map(bytes, texts))
 
 
-def _numbered(index: int, document: Any, text: bytes) -> Event:
+def _numbered(index: int, document: Any, text: bytes, mend: Mend | None) -> Event:
     try:
-        return _event(document, text, None)
+        return _event(document, text, mend)
     except EventError as error:
         raise EventError(f"events[{index}]: {error.message}") from None
 

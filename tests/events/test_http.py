@@ -211,7 +211,8 @@ def test_header_values_are_unquoted_and_decoded_once(value: str, text: str) -> N
 @pytest.mark.parametrize("value", ["%FF", "%C3", "%ED%A0%80", "\u00ff"])
 def test_what_is_not_utf_8_is_refused(value: str) -> None:
     error = refusal({**BINARY, "ce-subject": value})
-    assert (error.status, error.message) == (400, "ce-subject: its percent-encoded bytes are not UTF-8")
+    advice = "what is not ASCII goes there as the percent-encoded bytes of its UTF-8"
+    assert (error.status, error.message) == (400, f"ce-subject: is not UTF-8; {advice}")
 
 
 def test_a_control_character_cannot_hide_in_an_escape() -> None:
