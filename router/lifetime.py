@@ -12,6 +12,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
+from router.config.names import QUARANTINE
 from router.config.watching import Files, watch
 from router.errors import ConfigurationError
 from router.main import GRACE, Parts, Router, running
@@ -160,7 +161,11 @@ async def _tell_backlog(store: Store, deployment: Deployment) -> None:
     """Say what an earlier life has left, and what of it nobody will fetch."""
     for target, tally in (await store.tally()).items():
         left = {"target": target, "waiting": tally.pending + tally.retrying, "dead": tally.dead}
-        if target not in deployment.targets:
+        if target == QUARANTINE:
+            if left["dead"]:
+                hint = "verified requests that cannot be read; see `router dead --target quarantine`"
+                log.warning("quarantine.filled", requests=left["dead"], hint=hint)
+        elif target not in deployment.targets:
             hint = "no target has this name now; what waits goes out when one has it again"
             log.warning("target.gone", **left, hint=hint)
         elif left["waiting"]:

@@ -15,13 +15,17 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
+from router import __version__
 from router.clock import Clock, SteadyClock, SystemClock
-from router.delivery.engine import Engine
+from router.config.names import QUARANTINE
+from router.delivery.engine import Engine, Way
 from router.duplicates.sieve import Sieve
 from router.duplicates.window import Window
 from router.errors import ConfigurationError
 from router.operations.address import Address, forget, published, reachable
+from router.operations.answers import SourceStatus
 from router.operations.desk import Desk, Live
+from router.quarantine import QuarantineTarget, way
 from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
 from router.settings import Settings, is_loopback
@@ -32,12 +36,15 @@ from router.sources.cloudevents import CloudEventsSource
 from router.sources.tencent import TencentSource
 from router.store.base import Store
 from router.store.sqlite import SqliteStore
+from router.targets.sender import open_sender
+from router.telemetry.counts import Counts
 from router.upkeep import Bounds, Upkeep
 from router.ways import Ways
 from router.web.api import BASE, api
 from router.web.api_access import Access
 from router.web.app import Front, build
 from router.web.ingest import Ingest
+from router.web.library import Library
 from router.web.server import Server, listen, url_of
 
 GRACE = 10.0
@@ -51,14 +58,25 @@ SOURCES: Mapping[str, type[Source]] = {
 }
 """The kinds of source, by the word that `router.yml` uses."""
 
-SOURCE_PATHS = {kind: tuple(make().paths) for kind, make in SOURCES.items()}
-"""Where each kind listens if nobody says otherwise."""
-
 log = structlog.stdlib.get_logger(__name__)
 
 
 class ExposedError(ConfigurationError):
     """The router would listen to strangers without asking who they are."""
+
+
+def refuse_strangers(settings: Settings) -> None:
+    """Refuse to run where others than this machine's users could send, and nobody asks who they are.
+
+    Raises:
+        ExposedError: so it is.
+    """
+    if settings.public is not None and settings.unverified:
+        raise ExposedError(
+            f"refused to listen: {settings.public}, and anybody could send to "
+            f"{', '.join(map(repr, settings.unverified))}; give each source keys or tokens "
+            "(router/sources/README.md), listen on 127.0.0.1 without a public_url, or say --insecure"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +112,7 @@ class Router:
         engine: Engine,
         upkeep: Upkeep,
         ways: Ways,
+        library: Library,
     ) -> None:
         self.url = url
         self.store = store
@@ -103,12 +122,17 @@ class Router:
         self._host = parts.settings.host  # a reload changes the settings, and not where it listens
         self._upkeep = upkeep
         self._ways = ways
+        self._library = library
+        self._sources: dict[str, Source] = {}
+        self._counts: dict[str, Counts] = {}
+        self._quarantine = way(QuarantineTarget(lambda: self._sources, service, parts.clock.now))
         live = Live(
             conditions=engine.conditions,
             complaints=self.complaints,
             accepted=parts.observer.accepted,
             redriven=engine.look,
             now=engine.now,
+            sources=self.sources,
         )
         self.desk = Desk(store, parts.clock, lambda: self.deployment, live)
         self.address = Address(url=reachable(url), token=secrets.token_urlsafe(32), pid=os.getpid())
@@ -127,6 +151,33 @@ class Router:
     def complaints(self) -> list[str]:
         """Why it is not ready; empty where it is."""
         return [*self.service.complaints(), *self.engine.complaints()]
+
+    def sources(self) -> list[SourceStatus]:
+        """What came to each source since the start."""
+        return [
+            SourceStatus(
+                name=spec.name,
+                kind=spec.kind,
+                verifies=spec.verifies,
+                requests=counts.requests,
+                events=counts.events,
+                quarantined=counts.quarantined,
+                refused=dict(sorted(counts.refused.items())),
+            )
+            for spec in self._parts.settings.sources
+            if (counts := self._counts.get(spec.name))
+        ]
+
+    async def open(self) -> None:
+        """Open the targets.
+
+        Raises:
+            ConfigurationError: one cannot be opened.
+        """
+        await self._ways.exchange(self._parts.deployment.targets, self._use)
+
+    async def _use(self, ways: Mapping[str, Way]) -> None:
+        await self.engine.reload({**ways, QUARANTINE: self._quarantine})
 
     async def stop(self) -> None:
         """Take no new request; return when requests and attempts under way have ended."""
@@ -163,9 +214,11 @@ class Router:
             before = self._parts
             if _what_counts(parts) == _what_counts(before) and not self._failed:
                 return False
+            if not parts.insecure:
+                refuse_strangers(parts.settings)
             await self.service.use(parts.deployment)
             try:
-                await self._ways.exchange(parts.deployment.targets, self.engine.reload)
+                await self._ways.exchange(parts.deployment.targets, self._use)
             except ConfigurationError:
                 self.service.go_back(before.deployment)
                 self._failed = True  # not every target may be what it was: the next reload has work to do
@@ -183,11 +236,21 @@ class Router:
 
     def _application(self) -> ASGIApp:
         doors: dict[str, ASGIApp] = {}
-        for setting in self._parts.settings.sources:
-            source = SOURCES[setting.kind]()
-            door = Ingest(setting.name, source, self.service, self._parts.clock, self._parts.settings.body)
-            doors |= dict.fromkeys(setting.paths, door)
-        access = Access(self.address.token, loopback=is_loopback(self._host))
+        settings, clock = self._parts.settings, self._parts.clock
+        self._sources = {spec.name: SOURCES[spec.kind](spec.settings) for spec in settings.sources}
+        for spec in settings.sources:
+            source, counts = self._sources[spec.name], self._counts.setdefault(spec.name, Counts())
+            door = Ingest(
+                spec.name,
+                source,
+                self.service,
+                clock,
+                settings.body,
+                counts=counts,
+                library=self._library,
+            )
+            doors |= dict.fromkeys(spec.paths, door)
+        access = Access(self.address.token, loopback=is_loopback(self._host) and settings.public is None)
         mounted = {BASE: api(self.desk, access, self._parts.clock)}
         return build(doors, self.complaints, self._parts.clock, mounted)
 
@@ -202,11 +265,8 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
     """
     settings, clock = parts.settings, parts.clock
     loopback = is_loopback(settings.host)
-    if not loopback and not parts.insecure:
-        raise ExposedError(
-            f"refused to listen on {settings.host}: no source verifies who sends, so anybody could; "
-            "listen on 127.0.0.1, or say --insecure"
-        )
+    if not parts.insecure:
+        refuse_strangers(settings)
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(listen(settings.host, settings.port))
         store = SqliteStore(parts.data, clock)
@@ -233,8 +293,10 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
         ways = Ways(opening, parts.data, loopback=loopback)
         stack.push_async_callback(ways.close)
         await service.use(parts.deployment)
-        await ways.exchange(parts.deployment.targets, engine.reload)
-        router = Router(parts, url_of(listening), store, service, engine, upkeep, ways)
+        sender = await stack.enter_async_context(open_sender(f"rule-router/{__version__}"))
+        library = Library(sender, clock)
+        router = Router(parts, url_of(listening), store, service, engine, upkeep, ways, library)
+        await router.open()
         await stack.enter_async_context(router.desk)
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(router.run, [listening])

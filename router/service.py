@@ -18,7 +18,7 @@ from router.events.fingerprint import fingerprint
 from router.events.received import Reading, Received
 from router.rules.load import transforms_of
 from router.rules.model import Deployment
-from router.store.base import Delivery, Record, Settlement, Store, StoreError
+from router.store.base import Delivery, Record, Route, Settlement, Store, StoreError
 from router.targets.base import Body
 from router.telemetry.quota import Quota
 from router.transforms import Transform
@@ -129,7 +129,15 @@ class Service:
         if (error := await future) is not None:
             raise error
 
-    def offer(self, source: str, received: Received, answered: Answered, *, patient: bool = True) -> None:
+    def offer(
+        self,
+        source: str,
+        received: Received,
+        answered: Answered,
+        *,
+        patient: bool = True,
+        beside: tuple[Route, ...] = (),
+    ) -> None:
         """Route what a source has read, and store it.
 
         Args:
@@ -138,6 +146,7 @@ class Service:
             answered: called once, on the event loop, when all of it is on disk or nothing of it will be;
                 perhaps from in here.
             patient: whether the sender is known to send again what is turned away.
+            beside: where it goes beside what the rules say.
 
         Raises:
             router.store.base.StoreError: there is no room for it; `answered` is not called.
@@ -146,7 +155,7 @@ class Service:
             answered(None)
             return
         now = self._clock.now()
-        records = [self._record(source, reading, received, now) for reading in received.readings]
+        records = [self._record(source, reading, received, now, beside) for reading in received.readings]
         self._upkeep.make_room(_size(received), patient=patient)
         self._sieve.offer(records, partial(self._stored, answered))
 
@@ -166,7 +175,9 @@ class Service:
             self._tell(outcome)
         answered(None)
 
-    def _record(self, source: str, reading: Reading, received: Received, now: float) -> Record:
+    def _record(
+        self, source: str, reading: Reading, received: Received, now: float, beside: tuple[Route, ...]
+    ) -> Record:
         event = reading.event
         notes = list(reading.notes)
 
@@ -181,7 +192,7 @@ class Service:
             source=source,
             received=now,
             version=deployment.version,
-            routes=deployment.route(event, failed),
+            routes=deployment.route(event, failed) + beside,  # the same object where nothing is beside it
             notes=tuple(notes),
             original=received.original,
             fingerprint=fingerprint(event),

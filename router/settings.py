@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from router.config.environment import interpolate
 from router.config.files import Entry, entries
@@ -17,6 +16,8 @@ from router.config.report import Report
 from router.config.shapes import Shape, validate
 from router.config.units import Duration, Size, Whole
 from router.config.yaml import Document
+from router.sources.base import Source
+from router.sources.settings import SourceSettings
 
 
 class Listen(Shape):
@@ -60,42 +61,21 @@ class ServerSettings(Shape):
     quota: Annotated[Size, Field(gt=0)] = 20_000_000_000
 
 
-def _vetted_path(path: str) -> str:
-    if not re.fullmatch(_PATH, path):
-        raise ValueError("wants a path such as /alibaba: letters, digits and -._~@: between its slashes")
-    return path
-
-
-_PATH = r"/[A-Za-z0-9._~@:/-]*"
-
-SourcePath = Annotated[
-    str, AfterValidator(_vetted_path), WithJsonSchema({"type": "string", "pattern": f"^{_PATH}$"})
-]
-
-
-class SourceSettings(Shape):
-    """One entry of `sources:`.
-
-    Attributes:
-        kind: whose dialect is spoken there.
-        path: where, if not at the kind's own paths.
-    """
-
-    kind: str
-    path: SourcePath | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
     """A source as the configuration has it.
 
     Attributes:
+        settings: an instance of its kind's shape.
         paths: where it listens: the one it was given, or its kind's own.
+        verifies: whether it asks who sends.
     """
 
     name: str
     kind: str
+    settings: SourceSettings
     paths: tuple[str, ...]
+    verifies: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +94,23 @@ class Settings:
     dedupe: float = 600.0
     quota: int = 20_000_000_000
 
+    @property
+    def public(self) -> str | None:
+        """Why others than this machine's users reach this router; None where they do not."""
+        if not is_loopback(self.host):
+            return f"it listens on {self.host}"
+        found = next((one for one in self.sources if one.settings.public_url is not None), None)
+        return None if found is None else f"the source {found.name!r} has a public_url"
+
+    @property
+    def unverified(self) -> list[str]:
+        """The names of the sources that take events from everybody."""
+        return [one.name for one in self.sources if not one.verifies]
+
+
+Kinds = Mapping[str, type[Source]]
+"""The kinds of source that exist, by the word that `router.yml` uses."""
+
 
 def is_loopback(host: str) -> bool:
     """Whether an address to listen on is reached from this machine alone."""
@@ -127,7 +124,7 @@ def is_loopback(host: str) -> bool:
 
 def read_settings(
     documents: Sequence[Document],
-    kinds: Mapping[str, Sequence[str]],
+    kinds: Kinds,
     environ: Mapping[str, str],
     report: Report,
 ) -> Settings:
@@ -135,17 +132,16 @@ def read_settings(
 
     Args:
         documents: the deployment's files.
-        kinds: the kinds of source that exist, with their own paths. Where no file has `sources:`, each is
-            there under its own name.
+        kinds: the kinds of source that exist. Where no file has `sources:`, each is there under its own name.
         environ: the environment that `${NAME}` refers to.
         report: where problems go; with errors the settings are only what could be read.
     """
     if any("sources" in document.value for document in documents):
         sources = _sources(documents, kinds, environ, report)
     else:
-        sources = tuple(SourceSpec(kind, kind, tuple(paths)) for kind, paths in kinds.items())
+        sources = tuple(_spec(kind, source.shape(kind=kind), source) for kind, source in kinds.items())
     server = _server(documents, environ, report)
-    return Settings(
+    settings = Settings(
         sources=sources,
         host=server.listen.host,
         port=server.listen.port,
@@ -154,11 +150,13 @@ def read_settings(
         dedupe=server.dedupe,
         quota=server.quota,
     )
+    _warn_of_strangers(settings, documents, report)
+    return settings
 
 
 def _sources(
     documents: Sequence[Document],
-    kinds: Mapping[str, Sequence[str]],
+    kinds: Kinds,
     environ: Mapping[str, str],
     report: Report,
 ) -> tuple[SourceSpec, ...]:
@@ -166,24 +164,53 @@ def _sources(
     taken: dict[str, str] = {}
     for entry in _once(documents, "sources", report):
         value = interpolate(entry.document, entry.path, entry.value, environ, report)
-        read = validate(SourceSettings, value, entry.document, entry.path, report)
+        source = _kind(entry, value, kinds, report)
+        if source is None:
+            continue
+        read = validate(source.shape, value, entry.document, entry.path, report)
         if read is None:
             continue
-        if read.kind not in kinds:
-            hint = did_you_mean(read.kind, kinds) or f"the kinds here are {', '.join(kinds)}"
-            what = f"there is no kind of source called {read.kind!r}"
-            report.add(entry.document, (*entry.path, "kind"), "kind", what, hint)
-            continue
-        paths = (read.path,) if read.path else tuple(kinds[read.kind])
-        for path in paths:
+        spec = _spec(entry.name, read, source)
+        for path in spec.paths:
             if path in taken:
                 what = f"the sources {taken[path]!r} and {entry.name!r} both listen on {path}"
                 hint = "give one of them a path of its own"
                 report.add(entry.document, entry.path, "path", what, hint, key=True)
                 break
-        taken |= dict.fromkeys(paths, entry.name)
-        found.append(SourceSpec(entry.name, read.kind, paths))
+        taken |= dict.fromkeys(spec.paths, entry.name)
+        found.append(spec)
     return tuple(found)
+
+
+def _kind(entry: Entry, value: Any, kinds: Kinds, report: Report) -> type[Source] | None:
+    """What kind of source an entry asks for; its other keys are that kind's business."""
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        validate(SourceSettings, value, entry.document, entry.path, report)
+        return None
+    if (source := kinds.get(value["kind"])) is None:
+        hint = did_you_mean(value["kind"], kinds) or f"the kinds here are {', '.join(kinds)}"
+        what = f"there is no kind of source called {value['kind']!r}"
+        report.add(entry.document, (*entry.path, "kind"), "kind", what, hint)
+    return source
+
+
+def _spec(name: str, settings: SourceSettings, source: type[Source]) -> SourceSpec:
+    made = source(settings)
+    paths = (settings.path,) if settings.path else tuple(made.paths)
+    return SourceSpec(name, settings.kind, settings, paths, made.verifies)
+
+
+def _warn_of_strangers(settings: Settings, documents: Sequence[Document], report: Report) -> None:
+    """Warn of what `serve` will refuse: others reach it, and a source asks nobody who they are."""
+    if settings.public is None or not settings.unverified:
+        return
+    sections = [*entries(documents, "sources"), *entries(documents, "settings")]
+    written = {entry.name: entry for entry in sections}
+    entry = written.get(settings.unverified[0]) or written.get("listen") or next(iter(written.values()))
+    who = ", ".join(map(repr, settings.unverified))
+    what = f"`serve` will refuse to run: {settings.public}, and anybody could send to {who}"
+    hint = "give each source keys or tokens (router/sources/README.md), or start it with --insecure"
+    report.add(entry.document, entry.path, "exposed", what, hint, severity=Severity.WARNING, key=True)
 
 
 def _server(documents: Sequence[Document], environ: Mapping[str, str], report: Report) -> ServerSettings:
@@ -196,11 +223,6 @@ def _server(documents: Sequence[Document], environ: Mapping[str, str], report: R
         if read is None:
             continue
         said[entry.name] = getattr(read, entry.name)
-        if not is_loopback(read.listen.host):
-            what = "settings.listen.host: `serve` will refuse to listen there: no source verifies who sends"
-            hint = "listen on 127.0.0.1, or start it with --insecure"
-            place = (*entry.path, "host")
-            report.add(entry.document, place, "exposed", what, hint, severity=Severity.WARNING)
     server = ServerSettings.model_construct(**said)
     if server.quota <= server.archive.most:
         entry = next(entry for entry in found if entry.name in {"quota", "archive"})

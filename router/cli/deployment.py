@@ -11,7 +11,7 @@ from router.config.files import PARTS, entries, files_of, read_files
 from router.config.problems import Problem
 from router.config.report import Report
 from router.config.yaml import Document
-from router.main import SOURCE_PATHS
+from router.main import SOURCES
 from router.rules.load import load as load_rules
 from router.rules.model import Deployment
 from router.settings import Settings, read_settings
@@ -39,7 +39,7 @@ def read(
 ) -> tuple[Settings, Deployment | None]:
     """Settings and rules of a deployment; None for rules that cannot run. What is wrong goes to `report`."""
     documents = read_files(paths, report)
-    settings = read_settings(documents, SOURCE_PATHS, environ, report)
+    settings = read_settings(documents, SOURCES, environ, report)
     _check_paths(documents, settings, report)
     return settings, load_rules(documents, installed_kinds(), environ, report)
 
@@ -97,7 +97,7 @@ def doubts(paths: Sequence[Path], running: str | None) -> list[str]:
     report = Report()
     documents = read_files(places, report)
     deployment = load_rules(documents, installed_kinds(), None, report)
-    read_settings(documents, SOURCE_PATHS, os.environ, report)
+    read_settings(documents, SOURCES, os.environ, report)
     errors = [str(problem) for problem in report.errors if problem.code != "environment"]
     if errors:
         runs = f"the router runs the one before, {running}" if running else "no router starts with it"

@@ -13,8 +13,9 @@ from pydantic.json_schema import models_json_schema
 
 from router.config.names import NAME_SCHEMA
 from router.errors import ConfigurationError
+from router.main import SOURCES
 from router.rules.spec import RuleSpec
-from router.settings import ServerSettings, SourceSettings
+from router.settings import ServerSettings
 from router.targets.registry import Registry, installed_kinds
 from router.targets.spec import Handling
 
@@ -39,26 +40,29 @@ def schema() -> None:
 def schema_of(registry: Registry) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a deployment's files, with the kinds of target that can be loaded."""
     kinds = {name: model for name in registry if (model := _settings(registry, name)) is not None}
-    outside: list[type[BaseModel]] = [ServerSettings, SourceSettings, Handling, *kinds.values()]
+    shapes: dict[str, type[BaseModel]] = {kind: source.shape for kind, source in SOURCES.items()}
+    outside: list[type[BaseModel]] = [ServerSettings, Handling, *shapes.values(), *kinds.values()]
     refs, defs = _definitions([RuleSpec, *outside])
     of_rules = _reachable(refs[RuleSpec], defs)
     for name, held in defs.items():
         _describe(held)
         if name not in of_rules:
             defs[name] = _with_environment(held)
-    handling = defs.pop(refs[Handling]["$ref"].rpartition("/")[2])["properties"]
+    handling = defs.pop(_name(refs[Handling]))["properties"]
     target = {
         "type": "object",
         "properties": {name: {"anyOf": [refs[kinds[name]], {"type": "null"}]} for name in kinds} | handling,
         "additionalProperties": False,
         "oneOf": [{"required": [name]} for name in kinds],
     }
+    for kind, shape in shapes.items():
+        defs[_name(refs[shape])]["properties"]["kind"] = {"const": kind}
     return {
         "$schema": DIALECT,
         "title": "Configuration of rule-router",
         "type": "object",
         "properties": {
-            "sources": _entries(refs[SourceSettings]),
+            "sources": _entries({"anyOf": [refs[shape] for shape in shapes.values()]}),
             "settings": {"anyOf": [refs[ServerSettings], {"type": "null"}]},
             "rules": {"type": ["array", "null"], "items": refs[RuleSpec]},
             "targets": _entries(target) | {"propertyNames": NAME_SCHEMA},
@@ -82,6 +86,11 @@ def _definitions(models: Iterable[type[BaseModel]]) -> tuple[dict[type[BaseModel
     return {model: refs[model, "validation"] for model in wanted}, schema["$defs"]
 
 
+def _name(ref: dict[str, Any]) -> str:
+    """The definition that a reference leads to."""
+    return str(ref.get("$ref", "")).rpartition("/")[2]
+
+
 def _entries(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": ["object", "null"], "additionalProperties": schema}
 
@@ -93,7 +102,7 @@ def _reachable(schema: Any, defs: dict[str, Any]) -> set[str]:
     while waiting:
         held = waiting.pop()
         if isinstance(held, dict):
-            name = str(held.get("$ref", "")).rpartition("/")[2]
+            name = _name(held)
             if name and name not in found:
                 found.add(name)
                 waiting.append(defs[name])

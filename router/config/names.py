@@ -13,6 +13,9 @@ NAME = "[a-z0-9]+(?:-[a-z0-9]+)*"
 LONGEST = 64
 """Characters of a name."""
 
+QUARANTINE = "quarantine"
+"""The router's own target: it holds what verified senders sent and nobody could read."""
+
 NAME_SCHEMA = {"type": "string", "pattern": f"^{NAME}$", "maxLength": LONGEST}
 
 

@@ -239,6 +239,28 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     blocked: int = 0
 
 
+class SourceStatus(Struct, frozen=True, kw_only=True):
+    """One source and what came to it since the router's start.
+
+    Attributes:
+        verifies: whether it asks who sends.
+        requests: that were taken, those that carried no event among them.
+        events: that these held.
+        quarantined: requests of verified senders that could not be read, and were kept.
+        refused: requests of which nothing was kept, by why: a signature or token that is `missing`, `wrong`,
+            `expired`, `altered`, `unfit` or of an `unknown-key`; `unreadable`, `too-large`, `foreign-origin`,
+            `overloaded`, `failed`.
+    """
+
+    name: str
+    kind: str
+    verifies: bool
+    requests: int
+    events: int
+    quarantined: int
+    refused: dict[str, int]
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """What a router is at.
 
@@ -247,6 +269,7 @@ class Status(Struct, frozen=True, kw_only=True):
         version: the configuration it routes by; None where none runs, and none was asked for.
         ready: why it turns senders away; empty where it does not.
         since: when the oldest event that is kept was accepted.
+        sources: empty where no router runs that could tell.
     """
 
     running: bool
@@ -258,3 +281,4 @@ class Status(Struct, frozen=True, kw_only=True):
     since: datetime | None
     bytes: int
     targets: tuple[TargetStatus, ...]
+    sources: tuple[SourceStatus, ...] = ()

@@ -20,6 +20,7 @@ from router.operations.answers import (
     EventTold,
     ReplayList,
     ReplayTold,
+    SourceStatus,
     Status,
 )
 from router.operations.errors import AskedWrongError
@@ -48,6 +49,7 @@ class Live:
         accepted: to be told what was stored.
         redriven: to be told that deliveries have come to be due.
         now: the time by which retries are due, seconds since the epoch.
+        sources: what came to each source.
     """
 
     conditions: Callable[[], Mapping[str, Breaker]]
@@ -55,6 +57,7 @@ class Live:
     accepted: Callable[[Sequence[int], Sequence[Record]], None]
     redriven: Callable[[], None]
     now: Callable[[], float]
+    sources: Callable[[], Sequence[SourceStatus]]
 
 
 class Desk:
@@ -91,7 +94,8 @@ class Desk:
         """See `Operations.status`."""
         live = self._live
         conditions = None if live is None else live.conditions()
-        return await status.look(self.store, self._deployment(), conditions, self.complaints())
+        sources = () if live is None else live.sources()
+        return await status.look(self.store, self._deployment(), conditions, self.complaints(), sources)
 
     async def events(self, query: EventQuery) -> EventPage:
         """See `Operations.events`."""

@@ -40,6 +40,7 @@ class SignatureError(MessageError):
         """What is wrong.
 
         Args:
+            reason: in one word.
             message: for a person, and for the log: no secret, no token and no signature is in it.
             status: 401, or 403 where another try with the same credentials is of no use.
         """

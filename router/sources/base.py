@@ -75,6 +75,9 @@ class Source(Protocol):
 
     shape: ClassVar[type[SourceSettings]]
 
+    def __init__(self, settings: Any = ...) -> None:
+        """Make it; `settings` is an instance of `shape`."""
+
     @property
     def kind(self) -> str:
         """The word `router.yml` names it by."""
@@ -128,6 +131,10 @@ class Source(Protocol):
         """The answer after everything is on disk: success, in this sender's words."""
         ...
 
+    def kept(self, request: Request) -> Answer:
+        """The answer to a verified request that cannot be read, and was set aside: success, too."""
+        ...
+
     def refused(self, error: MessageError) -> Answer:
         """The answer to a request that cannot be read or is not allowed."""
         ...
@@ -163,6 +170,10 @@ class Plain:
 
     def accepted(self, received: Received) -> Answer:  # noqa: ARG002 (the interface's)
         """Success, without a body."""
+        return _success(self.success)
+
+    def kept(self, request: Request) -> Answer:  # noqa: ARG002 (the interface's)
+        """Success, likewise."""
         return _success(self.success)
 
     def refused(self, error: MessageError) -> Answer:

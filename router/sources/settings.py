@@ -87,7 +87,7 @@ class Tokens(Shape):
     """
 
     token: Given | None = None
-    tokens: list[Given] = []
+    tokens: list[Given] = Field(default_factory=list)
 
     @property
     def all_tokens(self) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ class Keys(Shape):
         keys: several, so that one can take another's place while both are in use.
     """
 
-    keys: list[KeySettings] = []
+    keys: list[KeySettings] = Field(default_factory=list)
 
     @property
     def all_keys(self) -> tuple[Key, ...]:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, ModelWrapValidatorHandler
 from router.config.environment import as_written, interpolate
 from router.config.expressions import ExpressionError, compile_expression
 from router.config.files import Entry, entries
-from router.config.names import check_name
+from router.config.names import QUARANTINE, check_name
 from router.config.problems import did_you_mean
 from router.config.report import Report
 from router.config.shapes import Shape, described, validate
@@ -185,6 +185,10 @@ def _has_name(entry: Entry, report: Report) -> bool:
         check_name(entry.name)
     except ValueError as error:
         report.add(entry.document, entry.path, "name", str(error), key=True)
+        return False
+    if entry.name == QUARANTINE:
+        what = f"{QUARANTINE!r} is the router's own: there it keeps what verified senders sent and it cannot read"
+        report.add(entry.document, entry.path, "name", what, "give the target another name", key=True)
         return False
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -67,7 +68,8 @@ def build(
 
     Args:
         doors: what answers a POST, by path: a Starlette path template, and after a `?` the key that the
-            query must carry for this door (`/v1/{bucket}/?result`).
+            query must carry for this door (`/v1/{bucket}/?result`), or after a `!` the header field that must
+            be there (`/!x-amz-target`).
         complaints: why this router is not ready; nothing where it is.
         clock: for the log; the machine's own where nothing is said.
         mounted: what answers everything below a path.
@@ -77,7 +79,10 @@ def build(
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", partial(_ready, complaints), methods=["GET"]),
             *(Mount(path, inner) for path, inner in (mounted or {}).items()),
-            *(Route(path, _Keyed(keyed), methods=["POST"]) for path, keyed in _by_path(doors).items()),
+            *(
+                Route(path, _Keyed(keyed), methods=["POST", "OPTIONS"])
+                for path, keyed in _by_path(doors).items()
+            ),
         ],
         exception_handlers={
             HTTPException: partial(_said, Refusals(clock or SystemClock())),
@@ -88,34 +93,35 @@ def build(
 
     direct = {
         path.encode(): door.door
-        for path, door in doors.items()
-        if isinstance(door, Ingest) and not set(path) & set("{?%")
+        for path, keyed in _by_path(doors).items()
+        if len(keyed) == 1 and isinstance(door := keyed.get(""), Ingest) and not set(path) & set("{%")
     }
     return Served(app, direct)
 
 
 class _Keyed:
-    """The doors on one path, told apart by a key of the query."""
+    """The doors on one path, told apart by a header field (`!name`) or a key of the query (`name`)."""
 
     def __init__(self, doors: Mapping[str, ASGIApp]) -> None:
         self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        keys = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        keys = {f"!{name.decode('latin-1')}" for name, _ in scope["headers"]}
+        keys |= parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).keys()
         for key, door in self._doors.items():
             if key in keys:
                 return await door(scope, receive, send)
         if "" in self._doors:
             return await self._doors[""](scope, receive, send)
-        wanted = " or ".join(f"?{key}" for key in self._doors)
+        wanted = " or ".join(f"the header {key[1:]}" if key[0] == "!" else f"?{key}" for key in self._doors)
         raise HTTPException(HTTPStatus.NOT_FOUND, f"a POST to {scope['path']} needs {wanted}")
 
 
 def _by_path(doors: Mapping[str, ASGIApp]) -> dict[str, dict[str, ASGIApp]]:
     by_path: dict[str, dict[str, ASGIApp]] = {}
     for place, door in doors.items():
-        path, _, key = place.partition("?")
-        by_path.setdefault(path, {})[key] = door
+        path, *key = re.split(r"[?]|(?=!)", place, maxsplit=1)
+        by_path.setdefault(path, {})["".join(key)] = door
     return by_path
 
 

@@ -30,6 +30,12 @@ class Refusals:
         if self._admits((source, status)):
             log.warning("request.refused", error=shortened(error), status=status, **_brief(source, fields))
 
+    def quarantined(self, error: str, status: int, source: str, **fields: object) -> None:
+        """A verified request cannot be read; it was kept, and its sender was told that it was taken."""
+        if self._admits((source, status)):
+            hint = "see `router dead --target quarantine`; redrive reads it again"
+            log.warning("request.quarantined", error=shortened(error), hint=hint, **_brief(source, fields))
+
     def failed(self, error: Exception, status: int, source: str, **fields: object) -> None:
         """The router failed on a request; with the traceback."""
         if self._admits((source, status)):

@@ -9,21 +9,29 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from starlette.types import Scope
 
+from router import quarantine
 from router.clock import Clock
-from router.errors import MessageError
+from router.config.names import QUARANTINE
+from router.errors import MessageError, RouterError
 from router.service import Service
-from router.sources.base import Answer, Request, Source, refusal
-from router.store.base import StoreError
+from router.signatures.base import SignatureError
+from router.sources.base import Answer, Request, Source, Wanted, refusal
+from router.store.base import Route, StoreError
+from router.telemetry.counts import Counts
 from router.web import origin
-from router.web.body import Body, Budget, CrowdedError, IncompleteError
+from router.web.body import Body, Budget, CrowdedError, IncompleteError, TooLargeError
+from router.web.library import Library, UnavailableError
 from router.web.limits import RETRY_AFTER
 from router.web.refusals import Refusals
 from router.web.reply import Replies, Reply
+
+_ASIDE = (Route(QUARANTINE),)
 
 _CHARSET = "iso-8859-1"
 """What header fields are read as; of this charset's names, CPython is quickest at this one."""
@@ -43,6 +51,8 @@ class Door:
         name: the source's name in the configuration.
         limit: the longest request body that is read, in bytes.
         budget: what the bodies of all requests under way may hold together.
+        counts: what came.
+        library: where the source's certificates come from; None where none can be had.
     """
 
     name: str
@@ -52,6 +62,8 @@ class Door:
     limit: int
     budget: Budget
     refusals: Refusals
+    counts: Counts = field(default_factory=Counts)
+    library: Library | None = None
     replies: Replies = field(default_factory=Replies)
 
 
@@ -70,8 +82,10 @@ class Visit:
     __slots__ = (
         "_body",
         "_door",
+        "_events",
         "_fault",
         "_headers",
+        "_kept",
         "_path",
         "_query",
         "_say",
@@ -87,6 +101,8 @@ class Visit:
         self._query = query
         self._headers = headers
         self._scope = scope
+        self._events = 0
+        self._kept: tuple[str, int] | None = None
         self._body = Body(door.limit, door.budget)
         self._fault: MessageError | CrowdedError | None = None
         try:
@@ -121,21 +137,21 @@ class Visit:
         if self._fault is not None:
             self._end(self._fault)
             return
-        door = self._door
         try:
-            received = door.source.read(
-                Request(
-                    method="POST",
-                    path=self._path,
-                    query=self._query,
-                    headers=self._headers,
-                    body=self._body.whole(self._headers),
-                    received=door.clock.now(),
-                )
+            request = Request(
+                method="POST",
+                path=self._path,
+                query=self._query,
+                headers=self._headers,
+                body=self._body.whole(self._headers),
+                received=self._door.clock.now(),
             )
-            # Before it is stored: this might fail, too.
-            self._success = door.replies.to(door.source.accepted(received))
-            door.service.offer(door.name, received, self._end, patient=door.source.repeats)
+            try:
+                self._door.source.admit(request)
+            except Wanted as wanted:
+                self._fetch(wanted, request)
+            else:
+                self._take(request)
         except Exception as error:  # noqa: BLE001 (whatever it is: a sender may understand its own dialect alone)
             self._end(error)
 
@@ -144,13 +160,63 @@ class Visit:
         self.due = False
         self._body.release()
 
+    def _fetch(self, wanted: Wanted, request: Request) -> None:
+        if self._door.library is None:
+            raise UnavailableError
+        self._door.library.fetch(wanted, partial(self._learnt, request))
+
+    def _learnt(self, request: Request, error: RouterError | None) -> None:
+        """What was wanted to know the sender is here, or cannot be had."""
+        if error is not None:
+            self._end(error)
+            return
+        try:
+            self._door.source.admit(request)
+            self._take(request)
+        except Wanted:
+            self._end(UnavailableError())
+        except Exception as fault:  # noqa: BLE001 (as in `answer`)
+            self._end(fault)
+
+    def _take(self, request: Request) -> None:
+        """Read what an admitted sender has sent, and have it stored."""
+        door = self._door
+        source = door.source
+        try:
+            received = source.read(request)
+        except MessageError as error:
+            if not (source.verifies and source.keeps_unreadable):
+                raise
+            received = quarantine.set_aside(door.name, source, request, error)
+            self._success = door.replies.to(source.kept(request))
+            self._kept = (error.message, self._success.status)
+            door.service.offer(door.name, received, self._end, patient=source.repeats, beside=_ASIDE)
+            return
+        # Before it is stored: this might fail, too.
+        self._success = door.replies.to(source.accepted(received))
+        self._events = len(received.readings)
+        door.service.offer(door.name, received, self._end, patient=source.repeats)
+
     def _end(self, error: Exception | None) -> None:
-        reply = self._success if error is None else self._refused(error)
+        if error is None:
+            self._count()
+            reply = self._success
+        else:
+            reply = self._refused(error)
         self._body.release()
         self._say(reply)
 
+    def _count(self) -> None:
+        counts = self._door.counts
+        counts.requests += 1
+        counts.events += self._events
+        if self._kept is not None:
+            counts.quarantined += 1
+            self._door.refusals.quarantined(*self._kept, self._door.name, **self._about())
+
     def _refused(self, error: Exception) -> Reply:
         """What is said instead of success, in the sender's dialect."""
+        self._door.counts.refused[_why(error)] += 1
         try:
             return Reply(self._refusal(error))
         except Exception as fault:  # noqa: BLE001 (as above)
@@ -168,7 +234,7 @@ class Visit:
             if isinstance(error, IncompleteError):  # nobody knows where the next request begins
                 return replace(answer, headers={**answer.headers, "connection": "close"})
             return answer
-        if isinstance(error, CrowdedError):
+        if isinstance(error, (CrowdedError, UnavailableError)):
             answer = source.overloaded(RETRY_AFTER)
             self._note(error.message, answer.status)
             return answer
@@ -187,6 +253,19 @@ class Visit:
             "content_type": self._headers.get("content-type"),
             "bytes": self._body.size,
         }
+
+
+def _why(error: Exception) -> str:
+    """Why a request was not taken, in a word to count by."""
+    if isinstance(error, SignatureError):
+        return error.reason.value
+    if isinstance(error, origin.ForeignOriginError):
+        return "foreign-origin"
+    if isinstance(error, TooLargeError):
+        return "too-large"
+    if isinstance(error, MessageError):
+        return "unreadable"
+    return "overloaded" if isinstance(error, RouterError) else "failed"
 
 
 def client_of(scope: Scope) -> str:

@@ -20,6 +20,7 @@ def live(clock: HandClock) -> Live:
         accepted=lambda _sequences, _records: None,
         redriven=lambda: None,
         now=clock.now,
+        sources=list,
     )
 
 

@@ -70,6 +70,7 @@ class House:
                     accepted=self._tell,
                     redriven=lambda: None,
                     now=self.clock.now,
+                    sources=list,
                 )
                 if live
                 else None,

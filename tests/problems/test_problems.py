@@ -13,12 +13,12 @@ import pytest
 from router.config.files import read_files
 from router.config.problems import Severity
 from router.config.report import Report
+from router.main import SOURCES
 from router.rules.load import load
 from router.settings import read_settings
 from router.targets.registry import installed_kinds
 
 HERE = Path(__file__).parent
-SOURCES = {kind: [f"/{kind}"] for kind in ("cloudevents", "alibaba", "baidu", "tencent")}
 FAULTS = sorted(path.stem for path in HERE.glob("*.txt"))
 
 

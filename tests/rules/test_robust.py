@@ -16,6 +16,7 @@ from router.config.report import Report
 from router.rules.load import load
 from router.rules.testing import run_tests
 from router.settings import read_settings
+from router.sources.alibaba import AlibabaSource
 from router.targets.registry import installed_kinds
 
 SOUND: dict[str, Any] = {
@@ -81,7 +82,7 @@ def test_any_value_in_any_place(spot: tuple[Any, ...], value: Any) -> None:
     report = Report()
     document = read_document(text.encode(), "x.yml", report)
     assert document is not None
-    read_settings([document], {"alibaba": ["/alibaba"]}, {}, report)
+    read_settings([document], {"alibaba": AlibabaSource}, {}, report)
     deployment = load([document], installed_kinds(), {}, report)
     assert (deployment is None) is bool(report.errors)
     lines = text.split("\n")

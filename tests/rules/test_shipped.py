@@ -12,13 +12,14 @@ from router.cli.schema import schema_of
 from router.config.files import read_files
 from router.config.report import Report
 from router.events import Event
-from router.main import SOURCE_PATHS, SOURCES
+from router.main import SOURCES
 from router.patterns.operators import RULE_OPERATORS
 from router.rules.load import load
 from router.rules.model import Deployment
 from router.rules.spec import RuleSpec, RuleTestSpec
 from router.rules.testing import run_tests
-from router.settings import Listen, ServerSettings, SourceSettings, read_settings
+from router.settings import Listen, ServerSettings, read_settings
+from router.sources.settings import SourceSettings
 from router.targets.registry import installed_kinds
 from router.targets.spec import Handling, Retry
 from router.transforms import KINDS
@@ -112,7 +113,7 @@ def test_every_example_of_the_page_on_targets_works(number: int, tmp_path: Path)
     file.write_text(fences("targets/README.md")[number], encoding="utf-8")
     report = Report()
     documents = read_files([file], report)
-    read_settings(documents, SOURCE_PATHS, {}, report)
+    read_settings(documents, SOURCES, {}, report)
     assert load(documents, installed_kinds(), {}, report) is not None
     assert [problem.code for problem in report.problems] == ["no-rules"]
 

@@ -6,9 +6,12 @@ import pytest
 
 from router.config.report import Report
 from router.config.yaml import read
-from router.settings import Settings, SourceSpec, is_loopback, read_settings
+from router.settings import Kinds, Settings, is_loopback, read_settings
+from router.sources.alibaba import AlibabaSource
+from router.sources.baidu import BaiduSource
+from router.sources.cloudevents import CloudEventsSource
 
-KINDS = {"cloudevents": ["/events"], "alibaba": ["/alibaba"], "baidu": ["/baidu", "/?result"]}
+KINDS: Kinds = {"cloudevents": CloudEventsSource, "alibaba": AlibabaSource, "baidu": BaiduSource}
 
 
 def settings(*texts: str, environ: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
@@ -25,7 +28,9 @@ def settings(*texts: str, environ: dict[str, str] | None = None) -> tuple[Settin
 def test_without_a_file_every_source_is_open_on_loopback() -> None:
     found, problems = settings()
     assert problems == []
-    assert found.sources == tuple(SourceSpec(kind, kind, tuple(paths)) for kind, paths in KINDS.items())
+    assert [(one.name, one.kind, one.paths, one.verifies) for one in found.sources] == [
+        (kind, kind, tuple(source().paths), False) for kind, source in KINDS.items()
+    ]
     assert (found.host, found.port, found.body) == ("127.0.0.1", 8080, 1_000_000)
 
 
@@ -34,11 +39,11 @@ def test_with_sources_only_those_exist() -> None:
         "sources: {imm: {kind: alibaba}, bos: {kind: baidu, path: /bos}, b: {kind: baidu}}"
     )
     assert problems == []
-    assert found.sources == (
-        SourceSpec("imm", "alibaba", ("/alibaba",)),
-        SourceSpec("bos", "baidu", ("/bos",)),
-        SourceSpec("b", "baidu", ("/baidu", "/?result")),
-    )
+    assert [(one.name, one.kind, one.paths) for one in found.sources] == [
+        ("imm", "alibaba", ("/alibaba",)),
+        ("bos", "baidu", ("/bos",)),
+        ("b", "baidu", tuple(BaiduSource().paths)),
+    ]
 
 
 @pytest.mark.parametrize("text", ["sources:", "sources: {}"])
@@ -52,7 +57,7 @@ def test_settings_may_be_said() -> None:
         environ={"HOST": "0.0.0.0"},
     )
     assert (found.host, found.port, found.body) == ("0.0.0.0", 9090, 10_000_000)
-    assert [problem.partition(" warning: ")[0] for problem in problems] == ["a.yml:1:27:"]
+    assert [problem.partition(" warning: ")[0] for problem in problems] == ["a.yml:1:12:"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
@@ -70,9 +75,49 @@ def test_beyond_loopback_serve_will_refuse(host: str) -> None:
     assert found.host == host
     (complaint,) = problems
     assert complaint == (
-        "a.yml:1:27: warning: settings.listen.host: `serve` will refuse to listen there: "
-        "no source verifies who sends; listen on 127.0.0.1, or start it with --insecure"
+        f"a.yml:1:12: warning: `serve` will refuse to run: it listens on {host}, and anybody could send to "
+        "'cloudevents', 'alibaba', 'baidu'; give each source keys or tokens (router/sources/README.md), "
+        "or start it with --insecure"
     )
+    assert (found.public, found.unverified) == (f"it listens on {host}", list(KINDS))
+
+
+OPEN_ONE = "sources: {a: {kind: cloudevents, token: t}, b: {kind: baidu}}"
+
+
+def test_who_names_a_public_address_listens_beyond_loopback_too() -> None:
+    found, problems = settings(
+        OPEN_ONE.replace("token: t", "token: t, public_url: 'https://r.example.com/e'")
+    )
+    assert (found.public, found.unverified) == ("the source 'a' has a public_url", ["b"])
+    (problem,) = problems
+    assert problem == (
+        "a.yml:1:84: warning: `serve` will refuse to run: the source 'a' has a public_url, and anybody could "
+        "send to 'b'; give each source keys or tokens (router/sources/README.md), or start it with --insecure"
+    )
+
+
+def test_sources_that_verify_may_be_reached_by_anybody() -> None:
+    verified = (
+        "sources: {a: {kind: cloudevents, tokens: [t, u]}, b: {kind: baidu, keys: [{id: k, secret: s}]}}"
+    )
+    found, problems = settings(verified, "settings: {listen: {host: 0.0.0.0}}")
+    assert (problems, found.unverified) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("token: ''", "a.yml:1:41: error: sources.a.token: is empty: it would let everybody in"),
+        ("public_url: here", ("a.yml:1:46: error: sources.a.public_url: wants the address that senders use, "
+         "such as https://router.example.com/alibaba")),
+        ("keys: []", ("a.yml:1:34: error: sources.a.keys: unknown key 'keys'; the keys here are "
+         "kind, path, public_url, strict, token, tokens")),
+    ],
+)  # fmt: skip
+def test_what_verifies_must_hold_something(text: str, complaint: str) -> None:
+    found = settings(f"sources: {{a: {{kind: cloudevents, {text}}}}}")[1]
+    assert [one.partition(": error: ")[2] for one in found] == [complaint.partition(": error: ")[2]]
 
 
 def test_settings_may_be_spread_over_files() -> None:

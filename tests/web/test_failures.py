@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,6 +14,7 @@ from router.events.received import Received
 from router.main import SOURCES
 from router.sources.base import Answer, Request, Source
 from router.sources.cloudevents import CloudEventsSource
+from router.sources.settings import SourceSettings
 from router.store.base import Record
 from router.store.memory import MemoryStore
 from tests.support import HandClock
@@ -25,12 +27,28 @@ FAILED = "The router failed on this request, and nothing of it was stored; the r
 class Failing:
     """A source with a fault: a request whose body is `fail` ends in it."""
 
+    shape: ClassVar[type[SourceSettings]] = SourceSettings
+
     def __init__(self, kind: str, place: str) -> None:
         self._real: Source = SOURCES[kind]()
         self._place = place
         self.kind = kind
         self.paths: Sequence[str] = self._real.paths
         self.repeats = self._real.repeats
+        self.verifies = self._real.verifies
+        self.keeps_unreadable = self._real.keeps_unreadable
+
+    def admit(self, request: Request) -> None:
+        self._real.admit(request)
+
+    def kept(self, request: Request) -> Answer:
+        return self._real.kept(request)
+
+    def greeted(self, request: Request) -> Answer | None:
+        return self._real.greeted(request)
+
+    def redacted(self, body: bytes) -> bytes:
+        return self._real.redacted(body)
 
     def read(self, request: Request) -> Received:
         if request.body == BODY:
