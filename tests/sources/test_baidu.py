@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from router.events import EventError, TooMuchError
 from router.events.received import Received
 from router.samples import load
-from router.sources.baidu import MAX_COPIED, MAX_KINDS, BaiduSource
+from router.sources.baidu import BaiduSettings, BaiduSource
+from router.sources.baidu_push import MAX_COPIED, MAX_KINDS
 from router.sources.base import MAX_EVENTS, Request
 from tests.sources.support import error_text, events, post, refusal, sample, sent
 
@@ -203,12 +204,12 @@ def test_a_push_without_events_is_empty() -> None:
         (b'{"events": [1]}', "events: each of them is an object"),
         (push(element()), "events[0]: holds no result, such as imageOcr or imageClassify"),
         (
-            push(element(imageOcr={}), element(eventId="1", eventFrom="Client")),
+            push(element(imageOcr={}), element(eventFrom="Client")),
             "events[1]: holds no result, such as imageOcr or imageClassify",
         ),
         (
             push({"imageOcr": {}}),
-            "events[0].content: is missing; it names the object that the result is about",
+            "events[0].content: is missing; it names the object that this is about",
         ),
         (
             push(element(imageOcr={}), element(imageOcr={}, content=CONTENT | {"bucket": ""})),
@@ -344,5 +345,21 @@ def test_a_request_id_is_a_new_uuid_each_time() -> None:
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", first)
 
 
-def test_it_listens_where_both_documents_say() -> None:
-    assert SOURCE.paths == ("/baidu", "/v1/{bucket}/?result", "/v1/{bucket}?result", "/?result")
+def test_it_listens_where_the_documents_say() -> None:
+    assert SOURCE.paths == (
+        "/baidu",
+        "/v1/{bucket}/?result",
+        "/v1/{bucket}?result",
+        "/?result",
+        "/v1/{bucket}/?event",
+        "/v1/{bucket}?event",
+        "/?event",
+    )
+
+
+def test_a_strict_source_refuses_what_is_forgiven_elsewhere() -> None:
+    strict = BaiduSource(BaiduSettings(kind="baidu", strict=True))
+    assert len(events(strict, sent(sample("baidu", "2025.json")))) == 2
+    assert refusal(strict, sent(sample("baidu", "2018.json"))) == (
+        "not as Baidu's documents have it, and this source is strict: trailing-comma"
+    )
