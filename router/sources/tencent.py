@@ -1,20 +1,23 @@
-"""Tencent Cloud Infinite (CI): callbacks of tasks, workflows and content moderation, in XML or JSON."""
+"""Tencent Cloud Infinite (CI): callbacks of tasks, workflows and content moderation, in XML or JSON.
+
+CI signs nothing. What tells its callbacks from others is a token in the address that they are sent to.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from router.events import EventError, context, json_text
-from router.events.model import SHOWN, cut, hold_to
+from router.events import EventError, context
 from router.events.received import Original, Reading, Received
-from router.sources import tencent_form, xml
-from router.sources.base import MAX_EVENTS, Plain, Request
+from router.signatures.base import Reason, SignatureError, same
+from router.sources import tencent_callback, verdict
+from router.sources.base import Plain, Request
 from router.sources.lenient import date_time, mend
 from router.sources.settings import SourceSettings, Tokens
 
@@ -27,12 +30,15 @@ _Item = Mapping[str, Any]
 
 
 class TencentSettings(SourceSettings, Tokens):
-    """Under `sources:`, `kind: tencent`."""
+    """Under `sources:`, `kind: tencent`. The token stands in the callback address: `…/tencent?token=…`."""
+
+
+_OPEN = TencentSettings(kind="tencent")
 
 
 @dataclass(frozen=True, slots=True)
 class TencentSource(Plain):
-    """`POST /tencent`. The first byte tells XML from JSON, whose Content-Type is not documented.
+    """`POST /tencent`, with `?token=` where the settings name tokens.
 
     Attributes:
         success: 200.
@@ -47,73 +53,56 @@ class TencentSource(Plain):
     success: ClassVar[int] = 200
     later: ClassVar[int] = 503
 
-    settings: TencentSettings = TencentSettings(kind="tencent")
+    settings: TencentSettings = _OPEN
 
     @property
     def verifies(self) -> bool:
-        """See `Source.verifies`."""
+        """Whether the settings name a token."""
         return bool(self.settings.all_tokens)
 
     def admit(self, request: Request) -> None:
-        """See `Source.admit`."""
+        """Compare the token of the address with every one of the settings.
+
+        Raises:
+            SignatureError: 401 where there is none, 403 where it is another one.
+        """
+        tokens = self.settings.all_tokens
+        if not tokens:
+            return
+        fields = (field.partition("=") for field in request.query.split("&"))
+        given = [unquote(value) for name, _, value in fields if name == "token"]
+        if len(given) != 1:
+            reason = Reason.UNFIT if given else Reason.MISSING
+            raise SignatureError(
+                reason, "the callback address carries no token, or several: end it with ?token=…"
+            )
+        if True not in {same(token, given[0]) for token in tokens}:  # each is compared, whichever fits
+            raise SignatureError(Reason.WRONG, "the callback address carries another token", status=403)
 
     def read(self, request: Request) -> Received:
-        """One CloudEvent for each item of `JobsDetail`, for a workflow, or for a simple moderation result."""
-        form, callback = _parse(request.body)
-        if type(callback) is dict and type(jobs := callback.get("JobsDetail")) is list:
-            hold_to(MAX_EVENTS, len(jobs))
+        """One CloudEvent for each item of `JobsDetail`, for a workflow, or for a simple moderation result.
+
+        None for the console's test of the address (`tencent_callback.is_probe`). `strict` refuses what else
+        would only be noted: a number that is none, a time or another attribute that cannot be had, a
+        moderation without a name.
+        """
         notes: set[str] = set()
-        callback = tencent_form.normal(callback, notes)
-        version = _word("x-ci-content-version", request.headers.get("x-ci-content-version"))
+        form, callback = tencent_callback.parse(request.body, notes)
+        if tencent_callback.is_probe(callback):
+            return Received(())
+        items = tencent_callback.items(callback, notes)
+        version = tencent_callback.word("x-ci-content-version", request.headers.get("x-ci-content-version"))
+        extensions = {"ciformat": form, "cicontentversion": version}
         readings = []
-        for name, item in _items(callback):
-            attributes = _attributes(name, item)
-            attributes |= {"ciformat": form, "cicontentversion": version or None}
-            found = [*sorted(notes), *mend(attributes)]
-            payload = msgspec.json.encode(item, order="sorted")
-            readings.append(Reading(context.build(attributes, payload), tuple(found)))
+        for item in items:
+            attributes = _attributes(item.name, item.data) | extensions
+            attributes |= verdict.tencent(item.judged, item.data)
+            found = (*sorted(notes), *mend(attributes))
+            if found and self.settings.strict:
+                raise EventError(f"{', '.join(found)}: this source is strict")
+            payload = msgspec.json.encode(item.data, order="sorted")
+            readings.append(Reading(context.build(attributes, payload), found))
         return Received(tuple(readings), Original(request.body, request.headers.get("content-type")))
-
-
-def _parse(body: bytes) -> tuple[str, Any]:
-    """`xml` or `json`, and the callback without the envelope `Response`."""
-    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if start == b"<":
-        return "xml", xml.read(body)[1]
-    if start != b"{":
-        raise EventError("neither XML nor a JSON object: a callback begins with < or {")
-    json_text.read(body)
-    callback = tencent_form.read_json(body)
-    envelope = callback.get("Response")
-    return "json", envelope if type(envelope) is dict else callback
-
-
-def _items(callback: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The event's name and the data of each event in a callback."""
-    callback = callback if type(callback) is dict else {}
-    name = _word("EventName", _first(callback, "EventName"))
-    if type(workflow := callback.get("WorkflowExecution")) is dict:
-        yield name or "WorkflowFinish", workflow
-    elif jobs := callback.get("JobsDetail"):
-        if name is None or not all(type(job) is dict for job in jobs):
-            raise EventError("EventName and JobsDetail: a callback names its event and describes its jobs")
-        for job in jobs:
-            yield name, job
-    elif type(result := callback.get("data")) is dict:
-        # The simple form of moderation; the audio document's sample leaves `event` out.
-        outcome = {member: callback[member] for member in ("code", "message") if member in callback}
-        yield _first(result, "event") or "Review", {**result, **outcome}
-    else:
-        raise EventError("no callback of Tencent CI: it has neither JobsDetail, WorkflowExecution nor data")
-
-
-def _word(place: str, text: str | None) -> str | None:
-    """What each event of a callback has a copy of: a word, for a thousand copies of a text are gigabytes."""
-    if text and len(text) > SHOWN:
-        raise EventError(
-            f"{place}: {cut(ascii(text[:SHOWN]))} is longer than the {SHOWN} characters of any name"
-        )
-    return text
 
 
 def _attributes(name: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -154,14 +143,14 @@ def _source(place: _Item, url: str | None) -> str:
 
 
 def _time(item: _Item) -> str | None:
-    """The end of the job, else its beginning; `-` stands for a time that has not come.
+    """The end of the job, else its beginning.
 
     The documents write RFC 3339 without the colon (`2023-11-25T08:47:40+0800`). Reading that is part of the
     mapping, no leniency: it leaves no note. What cannot be read is dropped, which leaves one.
     """
     for name in ("EndTime", "CreationTime", "CreateTime"):
         text = _first(item, name)
-        if text and text != "-":
+        if text:
             return date_time(text) or text
     return None
 

@@ -1,8 +1,8 @@
 """The normal form of Tencent CI's callbacks: the same data, whether they came as XML or as JSON.
 
 XML knows neither numbers nor lists of one, and writes empty nodes that JSON leaves out; JSON mixes numbers
-and text for the same node. The documents of the nodes decide: a node is a list if they call it a
-"Container array", an integer if they call it an "Int", and else text.
+and text for the same node. The documents of the nodes decide: a node is a list if they call it an "array", a
+number if they call it an "Int" or a "Float", and else text. A time that has not come, `-`, is left out.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from router.events import EventError, canonical
 from router.sources.xml import MAX_DEPTH
 
 NUMBER_KEPT = "number-kept-as-text"
-"""The note on an integer node whose text is no integer."""
+"""The note on a number's node whose text is no such number."""
 
 
 class Form(enum.Enum):
     """What a node is, where it is not plain text or a single container."""
 
     LIST = "Container array"
+    PAIRS = "Container array of Key and Value, or a map"
     INTEGER = "Int"
+    NUMBER = "Float"
+    TIME = "time"
 
 
 NODES: Mapping[str, Form] = {
@@ -44,27 +47,57 @@ NODES: Mapping[str, Form] = {
     "RightBottom": Form.LIST,
     "PdfPageSize": Form.INTEGER,
     "Confidence": Form.INTEGER,
-    "X": Form.INTEGER,
-    "Y": Form.INTEGER,
-    "Width": Form.INTEGER,
-    "Height": Form.INTEGER,
+    "X": Form.NUMBER,  # an Int in OCR, a Float in moderation, as its three neighbours are
+    "Y": Form.NUMBER,
+    "Width": Form.NUMBER,
+    "Height": Form.NUMBER,
+    "CreationTime": Form.TIME,
+    "StartTime": Form.TIME,
+    "EndTime": Form.TIME,
     # Callbacks of tasks and workflows.
-    "CosHeaders": Form.LIST,
+    "CosHeaders": Form.PAIRS,  # a map in those of moderation
     "Tasks": Form.LIST,
-    # Callbacks of content moderation, detailed and simple.
+    "CreateTime": Form.TIME,
+    # Callbacks of content moderation: detailed.
+    "Snapshot": Form.LIST,
+    "AudioSection": Form.LIST,
+    "Section": Form.LIST,
+    "Results": Form.LIST,
+    "OcrResults": Form.LIST,
+    "LibResults": Form.LIST,
+    "ObjectResults": Form.LIST,
+    "ListResults": Form.LIST,
+    "Keywords": Form.LIST,
     "Result": Form.INTEGER,
     "Score": Form.INTEGER,
     "ForbidState": Form.INTEGER,
     "Suggestion": Form.INTEGER,
     "HitFlag": Form.INTEGER,
+    "Count": Form.INTEGER,
+    "CompressionResult": Form.INTEGER,
+    "PageCount": Form.INTEGER,
+    "PageNumber": Form.INTEGER,
+    "SheetNumber": Form.INTEGER,
+    "SectionCount": Form.INTEGER,
+    "SnapshotCount": Form.INTEGER,
+    "SnapshotTime": Form.INTEGER,
+    "OffsetTime": Form.INTEGER,
+    "Duration": Form.NUMBER,
+    "Rotate": Form.NUMBER,
+    "LibType": Form.INTEGER,
+    "ListType": Form.INTEGER,
+    # And simple.
     "code": Form.INTEGER,
     "result": Form.INTEGER,
     "forbidden_status": Form.INTEGER,
     "hit_flag": Form.INTEGER,
     "score": Form.INTEGER,
+    "count": Form.INTEGER,
 }
 
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+_FRACTION = re.compile(r"-?\d{1,9}\.\d{1,6}", re.ASCII)
+"""What a double holds without a change: fifteen digits."""
 
 _JSON = msgspec.json.Decoder(float_hook=str)
 """Numbers with a fraction stay as they are spelled; integers keep every digit in any case."""
@@ -79,7 +112,7 @@ def normal(value: Any, notes: set[str]) -> Any:
     """A callback's values in normal form; None where nothing is left.
 
     Empty leaves (null, or nothing but white space) and empty containers are dropped; `0` and `false` are
-    values. `notes` receives `NUMBER_KEPT` where an integer node holds something else.
+    values. `notes` receives `NUMBER_KEPT` where a number's node holds something else.
 
     Raises:
         EventError: nested deeper than `MAX_DEPTH`.
@@ -92,7 +125,10 @@ def _node(name: str, value: Any, notes: set[str], depth: int) -> Any:
     if isinstance(value, list):
         return [kept for item in value if (kept := _value(name, item, notes, depth)) is not None] or None
     found = _value(name, value, notes, depth)
-    return [found] if found is not None and NODES.get(name) is Form.LIST else found
+    form = NODES.get(name)
+    if form is Form.LIST or (form is Form.PAIRS and isinstance(found, dict) and "Key" in found):
+        return [found] if found is not None else None
+    return found
 
 
 def _value(name: str, value: Any, notes: set[str], depth: int) -> Any:
@@ -103,16 +139,18 @@ def _value(name: str, value: Any, notes: set[str], depth: int) -> Any:
         return {member: kept for member, kept in members if kept is not None} or None
     if isinstance(value, list):
         return _node("", value, notes, depth - 1)
-    return _leaf(name, value, notes)
+    return _leaf(NODES.get(name), value, notes)
 
 
-def _leaf(name: str, value: Any, notes: set[str]) -> str | int | None:
+def _leaf(form: Form | None, value: Any, notes: set[str]) -> str | float | None:
     text = value if isinstance(value, str) else "" if value is None else canonical(value)
-    if not text.strip():
+    trimmed = text.strip()
+    if not trimmed or (form is Form.TIME and trimmed == "-"):
         return None
-    if NODES.get(name) is not Form.INTEGER:
-        return text
-    if _INTEGER.fullmatch(text.strip()):
-        return int(text)
-    notes.add(NUMBER_KEPT)
+    if form is Form.INTEGER or form is Form.NUMBER:
+        if _INTEGER.fullmatch(trimmed):
+            return int(trimmed)
+        if form is Form.NUMBER and _FRACTION.fullmatch(trimmed):
+            return float(trimmed)
+        notes.add(NUMBER_KEPT)
     return text

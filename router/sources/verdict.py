@@ -2,8 +2,9 @@
 
 `pass`, `review` or `block`. What nobody can be sure of is `review`, and `verdictreason` says why: `failed`, a
 job that did not do its work, whatever else its payload says; `missing`, a moderation event without a result
-that can be read, be it that the job is not finished. Only a result in a known word, of a job that nothing
-says failed, is a `pass`.
+that can be read. Only a result in a known word, of a job that is done and of which nothing says that it
+failed, is a `pass`. A job that is not done may still condemn (a live stream is moderated while it runs), but
+not acquit: its `pass` is no result yet.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _judge(
         return dict(_FAILED)
     found = {read(item[field]) for field, read in results.items() if item.get(field) not in (None, "")}
     known = [verdict for verdict in _MILD_TO_HARSH if verdict in found]
-    if said - _DONE or None in found or not known:
+    if None in found or not known or (said - _DONE and known[-1] == PASS):
         return dict(_MISSING)
     return {"verdict": known[-1]}
 

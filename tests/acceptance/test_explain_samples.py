@@ -49,13 +49,23 @@ def moderated(kind: str) -> Event:
 def put(event: Event, path: str, value: Any) -> Event:
     """The event with another value at a path, or without one."""
     attribute, _, key = path.partition(".")
+    if attribute == "type":
+        return msgspec.structs.replace(event, type=value)
     if attribute != "data":
-        return msgspec.structs.replace(event, **{attribute: value})
+        others = {name: said for name, said in event.extensions.items() if name != attribute}
+        changed = others if value is ABSENT else others | {attribute: value}
+        return msgspec.structs.replace(event, extensions=changed)
     payload = event.value()
     payload.pop(key, None)
     if value is not ABSENT:
         payload[key] = value
     return msgspec.structs.replace(event, data=json.dumps(payload).encode())
+
+
+def said(event: Event, path: str) -> Any:
+    """The value at a path; None where there is none."""
+    attribute, _, key = path.partition(".")
+    return event.value().get(key) if attribute == "data" else event.attributes().get(attribute)
 
 
 def passing(condition: Condition) -> Any:
@@ -129,10 +139,10 @@ class Leaf(NamedTuple):
         """The sample, made to match this branch and no other one."""
         event = moderated(kind)
         branches = RULES[self.rule].branches
-        for field in (field for branch in branches for field in branch.fields if "data" in field.segments):
+        for field in (field for branch in branches for field in branch.fields if field.path != "type"):
             event = put(event, field.path, ABSENT)
         for field in branches[self.branch].fields:
-            if not any(leaf.condition.matches(getattr(event, field.path, None)) for leaf in field.leaves):
+            if not any(leaf.condition.matches(said(event, field.path)) for leaf in field.leaves):
                 event = put(event, field.path, passing(field.leaves[0].condition))
         return event
 
@@ -158,7 +168,7 @@ def test_exactly_the_leaf_that_was_changed_is_named(leaf: Leaf, kind: str) -> No
     event = leaf.event(kind)
     assert explain(pattern, event).matched
     near_misses = 0
-    good = event.type if path == "type" else event.value()[leaf.field.segments[-1]]
+    good = said(event, path)
     for value, near in changes(leaf.field, good):
         explanation = explain(pattern, put(event, path, value))
         assert not explanation.matched

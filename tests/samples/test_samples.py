@@ -36,8 +36,18 @@ def test_baidus_older_document_has_its_trailing_comma() -> None:
 
 
 def test_tencents_forms_come_in_pairs() -> None:
-    assert set(by_name("tencent")) == {
+    tasks = {name for name in by_name("tencent") if "/review-" not in name}
+    assert tasks == {
         f"{name}.{form}" for name in ("ocr", "derived/failed", "derived/workflow") for form in ("xml", "json")
+    }
+
+
+def test_tencents_moderation_comes_in_both_contents_with_every_outcome() -> None:
+    moderation = {name for name in by_name("tencent") if "/review-" in name}
+    outcomes = ("pass", "block", "review", "failed")
+    assert moderation == {
+        "derived/review-document-block.json",
+        *(f"derived/review-{form}-{outcome}.json" for form in ("simple", "detail") for outcome in outcomes),
     }
 
 

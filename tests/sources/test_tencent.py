@@ -6,16 +6,20 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.events import EventError
 from router.events.received import Received
-from router.samples import load
+from router.samples import Sample, load
+from router.signatures.base import Reason, SignatureError
 from router.sources.base import MAX_EVENTS, Request
-from router.sources.tencent import TencentSource
+from router.sources.tencent import TencentSettings, TencentSource
 from tests.sources.support import error_text, events, post, refusal, sample, sent
 
 SOURCE = TencentSource()
-NAMES = sorted({sample.name.rpartition(".")[0] for sample in load("tencent")})
+NAMES = [sample.name.removesuffix(".xml") for sample in load("tencent") if sample.name.endswith(".xml")]
+REVIEWS = [sample for sample in load("tencent") if "/review-" in sample.name]
 
 DETAIL: dict[str, Any] = {
     "EventName": "ReviewImage",
@@ -191,6 +195,7 @@ def test_detailed_moderation() -> None:
         "cistate": "Success",
         "ciformat": "json",
         "cicontentversion": "Detail",
+        "verdict": "block",
     }
 
 
@@ -206,7 +211,7 @@ def test_simple_moderation() -> None:
     assert event.source == "//b-1.cos.ap-chongqing.myqcloud.com"
     assert event.subject == "https://b-1.cos.ap-chongqing.myqcloud.com/test.jpg"
     assert event.id.startswith("tr1:")
-    assert event.extensions == {"ciformat": "json", "cicontentversion": "Simple"}
+    assert event.extensions == {"ciformat": "json", "cicontentversion": "Simple", "verdict": "pass"}
     assert event.value() == {
         "code": 0,
         "message": "success",
@@ -218,13 +223,15 @@ def test_simple_moderation() -> None:
         "porn_info": {"hit_flag": 0, "score": 9},
     }
     audio = SIMPLE | {"data": {"result": 2, "trace_id": "tr2"}}
-    (event,) = events(SOURCE, post(dump(audio)))
-    assert (event.type, event.source) == ("com.tencentcloud.ci.Review", "//ci.myqcloud.com")
+    (reading,) = SOURCE.read(post(dump(audio))).readings
+    assert (reading.event.type, reading.event.source) == ("com.tencentcloud.ci.Review", "//ci.myqcloud.com")
+    assert reading.event.extensions["verdict"] == "review"
+    assert reading.notes == ("event-defaulted",)
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "no url", "https://"])
 def test_a_url_without_host_names_the_service(url: str) -> None:
-    (event,) = events(SOURCE, post(dump({"data": {"trace_id": "t", "url": url}})))
+    (event,) = events(SOURCE, post(dump({"code": 0, "data": {"trace_id": "t", "url": url}})))
     assert event.source == "//ci.myqcloud.com"
     assert event.subject == url
 
@@ -275,7 +282,11 @@ def test_the_first_byte_decides() -> None:
         assert events(SOURCE, post(b"\n " + document.body, headers=wrong)) == events(SOURCE, sent(document))
 
 
-NOTHING = "no callback of Tencent CI: it has neither JobsDetail, WorkflowExecution nor data"
+NOTHING = (
+    "no callback of Tencent CI: it has neither JobsDetail nor WorkflowExecution, nor code and data as "
+    "moderation's simple form has"
+)
+UNTRACED = "data.trace_id: the simple form of moderation names what it is about, and this does not"
 NAMELESS = "EventName and JobsDetail: a callback names its event and describes its jobs"
 
 
@@ -288,6 +299,12 @@ NAMELESS = "EventName and JobsDetail: a callback names its event and describes i
         (b"{}", NOTHING),
         (b'{"Response": []}', NOTHING),
         (b'{"Response": {"EventName": "TaskFinish", "JobsDetail": []}}', NOTHING),
+        (b'{"data": {"trace_id": "t", "result": 0, "event": "ReviewImage"}}', NOTHING),
+        (b'{"data": {"a": "b"}, "message": "success", "specversion": "1.0"}', NOTHING),
+        (b'{"code": 0, "data": "pass"}', NOTHING),
+        (b'{"code": 0, "data": {}}', NOTHING),
+        (b'{"code": 0, "data": {"result": 0}}', UNTRACED),
+        (b'{"code": 0, "data": {"trace_id": {"a": "b"}, "event": "ReviewImage"}}', UNTRACED),
         (b"<html>x</html>", NOTHING),
         (b"<Response/>", NOTHING),
         (b'{"JobsDetail": [{"JobId": "j"}]}', NAMELESS),
@@ -308,3 +325,185 @@ def test_answers() -> None:
     assert (refused.status, error_text(refused)) == (400, "why")
     overloaded = SOURCE.overloaded(30)
     assert (overloaded.status, overloaded.headers["retry-after"]) == (503, "30")
+
+
+@pytest.mark.parametrize("document", REVIEWS, ids=lambda document: document.name)
+def test_moderation_carries_its_verdict(document: Sample) -> None:
+    (reading,) = SOURCE.read(sent(document)).readings
+    word = document.name.removesuffix(".json").rpartition("-")[2]
+    expected = {"verdict": word} if word != "failed" else {"verdict": "review", "verdictreason": "failed"}
+    carried = {name: value for name, value in reading.event.extensions.items() if name.startswith("verdict")}
+    assert (carried, reading.notes) == (expected, ())
+    assert reading.event.type in ("com.tencentcloud.ci.ReviewImage", "com.tencentcloud.ci.ReviewDocument")
+
+
+@pytest.mark.parametrize("name", ["ReviewImage", "ReviewVideo", "ReviewAudio", "ReviewText"])
+@pytest.mark.parametrize(("result", "word"), [(0, "pass"), (1, "block"), (2, "review")])
+def test_every_kind_of_moderation_in_both_forms(name: str, result: int, word: str) -> None:
+    detailed = {"EventName": name, "JobsDetail": {"JobId": "j", "State": "Success", "Result": result}}
+    simple = {"code": 0, "message": "success", "data": {"event": name, "trace_id": "j", "result": result}}
+    for body in (detailed, simple):
+        (event,) = events(SOURCE, post(dump(body)))
+        assert event.type == f"com.tencentcloud.ci.{name}"
+        assert event.extensions["verdict"] == word
+
+
+@pytest.mark.parametrize("name", ["ReviewDocument", "ReviewHtml"])
+def test_documents_and_web_pages_suggest(name: str) -> None:
+    job = {
+        "JobId": "j",
+        "State": "Success",
+        "Suggestion": 1,
+        "Url": "http://www.example.com/",
+        "Label": "Ads",
+    }
+    (event,) = events(SOURCE, post(dump({"EventName": name, "JobsDetail": job})))
+    assert (event.extensions["verdict"], event.subject) == ("block", "http://www.example.com/")
+
+
+@pytest.mark.parametrize("form", ["xml", "json"])
+@pytest.mark.parametrize(("state", "result"), [("Success", ""), ("Auditing", "0"), ("Submitted", "")])
+def test_moderation_without_a_result_is_for_review_in_either_form(form: str, state: str, result: str) -> None:
+    body = dump({"EventName": "ReviewText", "JobsDetail": {"State": state, "Result": result}})
+    if form == "xml":
+        job = f"<State>{state}</State><Result>{result}</Result>"
+        body = (
+            f"<Response><EventName>ReviewText</EventName><JobsDetail>{job}</JobsDetail></Response>".encode()
+        )
+    (event,) = events(SOURCE, post(body))
+    carried = {name: value for name, value in event.extensions.items() if name.startswith("verdict")}
+    assert carried == {"verdict": "review", "verdictreason": "missing"}
+    assert (event.extensions["cistate"], event.extensions["ciformat"]) == (state, form)
+
+
+def test_a_simple_result_of_another_name_is_moderation_too() -> None:
+    body = {"code": 0, "data": {"event": "Novel", "trace_id": "t"}}
+    (event,) = events(SOURCE, post(dump(body)))
+    assert event.type == "com.tencentcloud.ci.Novel"
+    assert (event.extensions["verdict"], event.extensions["verdictreason"]) == ("review", "missing")
+
+
+PROBE: dict[str, Any] = {
+    "code": 0,
+    "message": "Test request when setting callback url",
+    "data": {
+        "forbidden_status": 0,
+        "porn_info": {"hit_flag": 0, "label": "", "score": 9},
+        "result": 0,
+        "trace_id": "test_trace_id",
+        "url": "test_image",
+    },
+}
+"""What the console sends when a callback address is saved, as its guide prints it."""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"message": "test request when setting callback URL."},
+        {"message": "Test_request_when_setting_callback_url"},
+        {"code": "0"},
+        {"data": {"trace_id": "test_trace_id"}},
+        {"data": PROBE["data"] | {"trace_id": "Test-Trace-Id"}},
+        {"data": PROBE["data"] | {"event": "ReviewText", "url": "test_text", "cos_headers": {"a": "b"}}},
+    ],
+)
+def test_the_consoles_test_is_answered_and_is_no_event(change: dict[str, Any]) -> None:
+    for source in (SOURCE, TencentSource(TencentSettings(kind="tencent", strict=True))):
+        received = source.read(post(dump(PROBE | change)))
+        assert received.readings == ()
+        assert source.accepted(received).status == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"message": "success"},
+        {"message": "Test request when setting callback url " * 3},
+        {"message": ["Test request when setting callback url"]},
+        {"code": -1},
+        {"code": "failed"},
+        {"data": PROBE["data"] | {"trace_id": "ixzt90jl2dfsc"}},
+        {"data": PROBE["data"] | {"result": 1}},
+        {"data": PROBE["data"] | {"result": 2}},
+        {"data": PROBE["data"] | {"result": "0x1"}},
+        {"data": PROBE["data"] | {"forbidden_status": 1}},
+    ],
+)
+def test_a_verdict_is_never_taken_for_that_test(change: dict[str, Any]) -> None:
+    (event,) = events(SOURCE, post(dump(PROBE | change)))
+    assert event.extensions["verdict"] in ("pass", "review", "block")
+
+
+TOKENS = TencentSource(
+    TencentSettings.model_validate({"kind": "tencent", "token": "new one", "tokens": ["o+l%d"]})
+)
+
+
+@pytest.mark.parametrize(
+    "query", ["token=new%20one", "token=o%2Bl%25d", "token=o+l%25d", "a=b&token=new%20one&c"]
+)
+def test_either_token_of_a_rotation_lets_in(query: str) -> None:
+    TOKENS.admit(post(b"", query=query))
+    assert (TOKENS.verifies, SOURCE.verifies) == (True, False)
+    SOURCE.admit(post(b""))
+
+
+@pytest.mark.parametrize(
+    ("query", "reason", "status"),
+    [
+        ("", Reason.MISSING, 401),
+        ("Token=new%20one", Reason.MISSING, 401),
+        ("token", Reason.WRONG, 403),
+        ("token=", Reason.WRONG, 403),
+        ("token=new", Reason.WRONG, 403),
+        ("token=new+one", Reason.WRONG, 403),
+        ("token=new%20one2", Reason.WRONG, 403),
+        ("token=%ff\xff", Reason.WRONG, 403),
+        ("token=new%20one&token=new%20one", Reason.UNFIT, 401),
+    ],
+)
+def test_nobody_else_gets_in(query: str, reason: Reason, status: int) -> None:
+    with pytest.raises(SignatureError) as caught:
+        TOKENS.admit(post(b"", query=query))
+    assert (caught.value.reason, caught.value.status) == (reason, status)
+    assert "new" not in caught.value.message
+    assert TOKENS.refused(caught.value).status == status
+
+
+@given(st.text(st.characters(codec="latin-1"), max_size=30))
+def test_no_text_gets_in_by_chance(query: str) -> None:
+    with pytest.raises(SignatureError):
+        TOKENS.admit(post(b"", query=query))
+
+
+def test_a_token_does_not_show_itself() -> None:
+    assert "o+l%d" not in repr(TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("body", "note"),
+    [
+        (PROBE | {"message": "success"}, "event-defaulted"),
+        ({"EventName": "TaskFinish", "JobsDetail": {"JobId": "j", "EndTime": "soon"}}, "time-dropped"),
+        ({"EventName": "ReviewText", "JobsDetail": {"JobId": "j", "Result": "high"}}, "number-kept-as-text"),
+    ],
+)
+def test_a_strict_source_refuses_what_is_only_noted_elsewhere(body: dict[str, Any], note: str) -> None:
+    (reading,) = SOURCE.read(post(dump(body))).readings
+    assert reading.notes == (note,)
+    strict = TencentSource(TencentSettings(kind="tencent", strict=True))
+    assert refusal(strict, post(dump(body))) == f"{note}: this source is strict"
+
+
+def test_a_strict_source_reads_every_sample() -> None:
+    strict = TencentSource(TencentSettings(kind="tencent", strict=True))
+    for document in load("tencent"):
+        assert events(strict, sent(document)) == events(SOURCE, sent(document))
+
+
+def test_a_time_that_has_not_come_is_no_data() -> None:
+    job = {"JobId": "j", "State": "Submitted", "EndTime": "-", "StartTime": " - ", "UserData": "-"}
+    (event,) = events(SOURCE, post(dump({"EventName": "TaskFinish", "JobsDetail": job})))
+    assert event.value() == {"JobId": "j", "State": "Submitted", "UserData": "-"}

@@ -79,6 +79,31 @@ def test_an_integer_is_one_however_it_is_written(name: str) -> None:
     assert notes == set()
 
 
+@pytest.mark.parametrize("name", ["X", "Duration"])
+def test_a_number_may_have_a_fraction_where_the_documents_say_so(name: str) -> None:
+    notes = set[str]()
+    assert normal({name: "12.250"}, notes) == normal({name: " 12.25"}, notes) == {name: 12.25}
+    assert normal({name: "-12"}, notes) == {name: -12}
+    assert notes == set()
+    long = "0.12345678901234567"
+    assert normal({name: long}, notes) == {name: long}
+    assert notes == {NUMBER_KEPT}
+
+
+def test_headers_are_pairs_or_a_map() -> None:
+    pair = {"Key": "x-cos-meta-a", "Value": "b"}
+    assert (
+        normal({"CosHeaders": pair}, set()) == normal({"CosHeaders": [pair]}, set()) == {"CosHeaders": [pair]}
+    )
+    assert normal({"CosHeaders": {"x-cos-meta-a": "b"}}, set()) == {"CosHeaders": {"x-cos-meta-a": "b"}}
+
+
+@pytest.mark.parametrize("name", ["StartTime", "EndTime", "CreationTime", "CreateTime"])
+def test_a_time_that_has_not_come_is_left_out(name: str) -> None:
+    assert normal({name: "-", "A": "-"}, set()) == {"A": "-"}
+    assert normal({name: "2023-11-25T08:47:39+0800"}, set()) == {name: "2023-11-25T08:47:39+0800"}
+
+
 @pytest.mark.parametrize("value", ["35.0", "1e3", "many", "0x10", "٣", str(10**18), "--1", "true"])
 def test_what_is_no_integer_stays_text_with_a_note(value: str) -> None:
     notes = set[str]()

@@ -119,12 +119,17 @@ def test_a_failed_job_of_tencent_is_for_review_whatever_else_it_says(results: An
     assert verdict.tencent("ReviewVideo", {**results, **outcome}) == FAILED
 
 
-@pytest.mark.parametrize(
-    "state", ["Submitted", "Auditing", "RUNNING", "Pause", "Cancel", "Unheard", 0, ["Success"]]
-)
-def test_a_job_of_tencent_that_is_not_finished_has_no_result_yet(state: Any) -> None:
-    assert verdict.tencent("ReviewText", {"State": state, "Result": 0}) == MISSING
-    assert verdict.tencent("ReviewText", {"State": state, "Result": 1}) == MISSING
+UNFINISHED = ["Submitted", "Snapshoting", "Auditing", "RUNNING", "Pause", "Cancel", "Unheard", 0, ["Success"]]
+
+
+@pytest.mark.parametrize("state", UNFINISHED)
+def test_a_job_that_is_not_finished_may_condemn_and_not_acquit(state: Any) -> None:
+    assert verdict.tencent("ReviewVideo", {"State": state}) == MISSING
+    assert verdict.tencent("ReviewVideo", {"State": state, "Result": 0}) == MISSING
+    assert verdict.tencent("ReviewVideo", {"State": state, "Result": 1}) == plainly("block")
+    assert verdict.tencent("ReviewVideo", {"State": state, "Result": 2}) == plainly("review")
+    assert verdict.imm(IMAGE, {"Status": state, "Suggestion": "pass"}) == MISSING
+    assert verdict.imm(IMAGE, {"Status": state, "Suggestion": "block"}) == plainly("block")
 
 
 @pytest.mark.parametrize(
