@@ -13,6 +13,7 @@ from router.cli.dead import dead
 from router.cli.deliveries import deliveries
 from router.cli.demo import demo
 from router.cli.doctor import doctor
+from router.cli.emulate import emulate
 from router.cli.events import events
 from router.cli.replay import replay
 from router.cli.schema import schema
@@ -44,5 +45,5 @@ def main() -> None:
     """Route events by rules: Amazon EventBridge's patterns on your own machine."""
 
 
-for command in (serve, demo, check, test, send, events, deliveries, dead, replay, doctor, schema):
+for command in (serve, demo, check, test, send, emulate, events, deliveries, dead, replay, doctor, schema):
     main.add_command(command)

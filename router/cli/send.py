@@ -28,7 +28,8 @@ USUAL = "http://127.0.0.1:8080"
 """Where a router listens if nobody says otherwise."""
 
 
-def _web_address(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+def web_address(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """An option's value that is an address, without a slash at its end."""
     if value is None:
         return None
     if not value.startswith(("http://", "https://")):
@@ -44,7 +45,7 @@ def _web_address(_: click.Context, __: click.Parameter, value: str | None) -> st
 )
 @click.option(
     "--url",
-    callback=_web_address,
+    callback=web_address,
     help=f"Where the router listens. Default: the one that runs on the deployment, else {USUAL}.",
 )
 @click.option(
@@ -64,7 +65,7 @@ def send(files: tuple[Path, ...], url: str | None, path: str, place: Place) -> N
     """
     if not files and sys.stdin.isatty():
         raise click.UsageError("name a file, or give events on standard input")
-    url = url or _url_of(place)
+    url = url or url_of(place)
     failed = 0
     for file in files or (Path("-"),):
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
@@ -82,7 +83,7 @@ def send(files: tuple[Path, ...], url: str | None, path: str, place: Place) -> N
         sys.exit(FELL_SHORT)
 
 
-def _url_of(place: Place) -> str:
+def url_of(place: Place) -> str:
     """Where the router of a place listens, as it says itself; the usual address where no place is meant."""
     found = address.read(place.folder)
     if found is not None and is_held(place.folder):

@@ -22,9 +22,12 @@ class Baidu:
 
     name: ClassVar[str] = "baidu"
     policy: ClassVar[schedule.Policy] = schedule.BAIDU
-    fresh: ClassVar[fresh.Fresh] = staticmethod(fresh.baidu)
 
     key: Key | None = None
+
+    def fresh(self, body: bytes) -> bytes:
+        """See `router.emulators.fresh.baidu`."""
+        return fresh.baidu(body)
 
     def address(self, url: str) -> str:
         """As it is."""

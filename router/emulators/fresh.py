@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
 
 import msgspec
-
-Fresh = Callable[[bytes], bytes]
-"""Gives a body with new ids; every other byte that matters stays as it is."""
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])

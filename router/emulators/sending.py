@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from random import Random
 
@@ -25,7 +26,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt, and what comes of it.
 
     Attributes:
-        time: when it was answered, seconds since the epoch.
+        time: when it was answered.
         event: what was sent: a sample's or a file's name.
         attempt: 1 for the first.
         status: None where there was no answer.
@@ -33,7 +34,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         pause: seconds of the cloud's time until the next one.
     """
 
-    time: float
+    time: datetime
     cloud: str
     event: str
     attempt: int
@@ -59,6 +60,10 @@ class Surroundings:
     tell: Callable[[Attempt], None]
     speed: float = 1.0
     timeout: float = 5.0
+
+    def now(self) -> datetime:
+        """The time, for a person."""
+        return datetime.fromtimestamp(self.clock.now(), UTC)
 
 
 async def send_all(cloud: Cloud, url: str, events: Iterable[Sample], around: Surroundings) -> int:
@@ -119,7 +124,7 @@ async def _attempt(
         said = "" if status == HTTPStatus.OK else _shown(reply.body)
     then, pause = course.after(status, after)
     return Attempt(
-        time=around.clock.now(),
+        time=around.now(),
         cloud=cloud.name,
         event=event.name,
         attempt=number,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import quote
 
 from router.emulators import fresh, schedule
+
+_FORM = "x-ci-content-version"
+_DETAIL = re.compile(rb'"EventName"\s*:\s*"Review|<EventName>Review')
+_SIMPLE = re.compile(rb'"trace_id"\s*:|<trace_id>')
+"""Only the two forms of content moderation are told apart by a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +25,12 @@ class Tencent:
 
     name: ClassVar[str] = "tencent"
     policy: ClassVar[schedule.Policy] = schedule.ONCE
-    fresh: ClassVar[fresh.Fresh] = staticmethod(fresh.tencent)
 
     token: str | None = field(default=None, repr=False)
+
+    def fresh(self, body: bytes) -> bytes:
+        """See `router.emulators.fresh.tencent`."""
+        return fresh.tencent(body)
 
     def address(self, url: str) -> str:
         """With the token, as one would write it into the console's callback URL."""
@@ -30,5 +39,8 @@ class Tencent:
         return f"{url}{'&' if '?' in url else '?'}token={quote(self.token, safe='')}"
 
     def headers(self, url: str, content_type: str, body: bytes, now: float) -> dict[str, str]:  # noqa: ARG002 -- the protocol's
-        """The Content-Type alone."""
-        return {"content-type": content_type}
+        """The Content-Type, and which form of moderation result it is."""
+        headers = {"content-type": content_type}
+        if _DETAIL.search(body):
+            return headers | {_FORM: "Detail"}
+        return headers | {_FORM: "Simple"} if _SIMPLE.search(body) else headers

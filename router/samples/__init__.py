@@ -60,6 +60,12 @@ def load(cloud: str) -> tuple[Sample, ...]:
     return (*_samples(cloud, folder, ""), *_samples(cloud, folder / "derived", "derived/"))
 
 
+def sent(cloud: str, name: str, body: bytes) -> Sample:
+    """A body of one's own, as this cloud would send it to where its source listens."""
+    ending = ".xml" if body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<") else ".json"
+    return Sample(name, _PATHS[cloud], _CONTENT_TYPES[ending], body)
+
+
 def _samples(cloud: str, folder: Traversable, prefix: str) -> tuple[Sample, ...]:
     found = []
     for file in sorted(folder.iterdir(), key=lambda file: file.name) if folder.is_dir() else ():

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from router import samples
+from router.emulators.alibaba import Alibaba
+from router.emulators.baidu import Baidu
+from router.emulators.request import Cloud
+from router.emulators.tencent import Tencent
 
-# The documents mask every id to the same text: sent as they are, 33 events would have one id.
-_DISTINCT = {
-    "alibaba": re.compile(rb'(?<="id": ")[^"]*|(?<="id":")[^"]*'),
-    "baidu": re.compile(rb"images/test(?=\.jpg)"),
-    "tencent": re.compile(rb'(?<=<JobId>)[^<]*|(?<="JobId": ")[^"]*'),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One request to send, and whose it is."""
-
-    cloud: str
-    sample: samples.Sample
+CLOUDS: tuple[Cloud, ...] = (Alibaba(), Baidu(), Tencent())
+"""As they are where nothing is signed."""
 
 
-def letters() -> Iterator[Letter]:
-    """All of them, cloud after cloud, with new ids at each call."""
-    for cloud, pattern in _DISTINCT.items():
-        for sample in samples.load(cloud):
-            body = pattern.sub(lambda _: uuid.uuid4().hex.encode(), sample.body, count=1)
-            yield Letter(cloud, replace(sample, body=body))
-    yield Letter("anybody", samples.Sample("order", "/events", "application/cloudevents+json", _order()))
+def letters(cloud: Cloud) -> Iterator[samples.Sample]:
+    """A cloud's, with new ids at each call."""
+    for sample in samples.load(cloud.name):
+        yield replace(sample, body=cloud.fresh(sample.body))
 
 
-def _order() -> bytes:
+def order() -> samples.Sample:
     """An event that no shipped rule is for: the backstop's."""
     event = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/shop", "type": "com.example.order"}
-    return json.dumps(event | {"data": {"total": 42}}).encode()
+    body = json.dumps(event | {"data": {"total": 42}}).encode()
+    return samples.Sample("order", "/events", "application/cloudevents+json", body)

@@ -35,7 +35,8 @@ class Show:
         rules, targets = len(loaded.deployment.rules), len(loaded.deployment.targets)
         self._console.print(f"[bold]rule-router[/] listens on {url}: {rules} rules, {targets} targets.")
         self._console.print(
-            "The clouds' samples come in; the webhooks' receiver answers 503, 503 and 429 before it works.\n"
+            "The clouds' emulators send their samples; the webhooks' receiver answers 503, 503 and 429 "
+            "before it works.\n"
         )
 
     async def watch(self) -> None:

@@ -7,18 +7,23 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from operator import itemgetter
 from pathlib import Path
+from random import Random
 from socket import socket
 from typing import Protocol
 
 import anyio
 from starlette.types import ASGIApp
 
-from router.cli.demo.mail import letters
+from router.cli.demo.mail import CLOUDS, letters, order
 from router.cli.demo.receiver import Receiver
 from router.cli.deployment import Loaded, load
 from router.cli.examples import examples
+from router.clock import SystemClock
+from router.emulators.schedule import Then
+from router.emulators.sending import Attempt, Surroundings, send_all
 from router.main import Parts, running
 from router.store.base import Record, Settlement, State
 from router.targets.sender import open_sender
@@ -30,8 +35,8 @@ PATIENCE = 25.0
 ANSWER_WITHIN = 5.0
 """Seconds that the router may take to answer."""
 
-SUCCESS = (200, 202)
-"""What the clouds, and a CloudEvents sender, take for success."""
+SPEED = 10.0
+"""How much faster than in the clouds their pauses pass, should they have to try again."""
 
 WEBHOOKS = ("TRUST_AND_SAFETY_URL", "FAILED_TASKS_URL")
 """The shipped targets' addresses, by the variable that sets them."""
@@ -87,6 +92,12 @@ class Story:
             journey = self.journeys[delivery.sequence]
             journey.ways[delivery.target, delivery.variant] = settlement
         self._end_if_done()
+
+    def attempted(self, attempt: Attempt) -> None:
+        """Take note of what a cloud gives up."""
+        if attempt.then is Then.LOST:
+            answer = attempt.status or "no answer"
+            self.refused.append(f"{attempt.cloud}/{attempt.event}: {answer} {attempt.said}")
 
     def all_sent(self) -> None:
         """Nothing more is coming."""
@@ -171,10 +182,18 @@ async def _serving(app: ASGIApp, listening: socket) -> AsyncIterator[None]:
 
 async def _send_all(story: Story, url: str) -> None:
     async with open_sender("rule-router-demo") as sender:
-        for letter in letters():
-            sample = letter.sample
-            headers = {"content-type": sample.content_type}
-            reply = await sender.send("POST", url + sample.path, headers, sample.body, ANSWER_WITHIN)
-            if reply.status not in SUCCESS:
-                said = reply.body.decode(errors="replace")
-                story.refused.append(f"{letter.cloud}/{sample.name}: {reply.status} {said}")
+        around = Surroundings(
+            sender=sender,
+            clock=SystemClock(),
+            random=Random(),  # noqa: S311 -- when a cloud tries again is no secret
+            tell=story.attempted,
+            speed=SPEED,
+            timeout=ANSWER_WITHIN,
+        )
+        for cloud in CLOUDS:
+            await send_all(cloud, url, letters(cloud), around)
+        own = order()
+        headers = {"content-type": own.content_type}
+        reply = await sender.send("POST", url + own.path, headers, own.body, ANSWER_WITHIN)
+        if reply.status != HTTPStatus.ACCEPTED:
+            story.refused.append(f"{own.name}: {reply.status} {reply.body.decode(errors='replace')}")
