@@ -30,6 +30,7 @@ from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
 from router.settings import Settings, is_loopback
 from router.sources.alibaba import AlibabaSource
+from router.sources.aws import AwsSource
 from router.sources.baidu import BaiduSource
 from router.sources.base import Source
 from router.sources.cloudevents import CloudEventsSource
@@ -55,6 +56,7 @@ SOURCES: Mapping[str, type[Source]] = {
     "alibaba": AlibabaSource,
     "baidu": BaiduSource,
     "tencent": TencentSource,
+    "aws": AwsSource,
 }
 """The kinds of source, by the word that `router.yml` uses."""
 

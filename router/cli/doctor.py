@@ -15,7 +15,8 @@ from router.cli.deployment import doubts
 from router.cli.reaching import Place, ask, fail, is_held, is_loadable, names_files, placed
 from router.cli.times import local
 from router.clock import SystemClock
-from router.operations.answers import Status, TargetStatus
+from router.config.names import QUARANTINE
+from router.operations.answers import SourceStatus, Status, TargetStatus
 from router.operations.moments import moment
 from router.store.repair import Finding, Findings, Kept, Loss, examine, losses, repair
 from router.store.salvage import Gap, Missing
@@ -190,14 +191,25 @@ def _fares(status: Status) -> Iterator[str]:
     yield from (f"not ready: {why}" for why in status.ready)
     since = "" if status.since is None else f", the oldest event of {local(status.since)}"
     yield f"the store weighs {status.bytes:,} bytes{since}"
+    yield from (_came(source) for source in status.sources if source.requests or source.refused)
     for target in status.targets:
         left = f"{target.pending:,} pending, {target.retrying:,} retrying, {target.dead:,} dead"
         why = _complaint(target) if target in _known(status) else None
         yield f"{target.name}: {left}" + (f"; {why}" if why else "")
 
 
+def _came(source: SourceStatus) -> str:
+    """What came to a source since the router's start."""
+    taken = f"{telling.counted(source.requests, 'request')} with {telling.counted(source.events, 'event')}"
+    kept = f", {source.quarantined:,} of them in quarantine" if source.quarantined else ""
+    refused = ", ".join(f"{count:,} {why}" for why, count in source.refused.items())
+    return f"source {source.name}: {taken} taken{kept}" + (f"; refused: {refused}" if refused else "")
+
+
 def _complaint(target: TargetStatus) -> str | None:
     """What an operator should look at."""
+    if target.name == QUARANTINE and target.dead:
+        return "verified requests that cannot be read; see router dead --target quarantine, then redrive or drop"
     if target.gone and target.pending + target.retrying + target.dead:
         return "no target has this name now; see router deliveries redrive --to, or drop"
     if target.blocked:

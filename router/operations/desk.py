@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from router.clock import Clock
+from router.config.names import QUARANTINE
 from router.delivery.breaker import Breaker
 from router.operations import deliveries, events, order, status
 from router.operations.answers import (
@@ -159,7 +160,7 @@ class Desk:
         """
         deployment = self._deployment()
         if deployment is not None and (target or rule):
-            check_known("target", target, [*deployment.targets, *await self.store.tally()])
+            check_known("target", target, [*deployment.targets, QUARANTINE, *await self.store.tally()])
             check_known("rule", rule, [one.name for one in deployment.rules])
 
     async def replay(self, query: ReplayQuery) -> ReplayTold:

@@ -14,8 +14,6 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2] / ".clients"
 
 PYTHON = {
@@ -36,6 +34,8 @@ _MADE = ".made"
 
 def client(name: str) -> Path:
     """An environment's folder, with `bin/python` or `node_modules`; skips the test where it is not there."""
+    import pytest  # the environments are made before it is installed
+
     folder = ROOT / name
     if not _is_made(folder, _packages(name)):
         what = f"no environment {name!r}; make it: python -m tests.clients.environments {name}"
