@@ -52,7 +52,8 @@ class Reply:
     @property
     def error(self) -> str:
         """What is wrong, as a refusal says it."""
-        return str(json.loads(self.body)["error"])
+        told = json.loads(self.body)
+        return str(told.get("error") or told.get("message") or told.get("Message"))
 
 
 class Wire:
@@ -207,6 +208,12 @@ def head(
     lines = [f"{method} {target} HTTP/{version}", "Host: localhost"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def way_to(source: Source) -> tuple[str, dict[str, str]]:
+    """The target of a request to the first of a source's paths, and the header field that it needs."""
+    path, mark, name = source.paths[0].partition("!")
+    return path, {name: "Unheard.Of"} if mark else {}
 
 
 def binary(

@@ -18,7 +18,7 @@ from router.sources.settings import SourceSettings
 from router.store.base import Record
 from router.store.memory import MemoryStore
 from tests.support import HandClock
-from tests.web.running import BINARY, Running, Wire, binary, head
+from tests.web.running import BINARY, Running, Wire, binary, head, way_to
 
 BODY = b"fail"
 FAILED = "The router failed on this request, and nothing of it was stored; the router's log says why."
@@ -100,13 +100,14 @@ def test_a_fault_of_a_source_is_told_in_its_dialect(
 ) -> None:
     source = Failing(kind, place)
     with Running(tmp_path, sources={kind: source}, direct=direct) as running, running.connect() as wire:
-        request = head(target=source.paths[0], headers={"content-length": "4"}) + BODY
+        target, fields = way_to(source)
+        request = head(target=target, headers={**fields, "content-length": "4"}) + BODY
         headers, line = fails(wire, request)
         assert ("x-bce-request-id" in headers) == (kind == "baidu")
         error = line["exc_info"]
         assert isinstance(error, ZeroDivisionError)
         assert error.__traceback__ is not None
-        assert (line["source"], line["path"], line["bytes"]) == (kind, source.paths[0], 4)
+        assert (line["source"], line["path"], line["bytes"]) == (kind, target, 4)
         wire.send(binary())  # the connection is still good
         assert wire.reply().status == 202
         assert len(running.stored()) == 1

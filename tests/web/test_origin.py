@@ -9,7 +9,7 @@ import pytest
 
 from router.main import SOURCES
 from router.web.origin import ForeignOriginError, check
-from tests.web.running import BINARY, Running, binary, head
+from tests.web.running import BINARY, Running, binary, head, way_to
 
 FOREIGN = [
     "https://evil.example",
@@ -57,10 +57,9 @@ def test_two_origins_are_not_the_routers_own(running: Running) -> None:
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_it_is_said_in_every_dialect(running: Running, kind: str) -> None:
-    fields = BINARY | {"origin": "https://evil.example", "content-length": "2"}
-    reply = running.ask(
-        head(target=f"/{'events' if kind == 'cloudevents' else kind}", headers=fields) + b"{}"
-    )
+    target, fields = way_to(SOURCES[kind]())
+    fields = BINARY | fields | {"origin": "https://evil.example", "content-length": "2"}
+    reply = running.ask(head(target=target, headers=fields) + b"{}")
     assert reply.status == 403
     assert ("x-bce-request-id" in reply.headers) == (kind == "baidu")
 
