@@ -113,8 +113,8 @@ class AwsSource(Plain):
         if _is_rpc_v2(request):
             raise AnotherProtocolError(
                 "UnknownOperationException",
-                f"{cut(request.path)} is a call of EventBridge v2, which is not spoken here. Use EventBridge itself: "
-                "the SDK's client `events` or `eventbridge`, or `aws events`.",
+                f"{cut(request.path)} is a call of EventBridge v2, which is not spoken here. Use the SDK's "
+                "client `events` or `eventbridge`, or `aws events`.",
             )
         match target := request.headers.get("x-amz-target", ""):
             case "AWSEvents.PutEvents":
