@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
@@ -27,6 +28,7 @@ from router.targets.base import (
 )
 from router.targets.batches import LINES, Batch, key_of, lines_of
 from router.targets.sender import Sender, SendError, open_sender
+from router.targets.signing import Outgoing, Signing
 
 Headers = dict[str, str]
 
@@ -75,9 +77,10 @@ class HttpSettings(BaseModel):
         timeout: seconds for everything, from the connection to the answer's last byte.
         batch: several events in one request; None for one request each. `structured` makes a CloudEvents
             batch of them, `data` JSON lines.
+        sign: how requests are signed, anew for each attempt; None for not at all.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: Annotated[HttpUrl, AfterValidator(_vetted_url)]
     method: Literal["POST", "PUT", "PATCH"] = "POST"
@@ -85,11 +88,16 @@ class HttpSettings(BaseModel):
     format: Literal["structured", "binary", "data"] = "structured"
     timeout: Annotated[Duration, Field(gt=0)] = 10.0
     batch: Batch | None = None
+    sign: Signing | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.batch is not None and self.format == "binary":
             raise ValueError("a request in the format binary carries one event; choose structured or data")
+        if self.sign is not None:
+            twice = [name for name in self.headers if name.lower() in self.sign.signer.sets]
+            if twice:
+                raise ValueError(f"{twice[0]!r} is set by sign; leave it out of the headers")
         return self
 
 
@@ -119,6 +127,7 @@ class HttpTarget:
         self._url = str(settings.url)
         self._headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
         self._encode = _ENCODE[settings.format]
+        self._signer = None if settings.sign is None else settings.sign.signer
         self._sender = sender
         self._clock = clock
         self._reject = reject
@@ -151,6 +160,7 @@ class HttpTarget:
         settings = self._settings
         # Idempotency-Key: draft-ietf-httpapi-idempotency-key-header; webhook-id: Standard Webhooks 1.0.0.
         headers = {**content_headers, "idempotency-key": key, "webhook-id": key, **self._headers}
+        headers |= self._signature(key, headers, content)
         try:
             reply = await self._sender.send(settings.method, self._url, headers, content, settings.timeout)
         except SendError as error:
@@ -158,6 +168,16 @@ class HttpTarget:
         except ValueError as error:
             return Rejected(f"this cannot be said in HTTP: {str(error)!a}")
         return outcome_of(reply, self._clock.now(), self._reject)
+
+    def _signature(self, key: str, headers: Headers, content: bytes) -> Headers:
+        """The headers that sign this attempt."""
+        if self._signer is None:
+            return {}
+        url = urlsplit(self._url)
+        seen = {name.lower(): value for name, value in headers.items()}
+        seen |= {"host": url.netloc, "content-length": str(len(content))}
+        request = Outgoing(key, self._settings.method, url.path or "/", url.query, seen, content)
+        return self._signer.headers(request, self._clock.now())
 
     def _content(self, message: Message) -> tuple[Headers, bytes]:
         if message.body is not None:
