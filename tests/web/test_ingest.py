@@ -220,7 +220,8 @@ async def test_what_nobody_listens_to_is_said_and_never_redirected(
     app: App, method: str, target: str, status: int, said: str
 ) -> None:
     answer = await app.request(method, target, b"{}", {"content-type": "application/json"})
-    assert (answer.status, answer.json()) == (status, {"error": said})
+    assert answer.status == status
+    assert answer.json()["error"].startswith(said)
 
 
 async def test_plain_json_with_type_and_source_in_the_query(app: App) -> None:
