@@ -221,10 +221,9 @@ def test_a_source_is_written_as_a_uri_reference(text: str, written: str) -> None
     assert found.notes == (("source-encoded",) if changed else ())
     assert found.event.extensions.get("awssource") == (text if changed else None)
     if changed:
-        assert failed({**ENTRY, "Source": text}, strict=True) == (
-            "InvalidArgument",
-            "Parameter Source is not valid. Reason: it is no URI-reference (RFC 3986), and this source is strict.",
-        )
+        code, message = failed({**ENTRY, "Source": text}, strict=True)
+        assert code == "InvalidArgument"
+        assert message.endswith("it is no URI-reference (RFC 3986), and this source is strict.")
     else:
         assert reading({**ENTRY, "Source": text}, strict=True).event.source == text
 
