@@ -146,7 +146,7 @@ def _may_be_deep(text: bytes) -> bool:
 
 def _deeper(value: Any, limit: int) -> bool:
     """Whether containers nest deeper than `limit`; level by level, because recursion has a limit too."""
-    level = [value]
+    level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(limit):
         level = [
             child
