@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from router.events import context
@@ -20,6 +21,9 @@ _TIME = re.compile(
     r"(?:([Zz])|([+-]\d\d):?(\d\d)|([A-Za-z][\w+/-]{1,40}))",
     re.ASCII,
 )
+
+_MILLISECONDS = re.compile(r"\d{12,13}", re.ASCII)
+"""From 1973 to 2286: shorter numbers may be seconds."""
 
 _ZONES = {
     "PRC": "+08:00",
@@ -52,6 +56,18 @@ def date_time(text: str) -> str | None:
         return None
     fixed = f"{date}T{time}{offset}"
     return fixed if context.is_date_time(fixed) else None
+
+
+def epoch_time(value: Any) -> str | None:
+    """Milliseconds since 1970, as text, as an RFC 3339 time; None for anything else.
+
+    >>> epoch_time("1724133063161"), epoch_time("2024-08-20T05:51:03Z")
+    ('2024-08-20T05:51:03.161Z', None)
+    """
+    if type(value) is not str or not _MILLISECONDS.fullmatch(value):
+        return None
+    seconds, milliseconds = divmod(int(value), 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
 
 
 def mend(attributes: dict[str, Any]) -> Iterator[str]:

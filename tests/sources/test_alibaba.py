@@ -17,6 +17,13 @@ from tests.sources.support import error_text, events, post, refusal, sample, sen
 SOURCE = AlibabaSource()
 SAMPLES = load("alibaba")
 SPEC_NAMES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype")
+VERDICTS = {
+    "imm-Task-ImageModeration.json": {"verdict": "pass"},
+    "imm-Task-VideoModeration.json": {"verdict": "pass"},
+    "derived/imm-Task-ImageModeration-block.json": {"verdict": "block"},
+    "derived/imm-Task-VideoModeration-block.json": {"verdict": "block"},
+    "derived/imm-Task-VideoModeration-failed.json": {"verdict": "review", "verdictreason": "failed"},
+}
 NEEDED = {"id": "1", "source": "acs.imm", "type": "imm:Task:X", "specversion": "1.0"}
 
 
@@ -32,9 +39,11 @@ def test_every_field_of_every_sample_arrives(sample: Sample) -> None:
     event = reading.event
     payload = document.pop("data")
     assert event.value() == payload
-    assert event.attributes() == {"specversion": "1.0"} | document
-    assert event.extensions == {name: value for name, value in document.items() if name.startswith("aliyun")}
-    assert set(document) - set(event.extensions) <= set(SPEC_NAMES)
+    verdict = VERDICTS.get(sample.name, {})
+    assert event.attributes() == {"specversion": "1.0"} | document | verdict
+    extensions = {name: value for name, value in document.items() if name.startswith("aliyun")}
+    assert event.extensions == extensions | verdict
+    assert set(document) - set(extensions) <= set(SPEC_NAMES)
     # Nothing was lost, so the event alone is kept; its payload's bytes are the sender's.
     assert received.original is None
     assert event.data is not None
