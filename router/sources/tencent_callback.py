@@ -15,13 +15,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from router.events import EventError, json_text
+from router.events import EventError
 from router.events.model import SHOWN, cut, hold_to
 from router.sources import tencent_form, xml
 from router.sources.base import MAX_EVENTS
 
 EVENT_DEFAULTED = "event-defaulted"
 """The note on a simple moderation callback that does not say which one it is."""
+
+_MEMBERS = ("EventName", "JobsDetail", "WorkflowExecution", "code", "message", "data")
+"""What is read of a callback; the rest of it is not looked at."""
 
 _UNNAMED = "Review"
 """What such a callback is called."""
@@ -62,15 +65,17 @@ def parse(body: bytes, notes: set[str]) -> tuple[str, dict[str, Any]]:
     if start == b"<":
         form, callback = "xml", xml.read(body)[1]
     elif start == b"{":
-        json_text.read(body)
         callback = tencent_form.read_json(body)
         form, envelope = "json", callback.get("Response")
         callback = envelope if type(envelope) is dict else callback
     else:
         raise EventError("neither XML nor a JSON object: a callback begins with < or {")
-    if type(callback) is dict and type(jobs := callback.get("JobsDetail")) is list:
+    if type(callback) is not dict:
+        return form, {}
+    told = {member: callback[member] for member in _MEMBERS if member in callback}
+    if type(jobs := told.get("JobsDetail")) is list:
         hold_to(MAX_EVENTS, len(jobs))
-    return form, tencent_form.normal(callback, notes) or {} if type(callback) is dict else {}
+    return form, tencent_form.normal(told, notes) or {}
 
 
 def items(callback: dict[str, Any], notes: set[str]) -> list[Item]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from router.events import EventError, canonical
+from router.events import EventError, canonical, json_text
+from router.events.model import cut
 from router.sources.xml import MAX_DEPTH
 
 NUMBER_KEPT = "number-kept-as-text"
@@ -99,13 +100,24 @@ _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 _FRACTION = re.compile(r"-?\d{1,9}\.\d{1,6}", re.ASCII)
 """What a double holds without a change: fifteen digits."""
 
+_MOST_BITS = 128
+"""Of an integer. To write out a long one takes time that grows with the square of its length."""
+
 _JSON = msgspec.json.Decoder(float_hook=str)
 """Numbers with a fraction stay as they are spelled; integers keep every digit in any case."""
 
 
 def read_json(body: bytes) -> Any:
-    """The values of a JSON text that `router.events.json_text` has accepted."""
-    return _JSON.decode(body)
+    """The values of a JSON text.
+
+    Raises:
+        EventError: it is none, with line and column.
+    """
+    try:
+        return _JSON.decode(body)
+    except json_text.REFUSALS as error:
+        json_text.read(body)
+        raise EventError(cut(str(error))) from None
 
 
 def normal(value: Any, notes: set[str]) -> Any:
@@ -115,7 +127,7 @@ def normal(value: Any, notes: set[str]) -> Any:
     values. `notes` receives `NUMBER_KEPT` where a number's node holds something else.
 
     Raises:
-        EventError: nested deeper than `MAX_DEPTH`.
+        EventError: nested deeper than `MAX_DEPTH`, or with a number that nobody means.
     """
     return _node("", value, notes, MAX_DEPTH)
 
@@ -143,6 +155,8 @@ def _value(name: str, value: Any, notes: set[str], depth: int) -> Any:
 
 
 def _leaf(form: Form | None, value: Any, notes: set[str]) -> str | float | None:
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise EventError("an integer of more than 38 digits, which no node holds")
     text = value if isinstance(value, str) else "" if value is None else canonical(value)
     trimmed = text.strip()
     if not trimmed or (form is Form.TIME and trimmed == "-"):
