@@ -156,7 +156,7 @@ def _value(name: str, value: Any, notes: set[str], depth: int) -> Any:
 
 def _leaf(form: Form | None, value: Any, notes: set[str]) -> str | float | None:
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-        raise EventError("an integer of more than 38 digits, which no node holds")
+        raise EventError("an integer of more than 128 bits, which no node holds")
     text = value if isinstance(value, str) else "" if value is None else canonical(value)
     trimmed = text.strip()
     if not trimmed or (form is Form.TIME and trimmed == "-"):

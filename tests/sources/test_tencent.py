@@ -312,7 +312,10 @@ NAMELESS = "EventName and JobsDetail: a callback names its event and describes i
         (b'{"EventName": "TaskFinish", "JobsDetail": ["j"]}', NAMELESS),
         (b'{"EventName": "TaskFinish",}', 'line 1, column 27: a comma before "}", where JSON allows none'),
         (b'{"code":0,"data":' * 70 + b"1" + b"}" * 70, "nested more than 64 deep"),
-        (b'{"code":0,"data":{"score":%b}}' % (b"1" * 39), "an integer of more than 38 digits, which no node holds"),
+        (
+            b'{"code":0,"data":{"score":%b}}' % (b"1" * 40),
+            "an integer of more than 128 bits, which no node holds",
+        ),
         (b"<!DOCTYPE R><R/>", "XML with a document type (<!DOCTYPE R>), which is not read"),
     ],
 )
