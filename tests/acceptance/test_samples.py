@@ -95,6 +95,8 @@ def test_all_33_imm_samples(receiver: Receiver, router: RouterProcess, tmp_path:
     assert len(by_type) == 33
     for sample in sent:
         expected = {"specversion": "1.0"} | exact(sample.body)  # eight of them leave it out
+        if "Moderation" in expected["type"]:
+            expected["verdict"] = "pass"  # what the router adds
         assert by_type[expected["type"]] == expected
 
     payloads = [request.body for request in receiver.requests if request.target == "/data"]

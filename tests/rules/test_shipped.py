@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from router.rules.model import Deployment
 from router.rules.spec import RuleSpec, RuleTestSpec
 from router.rules.testing import run_tests
 from router.settings import Listen, ServerSettings, read_settings
+from router.sources import verdict
 from router.sources.settings import SourceSettings
 from router.targets.registry import installed_kinds
 from router.targets.spec import Handling, Retry
@@ -49,7 +51,9 @@ def fences(page: str) -> list[str]:
 
 
 def targets(deployment: Deployment, event_type: str, data: str = "{}") -> set[str]:
-    event = Event(id="1", source="s", type=event_type, data=data.encode())
+    payload = json.loads(data)
+    judged = verdict.imm(event_type, payload) or verdict.tencent(event_type, payload)
+    event = Event(id="1", source="s", type=event_type, extensions={**judged}, data=data.encode())
     return {route.target for route in deployment.route(event)}
 
 
@@ -79,7 +83,7 @@ def test_everything_is_on_record(shipped: Deployment, event_type: str) -> None:
         ("imm:Task:VideoModeration", '{"Suggestion": "block"}', {"trust-and-safety", "audit"}),
         ("imm:Task:VideoModeration", '{"Suggestion": "pass"}', {"audit"}),
         ("imm:Task:ImageModeration", '{"Suggestion": "block", "Status": "Failed"}',
-         {"trust-and-safety", "failed-tasks", "audit"}),
+         {"failed-tasks", "audit"}),
         ("imm:FileMeta:Index", '{"Success": false}', {"failed-tasks", "audit"}),
         ("com.tencentcloud.ci.TaskFinish.ImageOCR", '{"State": "Success"}', {"recognised", "audit"}),
         ("com.tencentcloud.ci.TaskFinish.ImageOCR", '{"State": "Failed"}', {"failed-tasks", "audit"}),
