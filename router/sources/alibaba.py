@@ -157,12 +157,14 @@ class AlibabaSource(Plain):
         from_smq = alibaba_smq.is_push(headers)
         message = alibaba_smq.unwrap(headers, body) if from_smq else None
         text = body if message is None else message.text
+        described = {} if from_smq else headers
         try:
-            readings = self._readings({} if from_smq else headers, text)
+            readings = self._readings(described, text)
         except TooMuchError:
             raise
         except EventError:
-            if self.settings.strict or not self.verifies or not text.strip() or alibaba_event.is_meant(text):
+            meant = http.is_binary(described) or not text.strip() or alibaba_event.is_meant(text)
+            if meant or self.settings.strict or not self.verifies:
                 raise
             readings = (_wrapped(request, message),)
         if message is not None and message.notes:
