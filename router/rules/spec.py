@@ -16,6 +16,13 @@ _TRANSFORM = {
     "properties": {
         "select": {"type": "string", "description": "A JMESPath expression whose value is the body."},
         "json": {"description": "A structure: {{ expression }} in its texts is filled in."},
+        "xml": {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "description": "An XML document: members are elements, a list repeats its element, and "
+            "{{ expression }} in texts is filled in.",
+        },
         "text": {"type": "string", "description": "A text: {{ expression }} in it is filled in."},
         "constant": {"description": "The body itself."},
     },

@@ -1,7 +1,7 @@
 """Builds a delivery's body from an event: as a value first, then serialised, so no quoting can break it.
 
-Four kinds: `select` (a JMESPath expression whose value is the body), `json` (a structure with places to
-fill), `text` (a template), `constant`. Expressions see the event as `Event.view()` has it.
+Five kinds: `select` (a JMESPath expression whose value is the body), `json` and `xml` (a structure with
+places to fill), `text` (a template), `constant`. Expressions see the event as `Event.view()` has it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from router.config.expressions import Expression, ExpressionError, compile_expre
 from router.config.problems import Path, did_you_mean
 from router.errors import ConfigurationError, MessageError
 from router.events import Event
+from router.transforms import xml
 
-KINDS = ("select", "json", "text", "constant")
+KINDS = ("select", "json", "xml", "text", "constant")
 
 JSON_TYPE = "application/json"
+XML_TYPE = "application/xml"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
 
@@ -79,8 +81,12 @@ class Transform:
 
 
 def variant_of(written: Mapping[str, Any]) -> str:
-    """The fingerprint of a transform: the first 12 hexadecimal digits of its canonical JSON's SHA-256."""
-    return hashlib.sha256(canonical_json(written)).hexdigest()[:12]
+    """The fingerprint of a transform: the first 12 hexadecimal digits of its canonical JSON's SHA-256.
+
+    JSON's objects are the same in any order; the elements of XML are not.
+    """
+    text = _JSON.encode(written) if "xml" in written else canonical_json(written)
+    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def canonical_json(value: Any) -> bytes:
@@ -117,8 +123,11 @@ def faults(written: Mapping[str, Any]) -> Iterator[TransformSyntaxError]:
                 compile_expression(value)
             except ExpressionError as error:
                 yield TransformSyntaxError(error.message, (kind,), error.offset, error.hint)
-        elif kind in {"json", "text"}:
+        elif kind in {"json", "text", "xml"}:
             yield from _template_faults(value, (kind,))
+        if kind == "xml":
+            for message, path, offset, hint in xml.faults(value):
+                yield TransformSyntaxError(message, (kind, *path), offset, hint)
 
 
 # Templates: text with `{{ expression }}` in it.
@@ -261,6 +270,11 @@ def _json(value: Any) -> Callable[[Any], Rendered]:
     return lambda view: _as_json(structure(view))
 
 
+def _xml(value: Any) -> Callable[[Any], Rendered]:
+    structure = _structure(value)
+    return lambda view: Rendered(xml.document(structure(view), _text), XML_TYPE)
+
+
 def _template(value: str) -> Callable[[Any], Rendered]:
     fill = _filled(_parse(value))
     return lambda view: Rendered(fill(view).encode(), TEXT_TYPE)
@@ -274,6 +288,7 @@ def _constant(value: Any) -> Callable[[Any], Rendered]:
 _BUILDERS: Mapping[str, Callable[[Any], Callable[[Any], Rendered]]] = {
     "select": _select,
     "json": _json,
+    "xml": _xml,
     "text": _template,
     "constant": _constant,
 }
