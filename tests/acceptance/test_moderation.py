@@ -80,3 +80,26 @@ targets:
         receiver.wait_for(1)
         assert router.terminate() == 0
     assert [json.loads(request.body)["type"] for request in receiver.requests] == ["imm:Task:VideoModeration"]
+
+
+def test_one_rule_serves_every_cloud_and_what_failed_passes_nowhere(
+    receiver: Receiver, router: RouterProcess, tmp_path: Path
+) -> None:
+    sent = {
+        sample.name: sample
+        for cloud in ("alibaba", "tencent")
+        for sample in samples.load(cloud)
+        if "Moderation" in sample.name or "review-" in sample.name
+    }
+    for sample in sent.values():
+        assert post(router.url + sample.path, sample.body, sample.content_type).status == 200
+    receiver.wait_for(sum("-block" in name or "-failed" in name for name in sent))
+    assert router.terminate() == 0
+    verdicts = {record["event"]["id"]: record["event"] for record in audited(tmp_path / "data")}
+    assert len(verdicts) == len(sent) - 1  # the documents' own two have one id: the second came again
+    blocked = sorted(id_ for id_, event in verdicts.items() if event["verdict"] == "block")
+    assert sorted(ids(receiver.requests)) == blocked
+    assert len(blocked) == sum("-block" in name for name in sent) == 5
+    failed = [event for event in verdicts.values() if event.get("verdictreason") == "failed"]
+    assert len(failed) == sum("-failed" in name for name in sent) == 3
+    assert {event["verdict"] for event in failed} == {"review"}
