@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from router.events import EventError
-from router.patterns import PatternError, parse
+from router.patterns import PatternError, parse, read
 from router.sources.aws_protocol import AwsError, constraint, decoded, invalid
 
 REQUIRED = ("id", "account", "source", "time", "region", "detail-type")
@@ -18,7 +18,7 @@ class _Call(msgspec.Struct, rename="pascal"):
 
 
 _CALL = msgspec.json.Decoder(_Call)
-_EVENT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_HAS = {name: parse({name: [{"exists": True}]}) for name in REQUIRED}
 
 
 def test(body: bytes) -> bool:
@@ -37,11 +37,11 @@ def test(body: bytes) -> bool:
     except PatternError as error:
         raise AwsError("InvalidEventPatternException", error.message) from None
     try:
-        matches = pattern.matches(call.event)
-        members = _EVENT.decode(call.event)
-    except (EventError, msgspec.MsgspecError) as error:
-        raise _no_event(str(error)) from None
-    if lacking := [name for name in REQUIRED if name not in members]:
+        event = read(call.event)
+        matches = pattern.matches_fields(event)
+    except EventError as error:
+        raise _no_event(error.message) from None
+    if lacking := [name for name, has in _HAS.items() if not has.matches_fields(event)]:
         raise _no_event(f"{', '.join(REQUIRED)} are required; it has no {', '.join(lacking)}.")
     return matches
 

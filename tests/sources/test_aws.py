@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.errors import MessageError
 from router.events import TooMuchError
@@ -17,6 +20,7 @@ from router.signatures.base import Key, Reason, SignatureError
 from router.sources import aws
 from router.sources.aws_protocol import AnotherProtocolError, AwsError
 from router.sources.base import Request
+from tests.events.strategies import json_texts
 from tests.signatures.sigv4_signer import signed
 from tests.sources.aws import ENTRY, EVENT, KEY, KEYS, NOW, call, put, said, source
 
@@ -274,3 +278,49 @@ def test_test_event_pattern_stores_nothing() -> None:
     received = source().read(call(asked, "TestEventPattern"))
     assert received == Received((), reply={"Result": True})
     assert said(source().accepted(received)) == {"Result": True}
+
+
+@pytest.mark.parametrize("operation", ["PutEvents", "TestEventPattern"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"x": %b' % (b"[" * 500_000),
+        b'{"Entries": [{"Detail": "%b"}], "EventPattern": "{}", "Event": "%b"}' % ((b"[" * 490_000,) * 2),
+        b'{"Entries": [%b]}' % b",".join([b"{}"] * 330_000),
+        b'{"Entries": [%b], "Event": 1e%b}' % (b"[" * 1000, b"9" * 900_000),
+        b'{"Event": "{}", "EventPattern": "{\\"a\\": %b"}' % (b"[" * 900_000),
+    ],
+    ids=["unknown member", "text", "entries", "number", "pattern"],
+)
+def test_a_megabyte_of_nonsense_costs_little(operation: str, body: bytes) -> None:
+    request = call(body, operation)
+    here = source()
+    begin = time.process_time()
+    try:
+        received = here.read(request)
+    except AwsError as error:
+        answer = here.refused(error)
+    else:
+        assert received.readings == ()
+        answer = here.accepted(received)
+    assert time.process_time() - begin < 0.5
+    assert len(answer.body) < 1000
+
+
+members = st.sampled_from(["Entries", "EventPattern", "Event", "Source", "Detail", "Time"])
+
+
+@given(
+    operation=st.sampled_from(["PutEvents", "TestEventPattern"]),
+    body=st.binary(max_size=60)
+    | json_texts
+    | st.dictionaries(members, json_texts.map(bytes.decode)).map(msgspec.json.encode),
+)
+def test_it_reads_or_refuses_whatever_is_sent(operation: str, body: bytes) -> None:
+    here = source()
+    try:
+        answer = here.accepted(here.read(call(body, operation)))
+    except AwsError as error:
+        answer = here.refused(error)
+    assert answer.status in (200, 400)
+    said(answer)

@@ -31,6 +31,15 @@ def test_a_pattern_is_asked(pattern: str, result: bool) -> None:
     assert aws_pattern.test(asked(pattern, {**EVENT, "detail": {"n": 2}})) is result
 
 
+@pytest.mark.parametrize("depth", [999, 1001])
+def test_an_event_may_nest_as_deep_as_patterns_see(depth: int) -> None:
+    event = json.dumps(EVENT)[:-1] + ', "detail":' + '{"a":' * (depth - 1) + "1" + "}" * depth
+    if depth > 1000:
+        assert refused(asked('{"source": ["order"]}', event))[0] == "ValidationException"
+    else:
+        assert aws_pattern.test(asked('{"source": ["order"]}', event))
+
+
 def refused(body: bytes) -> tuple[str, str]:
     with pytest.raises(AwsError) as caught:
         aws_pattern.test(body)
