@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from router.errors import MessageError
-from router.events import EventError, context, json_format, json_text
+from router.events import EventError, context, json_format
 from router.events.received import Original, Reading, Received
 from router.signatures import acs
 from router.signatures.base import Key, Reason, SignatureError
@@ -58,7 +58,6 @@ _NAMES = {
 }
 """What the newer SDK calls the context attributes."""
 
-_TEXTS = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -232,20 +231,15 @@ def _form(body: bytes) -> tuple[str | None, Sequence[bytes]]:
     """The bus and the entries of the newer SDK's form."""
     try:
         fields = parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
-        entries = fields["EventList"][-1].encode()
-        texts = _TEXTS.decode(entries)
-    except KeyError:
-        raise EventError(
-            "EventList: is missing; PutEvents is a form with EventBusName and EventList"
-        ) from None
-    except msgspec.ValidationError:
-        raise EventError("EventList: a list of events should stand there") from None
-    except msgspec.DecodeError:
-        raise EventError(f"EventList: {json_text.fault(entries) or 'is no JSON'}") from None
     except ValueError:
         raise EventError("the body is no form (application/x-www-form-urlencoded) in UTF-8") from None
-    json_text.read(entries)
-    return fields.get("EventBusName", [None])[-1], tuple(map(bytes, texts))
+    if "EventList" not in fields:
+        raise EventError("EventList: is missing; PutEvents is a form with EventBusName and EventList")
+    try:
+        texts = json_format.split_batch(fields["EventList"][-1].encode())
+    except EventError as error:
+        raise EventError(f"EventList: {error.message}") from None
+    return fields.get("EventBusName", [None])[-1], texts
 
 
 def _newer(text: bytes) -> tuple[dict[str, Any], bytes | None]:
