@@ -1,7 +1,8 @@
 """The rules of CloudEvents 1.0.2 that are done wrong most often, each by its section.
 
-HTTP is the HTTP protocol binding, JSON the JSON event format, SPEC the core specification. What is no rule of
-theirs, and what this router makes of it, stands in `test_http` and `test_json_format`.
+HTTP is the HTTP protocol binding, WEBHOOK are the HTTP 1.1 Web Hooks, JSON is the JSON event format, SPEC the
+core specification. What is no rule of theirs, and what this router makes of it, stands in `test_http` and
+`test_json_format`.
 """
 
 from __future__ import annotations
@@ -85,6 +86,14 @@ def test_http_3_an_unknown_event_format_is_refused_with_415_also_beside_headers(
     prefix: str, name: str
 ) -> None:
     assert refused({**BINARY, "content-type": f"{prefix}+{name}"}, b"{}") == 415
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [("text/plain", 415), ("application/xml", 415), ("image/png", 415), ("application/json", 400), ("", 400)],
+)
+def test_webhook_2_2_a_format_that_is_not_understood_is_415(content_type: str, status: int) -> None:
+    assert refused({"content-type": content_type}, b"<event/>") == status
 
 
 # HTTP 3.1: binary mode.
