@@ -511,3 +511,37 @@ def test_a_time_that_has_not_come_is_no_data() -> None:
     job = {"JobId": "j", "State": "Submitted", "EndTime": "-", "StartTime": " - ", "UserData": "-"}
     (event,) = events(SOURCE, post(dump({"EventName": "TaskFinish", "JobsDetail": job})))
     assert event.value() == {"JobId": "j", "State": "Submitted", "UserData": "-"}
+
+
+_said = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 3)
+    | st.sampled_from(["0", "1", " 0 ", "pass", "Success", "success ", "Failed", "Auditing", "-", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "Result"]), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+_jobs = st.dictionaries(
+    st.sampled_from(["State", "Code", "code", "Result", "result", "Suggestion", "ForbidState", "JobId"]),
+    _said,
+)
+
+
+@given(_jobs, st.booleans())
+def test_nothing_passes_that_does_not_say_so(job: dict[str, Any], simple: bool) -> None:
+    if simple:
+        body = {"code": job.pop("code", 0), "data": {"trace_id": "t", **job}}
+    else:
+        body = {"EventName": "ReviewImage", "JobsDetail": {"DataId": "d", **job}}
+    try:
+        (event,) = events(SOURCE, post(dump(body)))
+    except EventError:
+        return
+    assert event.extensions["verdict"] in ("pass", "review", "block")
+    if event.extensions["verdict"] == "pass":
+        told = event.value()
+        assert str(told.get("State", "Success")).strip().lower() in ("success", "true")
+        assert {told[field] for field in ("Result", "result", "Suggestion") if field in told} == {0}
+        assert told.get("code", 0) == told.get("ForbidState", 0) == 0
