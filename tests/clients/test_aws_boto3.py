@@ -156,6 +156,17 @@ def test_either_of_two_keys_and_a_session_token_will_do(tmp_path: Path) -> None:
     assert [event["awsregion"] for event in arrived(tmp_path)] == ["eu-central-1"] * 3 + ["cn-north-1"]
 
 
+def test_a_path_of_its_own_and_an_address_from_the_environment(tmp_path: Path) -> None:
+    script = """
+calls = boto3.client("events")
+print(json.dumps(said(calls.put_events, Entries=[entry()])))
+"""
+    with started(tmp_path, path="/aws") as router:
+        answer = run(CALL + script, AWS_ENDPOINT_URL_EVENTBRIDGE=f"{router.url}/aws")
+        assert router.terminate() == 0
+    assert [event["id"] for event in arrived(tmp_path)] == [answer["Entries"][0]["EventId"]]
+
+
 WHOLE = """
 answers = {
     "eleven": said(client().put_events, Entries=[entry()] * 11),

@@ -270,6 +270,14 @@ def test_a_time_that_cannot_be_read_is_refused(stamp: str) -> None:
     assert (error.reason, error.message) == (Reason.UNFIT, "Date must be in ISO-8601 'basic format'.")
 
 
+def test_a_date_may_be_of_any_zone() -> None:
+    headers = signed(KEY, BODY, at=NOW)
+    del headers["x-amz-date"]
+    for written in ("Mon, 21 Sep 2026 16:13:20 +0200", "Mon, 21 Sep 2026 14:13:20 GMT"):
+        assert refused({**headers, "date": written}).reason is Reason.WRONG  # it is now, and was not signed
+    assert refused({**headers, "date": "Mon, 21 Sep 2026 14:13:20 +0200"}).reason is Reason.EXPIRED
+
+
 def test_a_request_without_a_time_is_refused() -> None:
     headers = signed(KEY, BODY, at=NOW)
     del headers["x-amz-date"]
