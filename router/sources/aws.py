@@ -143,11 +143,13 @@ class AwsSource(Plain):
         entries = aws_entries.read(request.body)
         signer = sigv4.credential(request.headers)
         call = _call(request, signer.key if signer else "")
+        enveloped = self.settings.data == "envelope"
         around = Surroundings(
             account=self.settings.account,
             region=self.settings.region or (signer.region if signer else "us-east-1"),
-            began=lambda: self._first(call, request.received),
-            enveloped=self.settings.data == "envelope",
+            # In an envelope it is content, by which a second try is known.
+            began=lambda: self._first(call, request.received) if enveloped else request.received,
+            enveloped=enveloped,
             strict=self.settings.strict,
         )
         readings: list[Reading] = []

@@ -88,7 +88,7 @@ class Surroundings:
     """What the entries of a call have in common.
 
     Attributes:
-        began: when its first try came, in seconds since the epoch; asked where an entry has no Time.
+        began: when the call came, in seconds since the epoch; asked where an entry has no Time.
         enveloped: whether data is AWS's whole envelope, and not Detail alone.
         strict: whether a Source that is no URI-reference is refused.
     """
