@@ -21,6 +21,9 @@ from urllib.parse import quote, unquote_to_bytes
 from router.signatures.base import Key, Reason, SignatureError, same
 from router.signatures.fields import http_date, octets
 
+_REFUSED = 403
+"""What EventBridge's API answers, whatever is wrong (alibabacloud.com/help/en/eventbridge/error-codes)."""
+
 SKEW = 900.0
 """Seconds that a request's time may differ from ours: Alibaba's own 15 minutes."""
 
@@ -55,7 +58,7 @@ def verify(
     """
     authorization = headers.get("authorization", "").strip()
     if not authorization:
-        raise SignatureError(Reason.MISSING, "not signed: there is no Authorization header")
+        raise SignatureError(Reason.MISSING, "not signed: there is no Authorization header", _REFUSED)
     if found := _V1.fullmatch(authorization):
         candidates = _named(keys, found[1])
         _in_time(http_date(headers.get("date", "")), now)
@@ -69,7 +72,9 @@ def verify(
         signed = found[2].lower().split(";")
         lacking = [name for name in _NEEDED if name not in signed]
         if lacking:
-            raise SignatureError(Reason.UNFIT, f"the signature does not cover the header {lacking[0]}")
+            raise SignatureError(
+                Reason.UNFIT, f"the signature does not cover the header {lacking[0]}", _REFUSED
+            )
         candidates = _named(keys, found[1])
         _in_time(_utc(headers.get("x-acs-date", "")), now)
         text = _text_v3(method, path, query, headers, signed)
@@ -77,7 +82,9 @@ def verify(
         _cover(headers.get("x-acs-content-sha256", "").lower(), hashlib.sha256(body).hexdigest())
         return True
     raise SignatureError(
-        Reason.UNFIT, "Authorization is neither `acs:ID:signature` nor `ACS3-HMAC-SHA256 Credential=…`"
+        Reason.UNFIT,
+        "Authorization is neither `acs:ID:signature` nor `ACS3-HMAC-SHA256 Credential=…`",
+        _REFUSED,
     )
 
 
@@ -85,7 +92,7 @@ def _named(keys: Sequence[Key], name: str) -> list[bytes]:
     """The secrets of an id: there may be two, while one takes the other's place."""
     found = [key.secret.encode() for key in keys if same(key.id, name)]
     if not found:
-        raise SignatureError(Reason.UNKNOWN_KEY, "the access key that signed it is not configured", 403)
+        raise SignatureError(Reason.UNKNOWN_KEY, "the access key that signed it is not configured", _REFUSED)
     return found
 
 
@@ -98,24 +105,25 @@ def _utc(text: str) -> float | None:
 
 def _in_time(sent: float | None, now: float) -> None:
     if sent is None:
-        raise SignatureError(Reason.UNFIT, "the signed time, x-acs-date or Date, cannot be read")
+        raise SignatureError(Reason.UNFIT, "the signed time, x-acs-date or Date, cannot be read", _REFUSED)
     if abs(now - sent) > SKEW:
         raise SignatureError(
             Reason.EXPIRED,
             f"signed more than {SKEW / 60:.0f} minutes from now: it is a repetition, or a clock is wrong",
+            _REFUSED,
         )
 
 
 def _fit(made: Sequence[bytes], signature: str) -> None:
     if not any(same(one, octets(signature)) for one in made):
         raise SignatureError(
-            Reason.WRONG, "the signature does not fit: another secret, or another request", 403
+            Reason.WRONG, "the signature does not fit: another secret, or another request", _REFUSED
         )
 
 
 def _cover(signed: str, digest: str) -> None:
     if not same(signed, digest):
-        raise SignatureError(Reason.ALTERED, "the body is not the one that was signed", 403)
+        raise SignatureError(Reason.ALTERED, "the body is not the one that was signed", _REFUSED)
 
 
 def _text_v1(method: str, path: str, query: str, headers: Mapping[str, str]) -> bytes:

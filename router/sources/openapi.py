@@ -44,8 +44,6 @@ _CODES: Mapping[Reason, str] = {
 }
 """EventBridge's own (alibabacloud.com/help/en/eventbridge/error-codes), and those of Alibaba's gateway."""
 
-_FORBIDDEN = 403
-
 _NAMES = {
     "Id": "id",
     "Source": "source",
@@ -198,7 +196,7 @@ class OpenApiSource(Plain):
     def refused(self, error: MessageError) -> Answer:
         """EventBridge's code, and why."""
         if isinstance(error, SignatureError):
-            return self._failure(_FORBIDDEN, _CODES[error.reason], error.message)
+            return self._failure(error.status, _CODES[error.reason], error.message)
         code = {404: "InvalidAction.NotFound", 413: "RequestEntityTooLarge", 500: "InternalError"}
         return self._failure(error.status, code.get(error.status, "InvalidArgument"), error.message)
 

@@ -37,7 +37,7 @@ class Nonces:
         """
         nonce = headers.get(NONCE)
         if not nonce:
-            raise SignatureError(Reason.UNFIT, f"neither a nonce ({NONCE}) is signed nor the body")
+            raise SignatureError(Reason.UNFIT, f"neither a nonce ({NONCE}) is signed nor the body", 403)
         digest = hashlib.sha256(body).digest()
         self._forget(now)
         if self._seen.setdefault(nonce, (now, digest))[1] != digest:

@@ -73,6 +73,7 @@ def why(version: str, changed: dict[str, str] | None = None, **asked: object) ->
         check(version, changed, **asked)  # type: ignore[arg-type] # each test names what `check` takes
     assert "lXuJ" not in caught.value.message
     assert "7b10" not in caught.value.message
+    assert caught.value.status == 403
     return caught.value.reason
 
 

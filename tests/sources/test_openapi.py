@@ -206,7 +206,7 @@ def test_refusals_are_read_by_both_sdks() -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_refused_signature_has_a_code(reason: Reason) -> None:
-    answer = SOURCE.refused(SignatureError(reason, "why"))
+    answer = SOURCE.refused(SignatureError(reason, "why", 403))
     assert answer.status == 403
     assert answered(answer)["Code"] in (
         "SignatureDoesNotMatch",
