@@ -34,6 +34,7 @@ from router.sources.aws import AwsSource
 from router.sources.baidu import BaiduSource
 from router.sources.base import Source
 from router.sources.cloudevents import CloudEventsSource
+from router.sources.openapi import OpenApiSource
 from router.sources.tencent import TencentSource
 from router.store.base import Store
 from router.store.sqlite import SqliteStore
@@ -54,6 +55,7 @@ GRACE = 10.0
 SOURCES: Mapping[str, type[Source]] = {
     "cloudevents": CloudEventsSource,
     "alibaba": AlibabaSource,
+    "openapi": OpenApiSource,
     "baidu": BaiduSource,
     "tencent": TencentSource,
     "aws": AwsSource,

@@ -11,9 +11,10 @@ from pydantic import Field
 
 from router.config.environment import interpolate
 from router.config.files import Entry, entries
+from router.config.model import Shape
 from router.config.problems import Severity, did_you_mean
 from router.config.report import Report
-from router.config.shapes import Shape, validate
+from router.config.shapes import validate
 from router.config.units import Duration, Size, Whole
 from router.config.yaml import Document
 from router.sources.base import Source

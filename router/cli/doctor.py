@@ -209,7 +209,7 @@ def _came(source: SourceStatus) -> str:
 def _complaint(target: TargetStatus) -> str | None:
     """What an operator should look at."""
     if target.name == QUARANTINE and target.dead:
-        return "verified requests that cannot be read; see router dead --target quarantine, then redrive or drop"
+        return "verified requests that cannot be read; see router dead --target quarantine"
     if target.gone and target.pending + target.retrying + target.dead:
         return "no target has this name now; see router deliveries redrive --to, or drop"
     if target.blocked:

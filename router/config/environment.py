@@ -1,4 +1,4 @@
-"""`${NAME}` and `${NAME:-default}` in targets and settings, and secrets from files.
+"""`${NAME}` and `${NAME:-default}` in targets and settings.
 
 Rules never see the environment: what a rule does must be the same everywhere.
 """
@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path as FilePath
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
+from typing import Any
 
 from router.config.problems import Path, did_you_mean
 from router.config.report import Report
@@ -109,48 +106,3 @@ def _missing(name: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
     if name in environ:
         return f"the environment variable {name} is empty", hint
     return f"the environment variable {name} is not set", did_you_mean(name, environ) or hint
-
-
-def _secret(value: Any, info: ValidationInfo) -> Any:
-    if isinstance(value, str):
-        return SecretStr(value)
-    if isinstance(value, dict) and list(value) == ["file"] and isinstance(value["file"], str):
-        folder = FilePath((info.context or {}).get("folder", "."))
-        return SecretStr(_from_file(folder / value["file"]))
-    raise ValueError("wants a text, or {file: path}")
-
-
-def _from_file(path: FilePath) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"the secret's file {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"the secret's file {path} is not UTF-8 text") from None
-    secret = text.strip("\r\n")
-    if not secret:
-        raise ValueError(f"the secret's file {path} is empty")
-    return secret
-
-
-Secret = Annotated[
-    SecretStr,
-    BeforeValidator(_secret),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {
-                    "type": "object",
-                    "properties": {"file": {"type": "string"}},
-                    "required": ["file"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
-"""A secret: a text (out of the environment, most likely), or `{file: path}` from the YAML file's folder.
-
-It never shows itself: `str` and `repr` give asterisks. `get_secret_value()` gives it.
-"""

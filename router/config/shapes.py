@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from router.config.environment import Filled, Unfilled
@@ -17,14 +17,6 @@ from router.config.report import Report
 from router.config.yaml import Document
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class Shape(BaseModel):
-    """What every model of a piece of YAML is: frozen, strict, and unknown keys are refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, populate_by_name=False, hide_input_in_errors=True
-    )
 
 
 _WANTED = {

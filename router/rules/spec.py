@@ -8,8 +8,8 @@ from pydantic import Field, GetJsonSchemaHandler, WithJsonSchema, model_validato
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from router.config.model import Shape
 from router.config.names import Name
-from router.config.shapes import Shape
 
 _TRANSFORM = {
     "type": "object",

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, model_validator
 
-from router.config.environment import Secret
+from router.config.secrets import Secret
 from router.events import EventError, TooMuchError, context, http, json_format
 from router.events.received import Original, Reading, Received
 from router.signatures import eventbridge, mns

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from router.config.environment import Secret
-from router.config.shapes import Shape
+from router.config.model import Shape
+from router.config.secrets import Secret
 from router.signatures.base import Key
 
 _PATH = r"/[A-Za-z0-9._~@:/-]*"

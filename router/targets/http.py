@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, mode
 
 from router import __version__
 from router.clock import Clock, SystemClock
-from router.config.environment import Secret
+from router.config.secrets import Secret
 from router.config.units import Duration
 from router.events import Event
 from router.events.http import encode_batch, encode_binary, encode_structured

@@ -13,8 +13,8 @@ from typing import Annotated, ClassVar, Protocol, Self
 import msgspec
 from pydantic import AfterValidator, Field, model_validator
 
-from router.config.environment import Secret
-from router.config.shapes import Shape
+from router.config.model import Shape
+from router.config.secrets import Secret
 from router.signatures import bce, cos
 from router.signatures.base import Key
 

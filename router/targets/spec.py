@@ -11,10 +11,11 @@ from pydantic import AfterValidator, BaseModel, Field, ModelWrapValidatorHandler
 from router.config.environment import as_written, interpolate
 from router.config.expressions import ExpressionError, compile_expression
 from router.config.files import Entry, entries
+from router.config.model import Shape
 from router.config.names import QUARANTINE, check_name
 from router.config.problems import did_you_mean
 from router.config.report import Report
-from router.config.shapes import Shape, described, validate
+from router.config.shapes import described, validate
 from router.config.units import Duration, Whole
 from router.config.yaml import Document
 from router.targets.base import REJECTING, Exclusive
@@ -187,7 +188,7 @@ def _has_name(entry: Entry, report: Report) -> bool:
         report.add(entry.document, entry.path, "name", str(error), key=True)
         return False
     if entry.name == QUARANTINE:
-        what = f"{QUARANTINE!r} is the router's own: there it keeps what verified senders sent and it cannot read"
+        what = f"{QUARANTINE!r} is the router's own: there is what verified senders sent and it cannot read"
         report.add(entry.document, entry.path, "name", what, "give the target another name", key=True)
         return False
     return True

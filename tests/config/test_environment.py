@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.environment import Filled, Secret, Unfilled, as_written, interpolate
+from router.config.environment import Filled, Unfilled, as_written, interpolate
+from router.config.model import Shape
 from router.config.report import Report
-from router.config.shapes import Shape, validate
+from router.config.secrets import Secret
+from router.config.shapes import validate
 from router.config.units import Duration
 from router.config.yaml import Document, read
 

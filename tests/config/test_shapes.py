@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from router.config.model import Shape
 from router.config.problems import ConfigurationProblems, Problem, Severity, did_you_mean
 from router.config.report import Report
-from router.config.shapes import Shape, described, shown, validate
+from router.config.shapes import described, shown, validate
 from router.config.yaml import read
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
-from router.config.shapes import Shape
+from router.config.model import Shape
 from router.config.units import Duration, Size, Whole, seconds, size
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from router.config.shapes import Shape
+from router.config.model import Shape
 from router.signatures import bce
 from router.signatures.base import Key, Reason, SignatureError
 from router.sources.baidu import BaiduSettings, BaiduSource
