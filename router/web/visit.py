@@ -230,7 +230,7 @@ class Visit:
         source = self._door.source
         if isinstance(error, MessageError):
             answer = source.refused(error)
-            self._note(error.message, error.status)
+            self._note(error.message, answer.status)
             if isinstance(error, IncompleteError):  # nobody knows where the next request begins
                 return replace(answer, headers={**answer.headers, "connection": "close"})
             return answer
