@@ -22,6 +22,10 @@ BASE64 = "smq-base64"
 """The notes on a message that came in an envelope, and on one in base64."""
 
 
+_MARKS = frozenset(("x-mns-version", "x-mns-request-id", "x-mns-message-id", mns.URL))
+"""Headers that each push has, in one format or another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message.
@@ -38,8 +42,8 @@ class Message:
 
 
 def is_push(headers: Mapping[str, str]) -> bool:
-    """Whether SMQ sent this: it describes each push in headers that begin with `x-mns-`."""
-    return any(name.startswith(mns.PREFIX) for name in headers)
+    """Whether SMQ sent this, or says that it did."""
+    return not _MARKS.isdisjoint(headers)
 
 
 def unwrap(headers: Mapping[str, str], body: bytes) -> Message:

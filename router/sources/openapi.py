@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -64,6 +64,7 @@ class OpenApiSettings(SourceSettings, Keys):
 
     Attributes:
         keys: the access keys that may sign; without any, everybody may send.
+        public_url: the address that senders use, where a proxy changes Host: that is signed.
         strict: whether what senders leave out or get wrong is refused.
     """
 
@@ -129,6 +130,8 @@ class OpenApiSource(Plain):
         if not self._keys:
             return
         headers, body, now = request.headers, request.body, request.received
+        if self.settings.public_url is not None:
+            headers = {**headers, "host": urlsplit(self.settings.public_url).netloc}
         covered = acs.verify(self._keys, request.method, request.path, request.query, headers, body, now=now)
         if not covered:
             self._nonces.check(headers, body, now)

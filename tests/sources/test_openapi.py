@@ -236,6 +236,14 @@ def test_signatures_are_asked_for_where_there_are_keys() -> None:
     assert caught.value.reason is Reason.MISSING
 
 
+def test_a_proxy_may_change_the_host_that_is_signed() -> None:
+    behind = Request("POST", "/", "", V3 | {"host": "10.0.0.1"}, BODY_V3, SIGNED_AT)
+    with pytest.raises(SignatureError):
+        OpenApiSource(KEYED).admit(behind)
+    public = {"public_url": f"http://{V3['host']}/"}
+    OpenApiSource(KEYED.model_copy(update=public)).admit(behind)
+
+
 def test_a_signature_without_the_body_counts_for_one_body() -> None:
     source = OpenApiSource(KEYED)
 
