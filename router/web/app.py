@@ -79,10 +79,7 @@ def build(
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", partial(_ready, complaints), methods=["GET"]),
             *(Mount(path, inner) for path, inner in (mounted or {}).items()),
-            *(
-                Route(path, _Keyed(keyed), methods=["POST", "OPTIONS"])
-                for path, keyed in _by_path(doors).items()
-            ),
+            *(Route(path, _Keyed(keyed)) for path, keyed in _by_path(doors).items()),
         ],
         exception_handlers={
             HTTPException: partial(_said, Refusals(clock or SystemClock())),
@@ -106,6 +103,8 @@ class _Keyed:
         self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in {"POST", "OPTIONS"}:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
         keys = {f"!{name.decode('latin-1')}" for name, _ in scope["headers"]}
         keys |= parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).keys()
         for key, door in self._doors.items():
