@@ -44,6 +44,8 @@ def _vetted_certificate(pem: Secret) -> Secret:
 class AlibabaSettings(SourceSettings, Tokens, Keys):
     """Under `sources:`, `kind: alibaba`.
 
+    A signature says that Alibaba sent a push, and not for which of its customers: that is what a token says.
+
     Attributes:
         public_url: the address that is configured at EventBridge, which is part of what it signs. With it,
             signatures are asked for.
