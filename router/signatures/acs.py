@@ -14,7 +14,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes
 
@@ -60,25 +60,16 @@ def verify(
     if not authorization:
         raise SignatureError(Reason.MISSING, "not signed: there is no Authorization header", _REFUSED)
     if found := _V1.fullmatch(authorization):
-        candidates = _named(keys, found[1])
         _in_time(http_date(headers.get("date", "")), now)
         text = _text_v1(method, path, query, headers)
-        _fit([base64.b64encode(hmac.digest(key, text, hashlib.sha1)) for key in candidates], found[2])
-        md5 = headers.get("content-md5", "")
-        if md5:
-            _cover(md5, base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode())
-        return bool(md5)
+        made = [hmac.digest(key, text, hashlib.sha1) for key in _named(keys, found[1])]
+        _fit(map(base64.b64encode, made), found[2])
+        return _fits_md5(headers.get("content-md5", ""), body)
     if found := _V3.fullmatch(authorization):
-        signed = found[2].lower().split(";")
-        lacking = [name for name in _NEEDED if name not in signed]
-        if lacking:
-            raise SignatureError(
-                Reason.UNFIT, f"the signature does not cover the header {lacking[0]}", _REFUSED
-            )
-        candidates = _named(keys, found[1])
         _in_time(_utc(headers.get("x-acs-date", "")), now)
-        text = _text_v3(method, path, query, headers, signed)
-        _fit([hmac.digest(key, text, hashlib.sha256).hex().encode() for key in candidates], found[3].lower())
+        text = _text_v3(method, path, query, headers, _covered(found[2]))
+        made = [hmac.digest(key, text, hashlib.sha256) for key in _named(keys, found[1])]
+        _fit((one.hex().encode() for one in made), found[3].lower())
         _cover(headers.get("x-acs-content-sha256", "").lower(), hashlib.sha256(body).hexdigest())
         return True
     raise SignatureError(
@@ -86,6 +77,15 @@ def verify(
         "Authorization is neither `acs:ID:signature` nor `ACS3-HMAC-SHA256 Credential=…`",
         _REFUSED,
     )
+
+
+def _covered(listed: str) -> list[str]:
+    """The names of the headers that a V3 signature covers."""
+    names = listed.lower().split(";")
+    lacking = [name for name in _NEEDED if name not in names]
+    if lacking:
+        raise SignatureError(Reason.UNFIT, f"the signature does not cover the header {lacking[0]}", _REFUSED)
+    return names
 
 
 def _named(keys: Sequence[Key], name: str) -> list[bytes]:
@@ -114,11 +114,19 @@ def _in_time(sent: float | None, now: float) -> None:
         )
 
 
-def _fit(made: Sequence[bytes], signature: str) -> None:
+def _fit(made: Iterable[bytes], signature: str) -> None:
     if not any(same(one, octets(signature)) for one in made):
         raise SignatureError(
             Reason.WRONG, "the signature does not fit: another secret, or another request", _REFUSED
         )
+
+
+def _fits_md5(signed: str, body: bytes) -> bool:
+    """Whether the body is covered, by a Content-MD5 that fits it."""
+    if not signed:
+        return False
+    _cover(signed, base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode())
+    return True
 
 
 def _cover(signed: str, digest: str) -> None:

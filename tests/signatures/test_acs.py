@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +102,16 @@ def test_another_body_is_refused_where_it_is_covered() -> None:
     assert why("v3", body=BODY_V3 + b" ") is Reason.ALTERED
     assert why("v3", {"x-acs-content-sha256": "0" * 64}) is Reason.WRONG
     assert why("v1", {"content-md5": "AAAA"}) is Reason.WRONG
+
+
+def test_the_older_signature_covers_a_content_md5() -> None:
+    md5 = base64.b64encode(hashlib.md5(BODY_V3, usedforsecurity=False).digest()).decode()
+    named = sorted(f"{name}:{value}\n" for name, value in V1.items() if name.startswith("x-acs"))
+    text = f"POST\n{md5}\n{V1['content-type']}\n{V1['date']}\n{''.join(named)}{PATHS['v1']}"
+    value = base64.b64encode(hmac.digest(b"SK", text.encode(), "sha1")).decode()
+    signed = {"content-md5": md5, "authorization": f"acs:AK:{value}"}
+    assert check("v1", signed) is True
+    assert why("v1", signed, body=b"other") is Reason.ALTERED
 
 
 @versions
