@@ -7,7 +7,7 @@ from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 NOW = 1_790_000_000.0
@@ -20,7 +20,9 @@ def private_key(name: str = "ours", bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
-def certificate(key: rsa.RSAPrivateKey, *, at: float = NOW, days: int = 30) -> bytes:
+def certificate(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, *, at: float = NOW, days: int = 30
+) -> bytes:
     """The PEM of a certificate that counts so many days from a time on; it ended, where they are negative."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "notify")])
     middle = datetime.fromtimestamp(at, UTC)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from router.config.report import Report
 from router.config.shapes import validate
@@ -164,7 +165,10 @@ def test_a_certificate_is_wanted_once() -> None:
     assert learnt(asked, push(signed(certificate=other))) == other
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", PEM[:200], b"\xff"])
+OF_A_CURVE = certificate(ec.generate_private_key(ec.SECP256R1()))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", PEM[:200], b"\xff", OF_A_CURVE])
 def test_what_is_no_certificate_is_fetched_again_next_time(content: bytes) -> None:
     asked = source(public_url=URL)
     learnt(asked, push(signed()), content)
