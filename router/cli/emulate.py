@@ -13,7 +13,7 @@ from router.cli.emulating import FELL_SHORT, Duration, Teller, Wanted, keyed, ru
 from router.emulators.alibaba import CERTIFICATE_URL, Alibaba, Signer
 from router.emulators.alibaba import private_key as key_in
 from router.emulators.baidu import Baidu
-from router.emulators.jobs.api import PATH, Jobs, Terms
+from router.emulators.jobs.api import PATH, Terms, serving
 from router.emulators.jobs.submission import Queue
 from router.emulators.jobs.told import Outcome
 from router.emulators.schedule import BACKOFF, EXPONENTIAL, Then
@@ -21,7 +21,7 @@ from router.emulators.tencent import Tencent
 from router.signatures.base import Key
 from router.signatures.eventbridge import Version
 from router.targets.sender import open_sender
-from router.web.server import Server, listen, url_of
+from router.web.server import listen, url_of
 
 _CALLED_ONCE = "Tencent CI is not known to call back again"
 
@@ -161,11 +161,10 @@ async def _serve(terms: Terms, wanted: Wanted, teller: Teller, port: int) -> Non
         listen("127.0.0.1", port) as listening,
         anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
     ):
-        async with open_sender("rule-router-emulator/tencent") as sender, anyio.create_task_group() as group:
-            server = Server(Jobs(terms, wanted.around(sender, teller), group))
-            group.start_soon(server.serve, [listening])
+        async with (
+            open_sender("rule-router-emulator/tencent") as sender,
+            serving(terms, wanted.around(sender, teller), listening),
+        ):
             signed = "signed with the key" if terms.keys else "whoever has signed them"
             click.echo(f"takes OCR jobs at {url_of(listening)}{PATH}, {signed}", err=True)
             await anext(aiter(signals))
-            server.should_exit = True
-            group.cancel_scope.cancel()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from socket import socket
 
+import anyio
 import msgspec
 from anyio.abc import TaskGroup
 from starlette.requests import Request
@@ -23,6 +26,7 @@ from router.events import EventError
 from router.samples import Sample
 from router.signatures import cos
 from router.signatures.base import Key, Reason, SignatureError
+from router.web.server import Server
 
 PATH = "/jobs"
 
@@ -163,6 +167,25 @@ class Jobs:
         content_type, body = told.callback(job, clock.now())
         event = Sample(f"{job.submission.name or job.id} {job.outcome}", "", content_type, body)
         await send_all(Tencent(), job.submission.callback, (event,), self._around)
+
+
+@asynccontextmanager
+async def serving(terms: Terms, around: Surroundings, listening: socket) -> AsyncIterator[None]:
+    """Serve as long as the context is open. Jobs that are not done by then are forgotten."""
+    async with anyio.create_task_group() as group, anyio.create_task_group() as jobs:
+        server = Server(Jobs(terms, around, jobs))
+        group.start_soon(_shielded, server, listening)
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            jobs.cancel_scope.cancel()
+
+
+async def _shielded(server: Server, listening: socket) -> None:
+    """Serve until it is told to exit: one that is cancelled leaves its socket behind."""
+    with anyio.CancelScope(shield=True):
+        await server.serve([listening])
 
 
 async def _body(request: Request) -> bytes:
