@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -180,7 +180,21 @@ def _sources(
                 break
         taken |= dict.fromkeys(spec.paths, entry.name)
         found.append(spec)
-    return tuple(found)
+        if read.doubt is not None:
+            what, _, hint = read.doubt.partition("; ")
+            report.add(entry.document, entry.path, "doubt", what, hint, severity=Severity.WARNING, key=True)
+    return (*found, *_companions(found, kinds))
+
+
+def _companions(found: Sequence[SourceSpec], kinds: Kinds) -> Iterator[SourceSpec]:
+    """What the same senders speak at other paths, where no entry is about that."""
+    there = {spec.kind for spec in found}
+    for spec in found:
+        if spec.settings.also is not None and (kind := spec.settings.also[0]) not in there:
+            there.add(kind)
+            shape = kinds[kind].shape
+            settings = shape.model_construct(kind=kind, **spec.settings.also[1])
+            yield _spec(f"{spec.name}-{kind}", settings, kinds[kind])
 
 
 def _kind(entry: Entry, value: Any, kinds: Kinds, report: Report) -> type[Source] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, model_validator
@@ -52,7 +52,8 @@ class AlibabaSettings(SourceSettings, Tokens, Keys):
         signature: false, where tokens alone are asked for in spite of `public_url`.
         certificate: the PEM of whom to believe, instead of the certificates that pushes name.
         regions: where EventBridge's certificates may be kept; all regions that have it, if none is named.
-        keys: nothing that is pushed is signed with these; they are those of `kind: openapi`.
+        keys: nothing that is pushed is signed with these. With them, a source of `kind: openapi` is there as
+            well, for whom they sign, where no other one is.
         strict: whether what known senders leave out or get wrong is refused, and so is text that is no event.
     """
 
@@ -67,6 +68,21 @@ class AlibabaSettings(SourceSettings, Tokens, Keys):
                 "signatures want public_url, the address that is configured at EventBridge: it is signed"
             )
         return self
+
+    @property
+    def also(self) -> tuple[str, dict[str, Any]] | None:
+        """See `SourceSettings.also`."""
+        return ("openapi", {"keys": self.keys, "strict": self.strict}) if self.keys else None
+
+    @property
+    def doubt(self) -> str | None:
+        """A signature says that Alibaba sent it, not for whom."""
+        if self.signed and not self.all_tokens:
+            return (
+                "whoever has an account at Alibaba Cloud can let it push here, with a signature that fits; "
+                "add a token, and put it into your own target there"
+            )
+        return None
 
     @property
     def signed(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -76,6 +76,16 @@ class SourceSettings(Shape):
     path: SourcePath | None = None
     public_url: PublicUrl | None = None
     strict: bool = False
+
+    @property
+    def also(self) -> tuple[str, dict[str, Any]] | None:
+        """A kind that the same sender speaks at other paths, and its settings; None for none."""
+        return None
+
+    @property
+    def doubt(self) -> str | None:
+        """What is risky about it, and what to do; None for nothing."""
+        return None
 
 
 class Tokens(Shape):

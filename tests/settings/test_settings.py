@@ -6,6 +6,7 @@ import pytest
 
 from router.config.report import Report
 from router.config.yaml import read
+from router.main import SOURCES
 from router.settings import Kinds, Settings, is_loopback, read_settings
 from router.sources.alibaba import AlibabaSource
 from router.sources.baidu import BaiduSource
@@ -80,6 +81,33 @@ def test_beyond_loopback_serve_will_refuse(host: str) -> None:
         "or start it with --insecure"
     )
     assert (found.public, found.unverified) == (f"it listens on {host}", list(KINDS))
+
+
+def test_the_keys_of_alibaba_let_its_sdks_in() -> None:
+    text = "sources: {imm: {kind: alibaba, token: t, keys: [{id: a, secret: b}]}}"
+    report = Report()
+    document, _ = read(text.encode(), "a.yml")
+    found = read_settings([document], SOURCES, {}, report)
+    assert list(report.problems) == []
+    assert [(one.name, one.kind, one.verifies) for one in found.sources] == [
+        ("imm", "alibaba", True),
+        ("imm-openapi", "openapi", True),
+    ]
+    another = text.replace("}}", "}, sdks: {kind: openapi, keys: [{id: c, secret: d}]}}").replace(
+        "]}, s", "]}, s"
+    )
+    document, _ = read(another.encode(), "a.yml")
+    found = read_settings([document], SOURCES, {}, report)
+    assert [one.name for one in found.sources] == ["imm", "sdks"]
+
+
+def test_a_signature_of_alibabas_alone_is_a_doubt() -> None:
+    text = "sources: {imm: {kind: alibaba, public_url: 'https://r.example.com/alibaba'}}"
+    _, (problem,) = settings(text)
+    assert problem.startswith(
+        "a.yml:1:11: warning: whoever has an account at Alibaba Cloud can let it push here"
+    )
+    assert settings(text.replace("}}", ", token: t}}"))[1] == []
 
 
 OPEN_ONE = "sources: {a: {kind: cloudevents, token: t}, b: {kind: baidu}}"
