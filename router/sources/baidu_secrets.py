@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 REDACTED = b'"[redacted]"'
 """What stands in their place."""
@@ -22,13 +21,18 @@ def _spelled(name: str) -> str:
 
 _MEMBER = re.compile(rf'(?i)"(?:{"|".join(map(_spelled, _NAMES))})"\s*+:'.encode())
 
+MAX_TOKENS = 25_000
+"""How much of a body is looked through for values; what stands behind that goes as one.
+
+Some 18 are in one `credentials`, and there is one for each of a push's events, of which 1,000 are taken."""
+
 _TOKEN = re.compile(
-    rb"""(?P<blank>[ \t\r\n]++)
-      | (?P<key>"(?:[^"\\]|\\.)*+"(?=[ \t\r\n]*+:))
+    rb"""([ \t\r\n]*+)(?:
+        (?P<key>"(?:[^"\\]|\\.)*+"(?=[ \t\r\n]*+:))
       | (?P<scalar>"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[^ \t\r\n",:\[\]{}]++)
       | (?P<open>[\[{])
       | (?P<close>[\]}])
-      | (?P<mark>[,:])""",
+      | (?P<mark>[,:]))""",
     re.DOTALL | re.VERBOSE,
 )
 
@@ -38,25 +42,23 @@ def redacted(body: bytes) -> bytes:
 
     Where the text breaks off or is broken in there, rather too much of it goes than too little.
     """
-    return b"".join(_pieces(body))
-
-
-def _pieces(body: bytes) -> Iterator[bytes]:
-    done = 0
+    pieces: list[bytes] = []
+    done = tokens = 0
     while found := _MEMBER.search(body, done):
-        yield body[done : found.end()]
+        pieces.append(body[done : found.end()])
         done = found.end()
         depth, before = 0, b""
-        for token in _TOKEN.finditer(body, done):
-            kind, text = token.lastgroup, token[0]
+        while token := _TOKEN.match(body, done):  # a search would try each of many blanks
+            kind = str(token.lastgroup)
             depth += (kind == "open") - (kind == "close")
             if depth < 0 or (depth == 0 and kind == "mark"):
                 break
+            blank, text = token[1], token[kind]
             is_value = kind == "scalar" or (kind == "key" and before not in (b"{", b","))
-            yield REDACTED if is_value and text != b"null" else text
-            done = token.end()
-            if kind != "blank":
-                before = text
-                if depth == 0:
-                    break
-    yield body[done:]
+            pieces += (blank, REDACTED if is_value and text != b"null" else text)
+            done, before, tokens = token.end(), text, tokens + 1
+            if depth == 0 or tokens > MAX_TOKENS:
+                break
+        if tokens > MAX_TOKENS:
+            return b"".join((*pieces, REDACTED))
+    return b"".join((*pieces, body[done:]))
