@@ -103,7 +103,7 @@ class BaiduSource:
         if self.settings.public_url is not None:
             public = urlsplit(self.settings.public_url)
             paths.append(public.path or "/")
-            hosts.append(public.netloc)
+            hosts.append(public.netloc.removesuffix({"http": ":80", "https": ":443"}[public.scheme]))
         for path, host in itertools.product(dict.fromkeys(paths), dict.fromkeys(hosts)):
             yield path, {**request.headers, "host": host}
 

@@ -40,8 +40,11 @@ _TOKEN = re.compile(
 def redacted(body: bytes) -> bytes:
     """The body with `REDACTED` for each value in such a member; every other byte stays as it is.
 
-    Where the text breaks off or is broken in there, rather too much of it goes than too little.
+    Where the text breaks off or is broken in there, rather too much of it goes than too little, and all of it
+    where it is in another encoding.
     """
+    if b"\0" in body:
+        return REDACTED
     pieces: list[bytes] = []
     done = tokens = 0
     while found := _MEMBER.search(body, done):

@@ -50,6 +50,11 @@ def test_values_go_and_the_rest_stays(text: str, left: str) -> None:
     assert redacted(text.encode()).decode() == left.replace("§", GONE)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_of_another_encoding_nothing_stays(encoding: str) -> None:
+    assert redacted('{"credentials": {"a": "S"}}'.encode(encoding)) == GONE.encode()
+
+
 def leaves(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: leaves(inner) for name, inner in value.items()}

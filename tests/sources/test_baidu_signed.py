@@ -85,7 +85,7 @@ def test_behind_a_proxy_it_is_signed_for_the_public_address() -> None:
 def test_a_proxy_may_change_the_host_alone() -> None:
     sent = pushed(url="http://hooks.example.com/v1/bucket/?result")
     arrived = msgspec.structs.replace(sent, headers={**sent.headers, "host": "10.0.0.7:8080"})
-    source(public_url="https://hooks.example.com").admit(arrived)
+    source(public_url="https://hooks.example.com:443").admit(arrived)
 
 
 def test_a_body_that_is_not_covered_may_be_refused() -> None:
