@@ -199,7 +199,7 @@ def test_whatever_the_data_is_there_is_a_document_or_a_reason(value: Any) -> Non
 
 
 def test_the_page_shows_the_document_that_its_rule_makes(tmp_path: Path) -> None:
-    page = Path("rules/README.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "rules/README.md").read_text(encoding="utf-8")
     (rule,) = (fence for fence in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "xml:" in fence)
     (shown,) = re.findall(r"```xml\n(.*?)\n```", page, re.DOTALL)
     file = tmp_path / "rule.yml"
