@@ -18,9 +18,10 @@ from router.config.report import Report
 from router.config.shapes import described, validate
 from router.config.units import Duration, Whole
 from router.config.yaml import Document
+from router.plugins import KindError, unusable
 from router.targets.base import REJECTING, Exclusive
 from router.targets.rates import Rate
-from router.targets.registry import KindError, Registry
+from router.targets.registry import Registry
 
 _USUAL_PAUSES = {"first": "1s, where nothing is said", "most": "10m, where nothing is said"}
 
@@ -143,11 +144,14 @@ def _check_claims(found: Mapping[str, TargetSpec | None], where: Mapping[str, En
     """Report targets that claim what another one has claimed."""
     owners: dict[str, str] = {}
     for name, spec in found.items():
-        if (
-            spec is None
-            or not isinstance(spec.settings, Exclusive)
-            or (claim := spec.settings.claim()) is None
-        ):
+        if spec is None or not isinstance(spec.settings, Exclusive):
+            continue
+        try:
+            claim = spec.settings.claim()
+        except Exception as error:  # noqa: BLE001 (a kind may be anybody's)
+            _broken(where[name], spec.kind, error, report)
+            continue
+        if claim is None:
             continue
         owner = owners.setdefault(claim, name)
         if owner != name:
@@ -250,4 +254,13 @@ def _settings(kind: str, value: Any, entry: Entry, registry: Registry, report: R
     except KindError as error:
         report.add(entry.document, (*entry.path, kind), "kind", error.message, error.hint, key=True)
         return None
-    return validate(model, {} if value is None else value, entry.document, (*entry.path, kind), report)
+    try:
+        return validate(model, {} if value is None else value, entry.document, (*entry.path, kind), report)
+    except Exception as error:  # noqa: BLE001 (a kind may be anybody's)
+        _broken(entry, kind, error, report)
+        return None
+
+
+def _broken(entry: Entry, kind: str, error: Exception, report: Report) -> None:
+    told = unusable("target", kind, error)
+    report.add(entry.document, (*entry.path, kind), "kind", told.message, told.hint, key=True)

@@ -8,9 +8,10 @@ import pytest
 
 from router.config.report import Report
 from router.config.yaml import read
+from router.plugins import KindError
 from router.targets.http import HttpSettings
 from router.targets.log import LogKind, LogSettings
-from router.targets.registry import GROUP, KindError, Registry, installed_kinds
+from router.targets.registry import GROUP, Registry, installed_kinds
 from router.targets.spec import Retry, TargetSpec, read_targets
 
 
