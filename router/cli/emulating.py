@@ -74,7 +74,7 @@ class Wanted:
 
     def where(self) -> str:
         """The address of the router, or one for every event."""
-        return self.to or url_of(self.place)
+        return self.to or url_of(self.place, "--to")
 
     @property
     def has_path(self) -> bool:
@@ -208,10 +208,8 @@ class Teller:
         """What it came to."""
         if not self._as_json:
             taken, lost = self.counts[Then.TAKEN], self.counts[Then.LOST]
-            tries = self.counts.total()
-            click.echo(
-                f"{counted(taken + lost, 'event')}: {taken:,} taken, {lost:,} lost, {tries:,} attempts"
-            )
+            tries = counted(self.counts.total(), "attempt")
+            click.echo(f"{counted(taken + lost, 'event')}: {taken:,} taken, {lost:,} lost, {tries}")
 
     def _then(self, attempt: Attempt) -> str:
         if attempt.then is Then.LOST:

@@ -83,13 +83,18 @@ def send(files: tuple[Path, ...], url: str | None, path: str, place: Place) -> N
         sys.exit(FELL_SHORT)
 
 
-def url_of(place: Place) -> str:
-    """Where the router of a place listens, as it says itself; the usual address where no place is meant."""
+def url_of(place: Place, option: str = "--url") -> str:
+    """Where the router of a place listens, as it says itself; the usual address where no place is meant.
+
+    Args:
+        place: whose router.
+        option: what a command takes an address by.
+    """
     found = address.read(place.folder)
     if found is not None and is_held(place.folder):
         return found.url
     if place.paths or place.data is not None or Path("router.yml").exists():
-        fail(f"no router runs on {place.folder}; start it, or say --url")
+        fail(f"no router runs on {place.folder}; start it, or say {option}")
     return USUAL
 
 
