@@ -29,13 +29,8 @@ from router.quarantine import QuarantineTarget, way
 from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
 from router.settings import Settings, is_loopback
-from router.sources.alibaba import AlibabaSource
-from router.sources.aws import AwsSource
-from router.sources.baidu import BaiduSource
 from router.sources.base import Source
-from router.sources.cloudevents import CloudEventsSource
-from router.sources.openapi import OpenApiSource
-from router.sources.tencent import TencentSource
+from router.sources.registry import installed_sources
 from router.store.base import Store
 from router.store.sqlite import SqliteStore
 from router.targets.sender import open_sender
@@ -52,15 +47,8 @@ from router.web.server import Server, listen, url_of
 GRACE = 10.0
 """Seconds that attempts under way may take to end when the router stops."""
 
-SOURCES: Mapping[str, type[Source]] = {
-    "cloudevents": CloudEventsSource,
-    "alibaba": AlibabaSource,
-    "openapi": OpenApiSource,
-    "baidu": BaiduSource,
-    "tencent": TencentSource,
-    "aws": AwsSource,
-}
-"""The kinds of source, by the word that `router.yml` uses."""
+SOURCES: Mapping[str, type[Source]] = installed_sources()
+"""The installed kinds of source, by the word that `router.yml` uses; each is imported when asked for."""
 
 log = structlog.stdlib.get_logger(__name__)
 

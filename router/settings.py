@@ -17,7 +17,9 @@ from router.config.report import Report
 from router.config.shapes import validate
 from router.config.units import Duration, Size, Whole
 from router.config.yaml import Document
+from router.plugins import KindError, unusable
 from router.sources.base import Source
+from router.sources.registry import USUAL
 from router.sources.settings import SourceSettings
 
 
@@ -133,14 +135,16 @@ def read_settings(
 
     Args:
         documents: the deployment's files.
-        kinds: the kinds of source that exist. Where no file has `sources:`, each is there under its own name.
+        kinds: the kinds of source that exist. Where no file has `sources:`, the usual ones are there, each
+            under its own name.
         environ: the environment that `${NAME}` refers to.
         report: where problems go; with errors the settings are only what could be read.
     """
     if any("sources" in document.value for document in documents):
         sources = _sources(documents, kinds, environ, report)
     else:
-        sources = tuple(_spec(kind, source.shape(kind=kind), source) for kind, source in kinds.items())
+        usual = [(kind, kinds[kind]) for kind in USUAL if kind in kinds]
+        sources = tuple(_spec(kind, source.shape(kind=kind), source) for kind, source in usual)
     server = _server(documents, environ, report)
     settings = Settings(
         sources=sources,
@@ -164,14 +168,8 @@ def _sources(
     found: list[SourceSpec] = []
     taken: dict[str, str] = {}
     for entry in _once(documents, "sources", report):
-        value = interpolate(entry.document, entry.path, entry.value, environ, report)
-        source = _kind(entry, value, kinds, report)
-        if source is None:
+        if (spec := _source(entry, kinds, environ, report)) is None:
             continue
-        read = validate(source.shape, value, entry.document, entry.path, report)
-        if read is None:
-            continue
-        spec = _spec(entry.name, read, source)
         for path in spec.paths:
             if path in taken:
                 what = f"the sources {taken[path]!r} and {entry.name!r} both listen on {path}"
@@ -180,10 +178,28 @@ def _sources(
                 break
         taken |= dict.fromkeys(spec.paths, entry.name)
         found.append(spec)
-        if read.doubt is not None:
-            what, _, hint = read.doubt.partition("; ")
-            report.add(entry.document, entry.path, "doubt", what, hint, severity=Severity.WARNING, key=True)
     return (*found, *_companions(found, kinds))
+
+
+def _source(entry: Entry, kinds: Kinds, environ: Mapping[str, str], report: Report) -> SourceSpec | None:
+    """One entry; None where it is broken, or its kind is."""
+    value = interpolate(entry.document, entry.path, entry.value, environ, report)
+    source = _kind(entry, value, kinds, report)
+    if source is None:
+        return None
+    try:
+        read = validate(source.shape, value, entry.document, entry.path, report)
+        if read is None:
+            return None
+        spec, doubt = _spec(entry.name, read, source), read.doubt
+    except Exception as error:  # noqa: BLE001 (a kind may be anybody's)
+        told = unusable("source", value["kind"], error)
+        report.add(entry.document, (*entry.path, "kind"), "kind", told.message, told.hint)
+        return None
+    if doubt is not None:
+        what, _, hint = doubt.partition("; ")
+        report.add(entry.document, entry.path, "doubt", what, hint, severity=Severity.WARNING, key=True)
+    return spec
 
 
 def _companions(found: Sequence[SourceSpec], kinds: Kinds) -> Iterator[SourceSpec]:
@@ -202,11 +218,15 @@ def _kind(entry: Entry, value: Any, kinds: Kinds, report: Report) -> type[Source
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
         validate(SourceSettings, value, entry.document, entry.path, report)
         return None
-    if (source := kinds.get(value["kind"])) is None:
+    try:
+        return kinds[value["kind"]]
+    except KindError as error:
+        report.add(entry.document, (*entry.path, "kind"), "kind", error.message, error.hint)
+    except KeyError:
         hint = did_you_mean(value["kind"], kinds) or f"the kinds here are {', '.join(kinds)}"
         what = f"there is no kind of source called {value['kind']!r}"
         report.add(entry.document, (*entry.path, "kind"), "kind", what, hint)
-    return source
+    return None
 
 
 def _spec(name: str, settings: SourceSettings, source: type[Source]) -> SourceSpec:

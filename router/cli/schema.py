@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import click
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 from pydantic.json_schema import models_json_schema
 
 from router.config.names import NAME_SCHEMA
@@ -39,8 +40,8 @@ def schema() -> None:
 
 def schema_of(registry: Registry) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a deployment's files, with the kinds of target that can be loaded."""
-    kinds = {name: model for name in registry if (model := _settings(registry, name)) is not None}
-    shapes: dict[str, type[BaseModel]] = {kind: source.shape for kind, source in SOURCES.items()}
+    kinds = _usable({name: partial(_settings, registry, name) for name in registry})
+    shapes = _usable({name: partial(_shape, name) for name in SOURCES})
     outside: list[type[BaseModel]] = [ServerSettings, Handling, *shapes.values(), *kinds.values()]
     refs, defs = _definitions([RuleSpec, *outside])
     of_rules = _reachable(refs[RuleSpec], defs)
@@ -55,8 +56,9 @@ def schema_of(registry: Registry) -> dict[str, Any]:
         "additionalProperties": False,
         "oneOf": [{"required": [name]} for name in kinds],
     }
-    for kind, shape in shapes.items():
-        defs[_name(refs[shape])]["properties"]["kind"] = {"const": kind}
+    for shape in shapes.values():
+        words = [kind for kind, other in shapes.items() if other is shape]
+        defs[_name(refs[shape])]["properties"]["kind"] = {"enum": words} if words[1:] else {"const": words[0]}
     return {
         "$schema": DIALECT,
         "title": "Configuration of rule-router",
@@ -72,11 +74,25 @@ def schema_of(registry: Registry) -> dict[str, Any]:
     }
 
 
-def _settings(registry: Registry, name: str) -> type[BaseModel] | None:
-    try:
-        return registry.kind(name).settings
-    except ConfigurationError:
-        return None  # `router check` says what is wrong with it, to those who use it
+def _usable(models: Mapping[str, Callable[[], type[BaseModel]]]) -> dict[str, type[BaseModel]]:
+    """The models that can be had and described; of others `router check` tells those who use them."""
+    found = {}
+    for name, load in models.items():
+        try:
+            model = load()
+            model.model_json_schema()
+        except (ConfigurationError, PydanticUserError):
+            continue
+        found[name] = model
+    return found
+
+
+def _settings(registry: Registry, name: str) -> type[BaseModel]:
+    return registry.kind(name).settings
+
+
+def _shape(name: str) -> type[BaseModel]:
+    return SOURCES[name].shape
 
 
 def _definitions(models: Iterable[type[BaseModel]]) -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:
