@@ -48,7 +48,8 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         headers: by lower-case name; fields whose values are no ASCII text are left out, and so is
-            all but the last of a repeated field. Empty where the status says success: nobody asks then.
+            all but the last of a repeated field. Empty where the status says success: nobody asks then,
+            but of an answer to OPTIONS.
         body: what was read of it, at most `READ_BYTES`; less than was sent when the peer broke off.
             The status line was there by then: a broken body does not undo it.
     """
@@ -98,7 +99,8 @@ class PyreqwestSender:
         try:
             async with request as response:
                 status = response.status
-                fields = {} if 200 <= status < 300 else _headers(response)  # noqa: PLR2004 -- a class of codes
+                succeeded = 200 <= status < 300 and method != "OPTIONS"  # noqa: PLR2004 -- a class of codes
+                fields = {} if succeeded else _headers(response)
                 return Reply(status, fields, await _read(response) if _has_body(status, response) else b"")
         except RequestTimeoutError:
             raise SendError(f"no answer from {_peer(url)} within {seconds:g} s") from None
