@@ -48,7 +48,7 @@ class EmulatorProcess:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self._process.kill()
-            self.wait()
+        self.wait()
 
     def interrupt(self) -> int:
         """Ctrl-C; returns the exit status."""

@@ -18,6 +18,7 @@ from router.emulators.jobs.submission import Queue
 from router.emulators.jobs.told import Outcome
 from router.emulators.schedule import BACKOFF, EXPONENTIAL, Then
 from router.emulators.tencent import Tencent
+from router.errors import ConfigurationError
 from router.signatures.base import Key
 from router.signatures.eventbridge import Version
 from router.targets.sender import open_sender
@@ -78,7 +79,11 @@ def alibaba(
     """Send FILES (default: the documents' samples of all IMM events) as Alibaba EventBridge pushes them."""
     signer = None
     if private_key is not None:
-        signer = Signer(key_in(private_key.read_bytes()), certificate_url, signature, public_url)
+        try:
+            key = key_in(private_key.read_bytes())
+        except ConfigurationError as error:
+            raise click.BadParameter(f"{private_key}: {error.message}", param_hint="--private-key") from None
+        signer = Signer(key, certificate_url, signature, public_url)
     policy = BACKOFF if retry == "backoff" else EXPONENTIAL
     gives_up = f"EventBridge's further tries are over ({retry})"
     run(Alibaba(policy, signer, token), wanted, gives_up)

@@ -236,7 +236,11 @@ def run(cloud: Cloud, wanted: Wanted, gives_up: str) -> None:
         async with open_sender(f"rule-router-emulator/{cloud.name}") as sender:
             return await send_all(cloud, where, wanted.events(cloud), wanted.around(sender, teller))
 
-    lost = anyio.run(sending, backend_options={"use_uvloop": True})
+    try:
+        short: object = anyio.run(sending, backend_options={"use_uvloop": True})
+    except KeyboardInterrupt:
+        short = "stopped before everything was taken or lost"
+        click.echo(short, err=True)
     teller.close()
-    if lost:
+    if short:
         sys.exit(FELL_SHORT)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from router import samples
 from tests.cli.operating import command
+from tests.emulator import EmulatorProcess
 from tests.process import RouterProcess
 from tests.receiver import Answer, Receiver
 
@@ -144,6 +145,14 @@ def test_secrets_come_from_the_environment(receiver: Receiver, tmp_path: Path) -
     assert tencent.target == "/tencent?token=t0ken"
 
 
+def test_stopped_while_it_waits_it_says_how_far_it_came(receiver: Receiver) -> None:
+    receiver.script(Answer(503), Answer(503))
+    with EmulatorProcess("baidu", "--to", receiver.url, "--speed", "0.001") as emulator:
+        emulator.wait_for(lambda told: told["then"] == "again", 2)
+        assert emulator.interrupt() == 1
+        assert emulator.errors == ["stopped before everything was taken or lost\n"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -151,7 +160,7 @@ def test_secrets_come_from_the_environment(receiver: Receiver, tmp_path: Path) -
         (["baidu", "--to", "localhost"], "'localhost' is no address"),
         (["baidu", "--timeout", "soon"], "'soon' is no duration"),
         (["tencent", "--jobs", __file__], "with --jobs nothing is sent but callbacks"),
-        (["alibaba", "--private-key", __file__], "this is no private key in PEM"),
+        (["alibaba", "--private-key", __file__], f"{__file__}: this is no private key in PEM"),
         (["aws"], "No such command 'aws'"),
     ],
 )
