@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.config.files import PARTS, entries, files_of, read_files
-from router.config.problems import Problem
+from router.config.problems import Problem, Severity
 from router.config.report import Report
 from router.config.yaml import Document
 from router.main import SOURCES
 from router.rules.load import load as load_rules
 from router.rules.model import Deployment
-from router.settings import Settings, read_settings
+from router.settings import Settings, is_loopback, read_settings
+from router.targets.base import Doubtful
 from router.targets.registry import installed_kinds
 from router.web.api import BASE
 
@@ -41,7 +42,22 @@ def read(
     documents = read_files(paths, report)
     settings = read_settings(documents, SOURCES, environ, report)
     _check_paths(documents, settings, report)
-    return settings, load_rules(documents, installed_kinds(), environ, report)
+    deployment = load_rules(documents, installed_kinds(), environ, report)
+    if deployment is not None:
+        _doubt(documents, deployment, report, loopback=is_loopback(settings.host))
+    return settings, deployment
+
+
+def _doubt(documents: Sequence[Document], deployment: Deployment, report: Report, *, loopback: bool) -> None:
+    """Warn of targets whose settings are odd."""
+    for entry in entries(documents, "targets"):
+        spec = deployment.targets.get(entry.name)
+        if spec is None or not isinstance(spec.settings, Doubtful):
+            continue
+        for key, what, hint in spec.settings.doubts(loopback=loopback):
+            path = (*entry.path, spec.kind, key)
+            message = f"{'.'.join(map(str, path))}: {what}"
+            report.add(entry.document, path, "doubtful", message, hint, key=True, severity=Severity.WARNING)
 
 
 def _check_paths(documents: Sequence[Document], settings: Settings, report: Report) -> None:

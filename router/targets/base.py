@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,6 +162,19 @@ class Exclusive(Protocol):
 
     def claim(self) -> str | None:
         """What no other target may claim, as `what which`: `file audit.jsonl`; None for nothing."""
+        ...
+
+
+@runtime_checkable
+class Doubtful(Protocol):
+    """Settings of a target that may be odd, though they work. A kind's settings may have this method."""
+
+    def doubts(self, *, loopback: bool) -> Iterable[tuple[str, str, str]]:
+        """What `check` warns of: the key it is about, what it does, and what to do about that.
+
+        Args:
+            loopback: whether the router itself listens on loopback only.
+        """
         ...
 
 

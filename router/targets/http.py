@@ -27,7 +27,8 @@ from router.targets.base import (
     Target,
 )
 from router.targets.batches import LINES, Batch, key_of, lines_of
-from router.targets.sender import Sender, SendError, open_sender
+from router.targets.connection import ConnectionSettings
+from router.targets.sender import OpenSender, Sender, SendError, open_sender
 from router.targets.signing import Outgoing, Signing
 
 Headers = dict[str, str]
@@ -66,10 +67,11 @@ def _vetted_headers(headers: dict[str, Secret]) -> dict[str, Secret]:
     return headers
 
 
-class HttpSettings(BaseModel):
-    """What stands under `http:`.
+class HttpSettings(ConnectionSettings):
+    """What stands under `http:`, beside how a connection is made.
 
     Attributes:
+        url: where to.
         headers: further ones. Tokens stand in them, so their values show themselves nowhere.
         format: how an event is sent (CloudEvents HTTP binding 1.0, section 3): `structured` is the whole
             event as JSON, `binary` its payload with the attributes in headers, `data` the payload alone.
@@ -84,7 +86,7 @@ class HttpSettings(BaseModel):
 
     url: Annotated[HttpUrl, AfterValidator(_vetted_url)]
     method: Literal["POST", "PUT", "PATCH"] = "POST"
-    headers: Annotated[dict[str, Secret], AfterValidator(_vetted_headers)] = {}
+    headers: Annotated[dict[str, Secret], AfterValidator(_vetted_headers)] = Field(default_factory=dict)
     format: Literal["structured", "binary", "data"] = "structured"
     timeout: Annotated[Duration, Field(gt=0)] = 10.0
     batch: Batch | None = None
@@ -164,7 +166,7 @@ class HttpTarget:
         try:
             reply = await self._sender.send(settings.method, self._url, headers, content, settings.timeout)
         except SendError as error:
-            return RetryLater(error.message)
+            return RetryLater(error.message, cause=error.cause)
         except ValueError as error:
             return Rejected(f"this cannot be said in HTTP: {str(error)!a}")
         return outcome_of(reply, self._clock.now(), self._reject)
@@ -195,11 +197,13 @@ class HttpKind:
 
     settings: type[BaseModel] = HttpSettings
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, open_sender: OpenSender = open_sender) -> None:
         self._clock = clock or SystemClock()
+        self._open_sender = open_sender
 
     @asynccontextmanager
     async def open(self, settings: HttpSettings, surroundings: Surroundings) -> AsyncIterator[Target]:
         """See `Kind.open`."""
-        async with open_sender(f"rule-router/{__version__}") as sender:
+        connection = settings.connection(loopback=surroundings.loopback)
+        async with self._open_sender(f"rule-router/{__version__}", connection) as sender:
             yield HttpTarget(settings, sender, self._clock, surroundings.reject)

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
-from urllib.parse import urlsplit
 
+import anyio
 import msgspec
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import checkpoint_if_cancelled
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError, RequestError, RequestTimeoutError
+from pyreqwest.exceptions import (
+    ConnectError,
+    ConnectTimeoutError,
+    PyreqwestError,
+    RequestError,
+    RequestTimeoutError,
+)
+from pyreqwest.http import Url
+from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import Response
 
-from router.errors import RouterError
+from router.errors import ConfigurationError, RouterError
+from router.targets.base import Cause
+from router.targets.network.connection import Connection
+from router.targets.network.pins import Peer, Pin, Pins
+from router.targets.network.resolving import UnresolvedError
+from router.targets.network.special import Address
+from router.targets.network.vetting import RefusedError, literal, surely
 
 READ_BYTES = 64 * 1024
 """How much of an answer is read at most; what is longer costs the peer its connection."""
 
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_ROUTES = 1024
+"""How many addresses a sender knows the way to without reading them again."""
+
+_MOMENT = 0.001
+"""Seconds that a last try has at least."""
+
+_PING = timedelta(seconds=20)
+_PONG = timedelta(seconds=10)
+"""A peer that is gone takes an HTTP/2 connection with it: without these, all requests would die there."""
 
 _PHRASES = (
     ("Connection refused", "connection refused by {peer}"),
@@ -40,7 +63,15 @@ _PHRASES = (
 
 
 class SendError(RouterError):
-    """There was no answer."""
+    """There was no answer.
+
+    Attributes:
+        cause: whose fault that is.
+    """
+
+    def __init__(self, message: str, cause: Cause = Cause.PASSING) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -81,45 +112,164 @@ class Sender(Protocol):
         ...
 
 
-class PyreqwestSender:
-    """`Sender` on a pyreqwest client."""
+OpenSender = Callable[[str, Connection], AbstractAsyncContextManager[Sender]]
+"""As `open_sender`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+
+class _Route(msgspec.Struct, frozen=True):
+    """How to get to an address.
+
+    Attributes:
+        url: as the client understands it: what is vetted is what it connects to.
+        name: `host:port`, as a person would look for it.
+        peer: who is connected to: the address's own host, or the proxy.
+    """
+
+    url: Url
+    name: str
+    peer: Peer
+
+
+class PyreqwestSender:
+    """`Sender` on pyreqwest clients, each of which is pinned to one vetted address.
+
+    Attributes:
+        pins: those clients.
+    """
+
+    def __init__(self, user_agent: str, connection: Connection, *, every_header: bool = False) -> None:
+        self._user_agent = user_agent
+        self._connection = connection
+        self._every_header = every_header
+        self._proxy = None if connection.proxy is None else _peer(Url(connection.proxy.url))
+        self._route = lru_cache(_ROUTES)(self._routed)
+        self.pins: Pins[Client] = Pins(connection.policy, connection.resolver, self._client, time.monotonic)
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> Reply:
         """See `Sender.send`."""
+        began = time.monotonic()
+        try:
+            route = self._route(url)
+            pin = self.pins.fresh(route.peer) or await self._pin(route, seconds)
+            tried: set[Address] = set()
+            while True:
+                left = seconds - (time.monotonic() - began) if tried else seconds
+                try:
+                    return await self._ask(pin.client, method, route.url, headers, body, left)
+                except RequestTimeoutError as error:
+                    left = seconds - (time.monotonic() - began)
+                    if not isinstance(error, ConnectTimeoutError) or left < seconds / 1000:
+                        raise SendError(f"no answer from {route.name} within {seconds:g} s") from None
+                    reason = f"no connection to {route.name} within {self._connection.connect:g} s"
+                except RequestError as error:
+                    reason = _reason(error, route.name)
+                    if not isinstance(error, ConnectError):
+                        raise SendError(reason) from error
+                tried.add(pin.address)
+                if not self.pins.move_on(route.peer, pin, tried):
+                    raise SendError(reason)
+                pin = await self._pin(route, seconds - (time.monotonic() - began))
+        except RefusedError as error:
+            raise SendError(error.message, Cause.MISDIRECTED) from None
+        except UnresolvedError as error:
+            raise SendError(error.message) from None
+
+    async def _pin(self, route: _Route, seconds: float) -> Pin[Client]:
+        try:
+            with anyio.fail_after(seconds):
+                return await self.pins.renewed(route.peer, seconds)
+        except TimeoutError:
+            raise SendError(f"no answer from {route.name} in time: its name was still asked for") from None
+
+    async def _ask(
+        self, client: Client, method: str, url: Url, headers: Mapping[str, str], body: bytes, seconds: float
+    ) -> Reply:
         if not body:
             headers = {**headers, "content-length": "0"}  # RFC 9110, section 8.6; the client leaves it out
-        builder = self._client.request(method, url).headers(headers).body_bytes(body)
+        builder = client.request(method, url).headers(headers).body_bytes(body)
         # Without read-ahead the status is known before the body breaks.
-        request = builder.timeout(_span(seconds)).streamed_read_buffer_limit(0).build_streamed()
+        request = builder.timeout(_span(max(seconds, _MOMENT))).streamed_read_buffer_limit(0).build_streamed()
         try:
             async with request as response:
                 status = response.status
-                succeeded = 200 <= status < 300 and method != "OPTIONS"  # noqa: PLR2004 -- a class of codes
-                fields = {} if succeeded else _headers(response)
+                silent = 200 <= status < 300 and not self._every_header  # noqa: PLR2004 -- a class of codes
+                fields = {} if silent else _headers(response)
                 return Reply(status, fields, await _read(response) if _has_body(status, response) else b"")
-        except RequestTimeoutError:
-            raise SendError(f"no answer from {_peer(url)} within {seconds:g} s") from None
-        except RequestError as error:
-            raise SendError(_reason(error, _peer(url))) from error
         except get_cancelled_exc_class():
             # The client raises a cancellation of its own instead of passing on the one it got; anyio
             # would not know it for its scope's. This raises the scope's again, if it was one.
             await checkpoint_if_cancelled()
             raise
 
+    def _routed(self, url: str) -> _Route:
+        """Raises ValueError for what is no URL, RefusedError for an address that the proxy is not told."""
+        parsed = Url(url)
+        peer = _peer(parsed)
+        if self._proxy is not None and (address := surely(peer[0])) is not None:
+            self._connection.policy.vet(peer[0], [address])
+        return _Route(parsed, f"{peer[0]}:{peer[1]}", self._proxy or peer)
+
+    def _client(self, host: str, address: Address) -> Client:
+        """A client for which this host has this address, and which asks nobody for another."""
+        builder = self._builder()
+        if literal(host) is None:
+            builder = builder.resolve(host, str(address), 0)  # 0: the URL's own port
+        return builder.build()
+
+    def _builder(self) -> ClientBuilder:
+        """No redirects, no decompression, no cookies, and no proxies but the one that was asked for."""
+        connection = self._connection
+        builder = ClientBuilder().follow_redirects(enable=False).referer(enable=False)
+        builder = builder.gzip(enable=False).brotli(enable=False).zstd(enable=False).deflate(enable=False)
+        builder = builder.user_agent(self._user_agent).connect_timeout(_span(connection.connect))
+        builder = builder.http2(enable=True).http2_keep_alive_interval(_PING).http2_keep_alive_timeout(_PONG)
+        builder = builder.min_tls_version("TLSv1.3" if connection.tls.minimum == "1.3" else "TLSv1.2")
+        if connection.tls.ca:
+            builder = builder.add_root_certificate_pem(connection.tls.ca)
+        if connection.tls.certificate:
+            builder = builder.identity_pem(connection.tls.key + b"\n" + connection.tls.certificate)
+        if connection.proxy is None:
+            return builder.no_proxy()
+        proxy = ProxyBuilder.all(connection.proxy.url)
+        if connection.proxy.user:
+            proxy = proxy.basic_auth(connection.proxy.user, connection.proxy.password)
+        return builder.proxy(proxy)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self.pins.clear():
+            await client.close()
+
+    def check(self) -> None:
+        """Raise ConfigurationError if no client can be had like this."""
+        try:
+            self._builder().build()
+        except (PyreqwestError, ValueError) as error:
+            raise ConfigurationError(f"no TLS with these certificates: {error}") from error
+
 
 @asynccontextmanager
-async def open_sender(user_agent: str) -> AsyncIterator[Sender]:
-    """A sender with a connection pool of its own: no redirects, no proxies, no decompression, no cookies."""
-    builder = ClientBuilder().follow_redirects(enable=False).no_proxy().referer(enable=False)
-    builder = builder.gzip(enable=False).brotli(enable=False).zstd(enable=False).deflate(enable=False)
-    async with builder.user_agent(user_agent).build() as client:
-        yield PyreqwestSender(client)
+async def open_sender(
+    user_agent: str, connection: Connection | None = None, *, every_header: bool = False
+) -> AsyncIterator[Sender]:
+    """A sender with connection pools of its own.
+
+    Args:
+        user_agent: how it calls itself.
+        connection: how it connects, and where to; anywhere if nobody says so.
+        every_header: whether answers of success have their headers, too.
+
+    Raises:
+        ConfigurationError: nobody can connect like that.
+    """
+    sender = PyreqwestSender(user_agent, connection or Connection(), every_header=every_header)
+    sender.check()
+    try:
+        yield sender
+    finally:
+        await sender.close()
 
 
 _span = lru_cache(lambda seconds: timedelta(seconds=seconds))
@@ -153,11 +303,12 @@ def _headers(response: Response) -> dict[str, str]:
     return found
 
 
-def _peer(url: str) -> str:
-    """`host:port`, as a person would look for it."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
+def _peer(url: Url) -> Peer:
+    """Raises ValueError for a URL that leads to no host."""
+    host, port = url.host_str, url.port_or_known_default
+    if url.scheme not in {"http", "https"} or not host or port is None:
+        raise ValueError(f"{url} is no address of a web server")
+    return host, port
 
 
 def _reason(error: RequestError, peer: str) -> str:
@@ -166,9 +317,6 @@ def _reason(error: RequestError, peer: str) -> str:
     for sign, phrase in _PHRASES:
         if any(sign in cause for cause in causes):
             return phrase.format(peer=peer)
-    if "dns error" in causes:
-        host = peer.rpartition(":")[0]
-        return f"the name {host} cannot be resolved: {root.rpartition(': ')[2]}"
     if "certificate" in root:
         return f"TLS with {peer} failed: {root}"
     if "tcp connect error" in causes:
