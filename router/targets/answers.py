@@ -41,7 +41,7 @@ def outcome_of(reply: Reply, now: float, reject: frozenset[int] = REJECTING) -> 
     if 200 <= status < 300:  # noqa: PLR2004 -- a class of status codes (RFC 9110, section 15)
         return Delivered(status, answer)
     if status in reject:
-        return Rejected(f"answered {_named(status)}", status, answer)
+        return Rejected(f"answered {named(status)}", status, answer)
     after = retry_after(reply.headers.get("retry-after"), now)
     return RetryLater(_reason(reply), status, answer, after, _cause(status, after))
 
@@ -75,7 +75,7 @@ def retry_after(field: str | None, now: float) -> float | None:
 
 
 def _reason(reply: Reply) -> str:
-    said = f"answered {_named(reply.status)}"
+    said = f"answered {named(reply.status)}"
     if (remedy := REMEDIES.get(reply.status)) is not None:
         return f"{said}: {remedy}"
     location = reply.headers.get("location")
@@ -85,7 +85,8 @@ def _reason(reply: Reply) -> str:
     return said
 
 
-def _named(status: int) -> str:
+def named(status: int) -> str:
+    """A status with its phrase, where it has one."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from router import __version__
 from router.clock import Clock, SystemClock
-from router.config.secrets import Secret
 from router.config.units import Duration
 from router.events import Event
 from router.events.http import encode_batch, encode_binary, encode_structured
 from router.targets.answers import outcome_of
+from router.targets.auth.hiding import hidden, hidden_in
+from router.targets.auth.spec import AUTHORIZATION, Auth, vetted_url
+from router.targets.auth.tokens import Token, TokenError, Tokens
 from router.targets.base import (
     REJECTING,
+    Cause,
     Message,
     Outcome,
     Rejected,
@@ -28,43 +31,12 @@ from router.targets.base import (
 )
 from router.targets.batches import LINES, Batch, key_of, lines_of
 from router.targets.connection import ConnectionSettings
+from router.targets.fields import FieldError, Headers, Templates, UserHeaders, is_template
+from router.targets.handshake import ORIGIN, Consent, Handshake
 from router.targets.sender import OpenSender, Sender, SendError, open_sender
-from router.targets.signing import Outgoing, Signing
-
-Headers = dict[str, str]
-
-_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
-_FIELD_VALUE = re.compile(r"(?:[^\x00-\x20\x7f](?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?\Z")
-_OURS = re.compile(
-    r"(?i)(?:content-type|content-length|host|idempotency-key|webhook-.*|ce-.*"
-    r"|connection|expect|keep-alive|te|trailer|transfer-encoding|upgrade)\Z"
-)
-
-
-def _vetted_url(url: HttpUrl) -> HttpUrl:
-    if url.username is not None or url.password is not None:
-        raise ValueError("no user name or password in the address: it would end up in logs; use headers")
-    if url.fragment is not None:
-        raise ValueError("no fragment (#…) in the address: a fragment is never sent")
-    return url
-
-
-def _vetted_headers(headers: dict[str, Secret]) -> dict[str, Secret]:
-    """RFC 9110, sections 5.1 and 5.5; and the router's own fields stay the router's own."""
-    seen = set()
-    for name, value in headers.items():
-        if not _FIELD_NAME.match(name):
-            raise ValueError(f"{name!r} is no header name: letters, digits and !#$%&'*+-.^_`|~ only")
-        if _OURS.match(name):
-            raise ValueError(f"{name!r} is set by the router or by the connection; leave it out")
-        if name.lower() in seen:
-            raise ValueError(f"{name!r} is there twice; upper and lower case do not matter in header names")
-        if not _FIELD_VALUE.match(value.get_secret_value()):
-            raise ValueError(
-                f"the value of {name!r} has a control character (a line break?) or a blank at its ends"
-            )
-        seen.add(name.lower())
-    return headers
+from router.targets.signing import Signing
+from router.targets.signing.base import Outgoing, Signer
+from router.targets.trace import PARENT, STATE, trace_headers
 
 
 class HttpSettings(ConnectionSettings):
@@ -72,35 +44,83 @@ class HttpSettings(ConnectionSettings):
 
     Attributes:
         url: where to.
-        headers: further ones. Tokens stand in them, so their values show themselves nowhere.
+        method: GET sends no content, but the attributes in headers (RFC 9110, section 9.3.1).
+        headers: further ones. Tokens stand in them, so their values show themselves nowhere. What stands
+            between `{{` and `}}` is filled in for each event.
         format: how an event is sent (CloudEvents HTTP binding 1.0, section 3): `structured` is the whole
             event as JSON, `binary` its payload with the attributes in headers, `data` the payload alone.
             A transformed body is sent as it is, whatever stands here.
         timeout: seconds for everything, from the connection to the answer's last byte.
         batch: several events in one request; None for one request each. `structured` makes a CloudEvents
             batch of them, `data` JSON lines.
+        auth: how the router says who it is; None for not at all.
         sign: how requests are signed, anew for each attempt; None for not at all.
+        handshake: whether the receiver is asked for its consent first; None for not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    url: Annotated[HttpUrl, AfterValidator(_vetted_url)]
-    method: Literal["POST", "PUT", "PATCH"] = "POST"
-    headers: Annotated[dict[str, Secret], AfterValidator(_vetted_headers)] = Field(default_factory=dict)
+    url: Annotated[HttpUrl, AfterValidator(vetted_url)]
+    method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = "POST"
+    headers: UserHeaders = Field(default_factory=dict)
     format: Literal["structured", "binary", "data"] = "structured"
     timeout: Annotated[Duration, Field(gt=0)] = 10.0
     batch: Batch | None = None
+    auth: Auth | None = None
     sign: Signing | None = None
+    handshake: Handshake | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.batch is not None and self.format == "binary":
-            raise ValueError("a request in the format binary carries one event; choose structured or data")
-        if self.sign is not None:
-            twice = [name for name in self.headers if name.lower() in self.sign.signer.sets]
-            if twice:
-                raise ValueError(f"{twice[0]!r} is set by sign; leave it out of the headers")
+        if self.method == "GET" and self.format != "binary":
+            raise ValueError("GET sends no content; choose the format binary: the attributes go in headers")
+        if self.batch is not None:
+            if self.format == "binary":
+                raise ValueError(
+                    "a request in the format binary carries one event; choose structured or data"
+                )
+            if self.templates:
+                name = next(iter(self.templates))
+                raise ValueError(f"{name!r} is filled in from one event, and a batch has several")
+        self._hold_apart()
         return self
+
+    def _hold_apart(self) -> None:
+        """No two of headers, auth, sign and handshake set the same."""
+        auth = frozenset() if self.auth is None else self.auth.sets
+        sign = frozenset() if self.sign is None else self.sign.signer.sets
+        for name in self.headers:
+            for owner, names in (("auth", auth), ("sign", sign)):
+                if name.lower() in names:
+                    raise ValueError(f"{name!r} is set by {owner}; leave it out of the headers")
+        if both := auth & sign:
+            raise ValueError(f"auth and sign both set {min(both)!r}; leave one of them out")
+        key = self.auth and self.auth.api_key
+        if key and key.query and key.query in dict(parse_qsl(self.url.query or "", keep_blank_values=True)):
+            raise ValueError(f"{key.query!r} is set by auth; leave it out of the address")
+
+    @property
+    def templates(self) -> dict[str, str]:
+        """The headers that are filled in for each event."""
+        return {name: value for name, value in self._open_headers().items() if is_template(value)}
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """The headers that are the same in every request."""
+        found = {name: value for name, value in self._open_headers().items() if not is_template(value)}
+        found |= {} if self.auth is None else self.auth.headers
+        return found if self.handshake is None else {**found, ORIGIN: self.handshake.origin}
+
+    @property
+    def address(self) -> str:
+        """Where requests go, with a key in the query if there is one: it is not to be shown."""
+        url = str(self.url)
+        if self.auth is None or not (key := self.auth.query):
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{key}"
+
+    def _open_headers(self) -> dict[str, str]:
+        return {name: value.get_secret_value() for name, value in self.headers.items()}
 
 
 def _payload(event: Event) -> tuple[Headers, bytes]:
@@ -108,6 +128,13 @@ def _payload(event: Event) -> tuple[Headers, bytes]:
     if event.data is None:
         return {}, b""
     return {"content-type": event.datacontenttype or "application/json"}, event.data
+
+
+def _attributes(event: Event) -> tuple[Headers, bytes]:
+    """The attributes in headers, and no payload."""
+    headers, _ = encode_binary(event)
+    headers.pop("content-type", None)
+    return headers, b""
 
 
 _ENCODE = {"structured": encode_structured, "binary": encode_binary, "data": _payload}
@@ -120,19 +147,28 @@ class HttpTarget:
         linger: see `router.targets.base.Lingering`.
     """
 
-    concurrency = 16
-
     def __init__(
         self, settings: HttpSettings, sender: Sender, clock: Clock, reject: frozenset[int] = REJECTING
     ) -> None:
         self._settings = settings
-        self._url = str(settings.url)
-        self._headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
-        self._encode = _ENCODE[settings.format]
+        self._url = settings.address
+        self._headers = settings.constants
+        self._templates = Templates(settings.templates) if settings.templates else None
+        self._traces = not any(name.lower() in {PARENT, STATE} for name in settings.headers)
+        self._encode = _attributes if settings.method == "GET" else _ENCODE[settings.format]
         self._signer = None if settings.sign is None else settings.sign.signer
         self._sender = sender
         self._clock = clock
         self._reject = reject
+        self._consent: Consent | None = None
+        if settings.handshake is not None:
+            self._consent = Consent(settings.handshake, str(settings.url), sender, clock, settings.timeout)
+        self._tokens: Tokens | None = None
+        if settings.auth is not None and settings.auth.oauth is not None:
+            self._tokens = Tokens(settings.auth.oauth, sender, clock, settings.timeout)
+        self._secrets = () if settings.auth is None else settings.auth.secrets
+        # Who was told a rate waits for each request's turn: many at once would only wait for one another.
+        self.concurrency = 16 if settings.handshake is None else 1
         self.batch = 1 if settings.batch is None else settings.batch.size
         self.linger = 0.0 if settings.batch is None else settings.batch.linger
 
@@ -140,14 +176,27 @@ class HttpTarget:
         """See `Target.deliver`."""
         if self._settings.batch is None:
             (message,) = messages
-            return [await self._send(message.id, *self._content(message))]
+            return [await self._deliver_alone(message)]
         if self._settings.format == "data":
             return await self._deliver_together(messages)
         # No transformed body is a CloudEvent: each goes alone.
-        bodies = {id(one): await self._send(one.id, *self._content(one)) for one in messages if one.body}
+        bodies = {id(one): await self._deliver_alone(one) for one in messages if one.body}
         events = [one for one in messages if not one.body]
         rest = iter(await self._deliver_together(events) if events else ())
         return [bodies[id(one)] if one.body else next(rest) for one in messages]
+
+    async def _deliver_alone(self, message: Message) -> Outcome:
+        if message.body is not None and self._settings.method == "GET":
+            return Rejected("GET sends no content, and a transform made some: choose POST, or no transform")
+        headers, content = self._content(message)
+        if self._traces and PARENT in message.event.extensions:
+            headers |= trace_headers(message.event.extensions)
+        if self._templates is not None:
+            try:
+                headers |= self._templates.fill(message.event)
+            except FieldError as error:
+                return Rejected(error.message)
+        return await self._send(message.id, headers, content)
 
     async def _deliver_together(self, messages: Sequence[Message]) -> list[Outcome]:
         """In one request; where that is refused, in halves, until what is wrong with it stands alone."""
@@ -158,28 +207,60 @@ class HttpTarget:
         first = await self._deliver_together(messages[:middle])
         return first + await self._deliver_together(messages[middle:])
 
-    async def _send(self, key: str, content_headers: Headers, content: bytes) -> Outcome:
-        settings = self._settings
+    async def _send(self, key: str, own: Headers, content: bytes) -> Outcome:
+        """Send one request, as soon as it may be sent.
+
+        Args:
+            key: what it is recognised by.
+            own: the headers that belong to what is sent.
+            content: the body.
+        """
+        if self._consent is not None and (lacking := await self._consent.lacking()) is not None:
+            return lacking
         # Idempotency-Key: draft-ietf-httpapi-idempotency-key-header; webhook-id: Standard Webhooks 1.0.0.
-        headers = {**content_headers, "idempotency-key": key, "webhook-id": key, **self._headers}
-        headers |= self._signature(key, headers, content)
+        headers = {**own, "idempotency-key": key, "webhook-id": key, **self._headers}
+        if self._tokens is None:
+            return await self._attempt(key, headers, content, self._secrets)
+        return await self._attempt_with(self._tokens, key, headers, content)
+
+    async def _attempt_with(self, tokens: Tokens, key: str, headers: Headers, content: bytes) -> Outcome:
+        """With a token; and where that is not taken (401), once more with another one."""
+        try:
+            token = await tokens.get()
+            outcome = await self._attempt_as(token, key, headers, content)
+            if outcome.status == HTTPStatus.UNAUTHORIZED:
+                token = await tokens.get(refused=token.number)
+                outcome = await self._attempt_as(token, key, headers, content)
+        except TokenError as error:
+            return RetryLater(error.message, after=error.after, cause=Cause.MISDIRECTED)
+        return outcome
+
+    async def _attempt_as(self, token: Token, key: str, headers: Headers, content: bytes) -> Outcome:
+        headers = {**headers, AUTHORIZATION: f"Bearer {token.text}"}
+        return await self._attempt(key, headers, content, (*self._secrets, token.text))
+
+    async def _attempt(self, key: str, headers: Headers, content: bytes, secrets: Sequence[str]) -> Outcome:
+        """Send one request. Nothing that comes of it has one of the secrets in it."""
+        settings = self._settings
+        if self._signer is not None:
+            headers = headers | self._signature(self._signer, key, headers, content)
         try:
             reply = await self._sender.send(settings.method, self._url, headers, content, settings.timeout)
         except SendError as error:
-            return RetryLater(error.message, cause=error.cause)
+            return RetryLater(hidden(error.message, secrets), cause=error.cause)
         except ValueError as error:
-            return Rejected(f"this cannot be said in HTTP: {str(error)!a}")
+            return Rejected(f"this cannot be said in HTTP: {hidden(str(error), secrets)!a}")
+        if secrets:
+            reply = hidden_in(reply, secrets)
         return outcome_of(reply, self._clock.now(), self._reject)
 
-    def _signature(self, key: str, headers: Headers, content: bytes) -> Headers:
+    def _signature(self, signer: Signer, key: str, headers: Headers, content: bytes) -> Headers:
         """The headers that sign this attempt."""
-        if self._signer is None:
-            return {}
         url = urlsplit(self._url)
         seen = {name.lower(): value for name, value in headers.items()}
         seen |= {"host": url.netloc, "content-length": str(len(content))}
         request = Outgoing(key, self._settings.method, url.path or "/", url.query, seen, content)
-        return self._signer.headers(request, self._clock.now())
+        return signer.headers(request, self._clock.now())
 
     def _content(self, message: Message) -> tuple[Headers, bytes]:
         if message.body is not None:

@@ -114,8 +114,10 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("settings", "what"),
         [
-            ({"method": "DELETE"}, "'POST', 'PUT' or 'PATCH'"),
-            ({"method": "post"}, "'POST', 'PUT' or 'PATCH'"),
+            ({"method": "HEAD"}, "'POST', 'PUT', 'PATCH', 'DELETE' or 'GET'"),
+            ({"method": "post"}, "'POST', 'PUT', 'PATCH', 'DELETE' or 'GET'"),
+            ({"method": "GET"}, "choose the format binary"),
+            ({"method": "GET", "format": "data"}, "choose the format binary"),
             ({"format": "xml"}, "'structured', 'binary' or 'data'"),
             ({"timeout": "0s"}, "greater than 0"),
             ({"timeout": "soon"}, "is no duration"),
@@ -182,9 +184,25 @@ class TestRequests:
         assert (request.headers["content-type"], request.body) == ("text/plain; charset=utf-8", b"Blocked")
         assert not [name for name in request.headers if name.startswith("ce-")]
 
-    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
     async def test_the_method(self, receiver: Receiver, method: str) -> None:
-        assert (await sent(receiver, method=method)).method == method
+        request = await sent(receiver, method=method)
+        assert request.method == method
+        assert request.headers["content-type"] == "application/cloudevents+json"
+        assert request.body
+
+    async def test_get_says_it_in_headers_alone(self, receiver: Receiver) -> None:
+        request = await sent(receiver, method="GET", format="binary")
+        assert (request.method, request.body) == ("GET", b"")
+        assert (request.headers["ce-id"], request.headers["ce-verdict"]) == ("7", "block")
+        assert "content-type" not in request.headers
+
+    async def test_get_has_no_place_for_a_transformed_body(self, receiver: Receiver) -> None:
+        message = with_body(Body(b"x", "text/plain"))
+        outcome = await deliver(receiver, message, method="GET", format="binary")
+        assert isinstance(outcome, Rejected)
+        assert "GET sends no content, and a transform made some" in outcome.reason
+        assert receiver.requests == []
 
     async def test_headers_of_the_user(self, receiver: Receiver) -> None:
         headers = {"X-Team": "moderation", "x-empty": "", "x-name": "bücher", "Authorization": "Bearer abc"}

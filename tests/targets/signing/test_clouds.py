@@ -106,7 +106,7 @@ async def test_without_sign_nothing_is_signed(receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     ("sign", "what"),
     [
-        ({}, "wants exactly one of bce, cos"),
+        ({}, "wants exactly one of standard-webhooks, hmac, bce, cos; found none"),
         ({"bce": GIVEN, "cos": GIVEN}, "found bce and cos"),
         ({"aws": GIVEN}, "Extra inputs are not permitted"),
         ({"bce": {"id": KEY.id}}, "Field required"),

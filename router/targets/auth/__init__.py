@@ -1,0 +1,1 @@
+"""How an HTTP target says who it is: `auth:`."""
