@@ -72,3 +72,10 @@ def test_nothing_else_of_a_push_is_touched() -> None:
     made = fresh.baidu(body)
     assert made != body
     assert re.sub(rb'"eTag": "\w+"', b"", made) == re.sub(rb'"eTag": "\w+"', b"", body)
+
+
+def test_what_happened_to_an_object_has_an_id_of_its_own() -> None:
+    body = b'{"events": [{"eventId": "a", "content": {"eTag": "b"}}, {"eventId": "c", "content": {"eTag": "b"}}]}'
+    one, other = json.loads(fresh.baidu(body))["events"]
+    assert len({"a", "c", one["eventId"], other["eventId"]}) == 4
+    assert one["content"] == other["content"] != {"eTag": "b"}
