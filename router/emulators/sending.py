@@ -82,7 +82,8 @@ async def send_all(cloud: Cloud, url: str, events: Iterable[Sample], around: Sur
 
     async def one(event: Sample) -> None:
         nonlocal lost
-        lost += not await _send(cloud, url + event.path, event, around, limit)
+        taken = await _send(cloud, url + event.path, event, around, limit)
+        lost += not taken  # not in one line: what others lose meanwhile counts, too
 
     async with anyio.create_task_group() as group:
         for event in events:

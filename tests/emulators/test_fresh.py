@@ -75,7 +75,8 @@ def test_nothing_else_of_a_push_is_touched() -> None:
 
 
 def test_what_happened_to_an_object_has_an_id_of_its_own() -> None:
-    body = b'{"events": [{"eventId": "a", "content": {"eTag": "b"}}, {"eventId": "c", "content": {"eTag": "b"}}]}'
+    content = b'"content": {"eTag": "b"}'
+    body = b'{"events": [{"eventId": "a", %b}, {"eventId": "c", %b}]}' % (content, content)
     one, other = json.loads(fresh.baidu(body))["events"]
     assert len({"a", "c", one["eventId"], other["eventId"]}) == 4
     assert one["content"] == other["content"] != {"eTag": "b"}

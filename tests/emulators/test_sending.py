@@ -163,6 +163,21 @@ async def test_a_few_are_under_way_at_a_time_in_their_order(receiver: Receiver) 
     assert len(told) == 30
 
 
+async def test_what_is_lost_while_others_are_under_way_is_counted(receiver: Receiver) -> None:
+    gate = receiver.gate()
+    receiver.decide = lambda request: Answer(200, gate=gate) if request.target == "/kept" else Answer(503)
+    told: list[Attempt] = []
+
+    async def open_later() -> None:
+        while len(told) < 3:
+            await anyio.lowlevel.checkpoint()
+        gate.open()
+
+    async with around(Hasty(), told) as surroundings, anyio.create_task_group() as group:
+        group.start_soon(open_later)
+        assert await send_all(Tencent(), receiver.url, events("kept", "1", "2", "3"), surroundings) == 3
+
+
 async def test_a_token_goes_along(receiver: Receiver) -> None:
     await sent(Tencent("s3cret"), receiver)
     assert receiver.requests[0].target == "/one?token=s3cret"
