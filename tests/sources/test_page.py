@@ -15,6 +15,7 @@ from router.main import SOURCES
 from router.rules.load import load
 from router.settings import read_settings
 from router.targets.registry import installed_kinds
+from tests.signatures.certificates import certificate, private_key
 
 PAGE = (Path(__file__).parents[2] / "router/sources/README.md").read_text(encoding="utf-8")
 COMMON = {"kind", "path", "public_url", "strict", "token", "tokens", "keys"}
@@ -51,12 +52,13 @@ TARGETS = "targets: {console: {log: {}}, shop: {log: {}}}"
 
 
 @pytest.mark.parametrize("text", [text for text in fences() if CONFIGURATION.search(text)])
-def test_its_examples_load(text: str) -> None:
+def test_its_examples_load(text: str, tmp_path: Path) -> None:
+    (tmp_path / "certificate.pem").write_bytes(certificate(private_key()))
     report = Report()
     rest = [part for part in (REST, TARGETS) if f"{part.partition(':')[0]}:\n" not in text]
     documents = []
     for name, part in (("example.yml", text), *((f"{number}.yml", part) for number, part in enumerate(rest))):
-        document, problems = read(part.encode(), name)
+        document, problems = read(part.encode(), str(tmp_path / name))
         assert problems == []
         documents.append(document)
     environ = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", text), "made-up")
