@@ -28,7 +28,7 @@ from pyreqwest.response import Response
 
 from router.errors import ConfigurationError, RouterError
 from router.targets.base import Cause
-from router.targets.network.connection import Connection
+from router.targets.network.connection import Connection, Tls
 from router.targets.network.pins import Peer, Pin, Pins
 from router.targets.network.resolving import UnresolvedError
 from router.targets.network.special import Address
@@ -52,11 +52,16 @@ _PONG = timedelta(seconds=10)
 _PHRASES = (
     ("Connection refused", "connection refused by {peer}"),
     ("Connection reset", "connection reset by {peer} before it answered"),
+    ("connection reset", "connection reset by {peer} before it answered"),
     ("Broken pipe", "connection closed by {peer} before it answered"),
-    ("connection closed before message completed", "connection closed by {peer} before it answered"),
+    ("connection closed", "connection closed by {peer} before it answered"),
     ("No route to host", "no route to {peer}"),
     ("Network is unreachable", "the network of {peer} cannot be reached from here"),
     ("Too many open files", "this machine is out of file descriptors (ulimit -n)"),
+    ("CertificateRequired", "{peer} wants a client certificate; give it one (`tls`)"),
+    ("ProtocolVersion", "TLS with {peer} failed: it speaks no version from `tls.minimum` on"),
+    ("tls handshake eof", "TLS with {peer} failed: it hung up; does it speak `tls.minimum`, or a later one?"),
+    ("close_notify", "{peer} ended TLS before it answered; does it want a client certificate (`tls`)?"),
     ("InvalidContentType", "{peer} does not speak TLS: is it http:// instead of https://?"),
 )
 """What the client says (the operating system's words, mostly), and what we say. First match wins."""
@@ -244,6 +249,8 @@ class PyreqwestSender:
 
     def check(self) -> None:
         """Raise ConfigurationError if no client can be had like this."""
+        if self._connection.tls == Tls():
+            return
         try:
             self._builder().build()
         except (PyreqwestError, ValueError) as error:
@@ -317,7 +324,7 @@ def _reason(error: RequestError, peer: str) -> str:
     for sign, phrase in _PHRASES:
         if any(sign in cause for cause in causes):
             return phrase.format(peer=peer)
-    if "certificate" in root:
+    if "certificate" in root or "fatal alert" in root:
         return f"TLS with {peer} failed: {root}"
     if "tcp connect error" in causes:
         return f"no connection to {peer}: {root}"
