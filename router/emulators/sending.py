@@ -117,8 +117,8 @@ async def _attempt(
     status, after, said = None, None, ""
     try:
         reply = await around.sender.send("POST", address, headers, event.body, around.timeout)
-    except SendError as error:
-        said = error.message
+    except (SendError, ValueError) as error:
+        said = str(error)
     else:
         status = reply.status
         after = retry_after(reply.headers.get("retry-after"), around.clock.now())

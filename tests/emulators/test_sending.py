@@ -178,6 +178,14 @@ async def test_what_is_lost_while_others_are_under_way_is_counted(receiver: Rece
         assert await send_all(Tencent(), receiver.url, events("kept", "1", "2", "3"), surroundings) == 3
 
 
+async def test_what_cannot_be_said_in_http_is_no_answer() -> None:
+    told: list[Attempt] = []
+    async with around(Hasty(), told) as surroundings:
+        assert await send_all(Tencent(), "http://127.0.0.1:70000", events("one"), surroundings) == 1
+    assert told[0].status is None
+    assert told[0].said
+
+
 async def test_a_token_goes_along(receiver: Receiver) -> None:
     await sent(Tencent("s3cret"), receiver)
     assert receiver.requests[0].target == "/one?token=s3cret"

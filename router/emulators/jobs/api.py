@@ -22,10 +22,12 @@ from router.emulators.jobs import told
 from router.emulators.jobs.submission import Queue, RefusedError, read
 from router.emulators.sending import Surroundings, send_all
 from router.emulators.tencent import Tencent
+from router.errors import MessageError
 from router.events import EventError
 from router.samples import Sample
 from router.signatures import cos
 from router.signatures.base import Key, Reason, SignatureError
+from router.web import origin
 from router.web.server import Server
 
 PATH = "/jobs"
@@ -147,6 +149,11 @@ class Jobs:
         )
 
     def _verify(self, request: Request) -> None:
+        if "origin" in request.headers:  # a web page that a browser here shows is no client of ours
+            try:
+                origin.check(request.headers["origin"], request.scope)
+            except MessageError as error:
+                raise RefusedError("AccessDenied", error.message, HTTPStatus.FORBIDDEN) from None
         if not self._terms.keys:
             return
         fields = {name.lower(): value for name, value in request.headers.items()}

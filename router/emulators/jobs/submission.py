@@ -20,6 +20,9 @@ LEVELS = ("0", "1", "2")
 MOST_USER_DATA = 1024
 """Characters of UserData."""
 
+_PLAIN_URL = re.compile(r"[!-\[\]-~]+")
+"""Printable ASCII without blanks and backslashes."""
+
 _PRINTABLE = re.compile(r"[ -~]*")
 
 Format = Literal["XML", "JSON"]
@@ -122,11 +125,7 @@ def _callback(request: Mapping[str, Any], queue: Queue) -> str | None:
         return None
     if not given:
         return queue.callback
-    try:
-        parts = urlsplit(given)
-        host = parts.hostname if parts.scheme in {"http", "https"} else None
-    except ValueError:
-        host = None
+    host = _host(given)
     if not host:
         raise RefusedError("InvalidArgument", "CallBack: neither an http(s) URL nor `no`")
     if not queue.anywhere and not is_loopback(host):
@@ -135,6 +134,16 @@ def _callback(request: Mapping[str, Any], queue: Queue) -> str | None:
             f"CallBack: {host} is another machine; the emulator calls those only with --anywhere",
         )
     return given
+
+
+def _host(url: str) -> str | None:
+    """The host of an http(s) URL; None for what is none, or what others might read as another host's."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        return None
+    return parts.hostname if fits and _PLAIN_URL.fullmatch(url) else None
 
 
 def _format(request: Mapping[str, Any]) -> Format:

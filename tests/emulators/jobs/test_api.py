@@ -156,6 +156,11 @@ async def test_without_a_key_anybody_may_submit() -> None:
         answer(await emulator.ask(job("no")))
 
 
+async def test_a_web_page_may_not_submit() -> None:
+    async with house(keys=()) as emulator:
+        assert error(await emulator.ask(job("no"), origin="https://example.com")) == (403, "AccessDenied")
+
+
 async def test_what_it_cannot_take() -> None:
     async with house() as emulator:
         assert error(await emulator.submit(b"{}")) == (400, "MalformedXML")

@@ -98,7 +98,6 @@ def test_where_it_calls_back() -> None:
         "http://169.254.169.254/latest/meta-data",
         "http://10.0.0.1/",
         "http://127.0.0.1.example.com/",
-        "http://127.0.0.1@example.com/",
         "http://0.0.0.0/",
         "http://2130706433/",
     ],
@@ -110,7 +109,20 @@ def test_only_this_machine_is_called_unless_it_is_told_otherwise(url: str) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1:80", "http://[::1", "yes"]
+    "url",
+    [
+        "ftp://127.0.0.1/",
+        "file:///etc/passwd",
+        "127.0.0.1:80",
+        "http://[::1",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:70000/",
+        "http://127.0.0.1@example.com/",
+        "http://example.com\\@127.0.0.1/",  # to a browser, and to HTTP clients like ours, this is example.com
+        "http://127.0.0.1/ x",
+        "http://127.0.0.1/\u00e4",
+        "yes",
+    ],
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     assert (
