@@ -199,7 +199,8 @@ class PyreqwestSender:
         try:
             async with request as response:
                 status = response.status
-                silent = 200 <= status < 300 and not self._every_header  # noqa: PLR2004 -- a class of codes
+                wanted = self._every_header or method == "OPTIONS"
+                silent = 200 <= status < 300 and not wanted  # noqa: PLR2004 -- a class of codes
                 fields = {} if silent else _headers(response)
                 return Reply(status, fields, await _read(response) if _has_body(status, response) else b"")
         except get_cancelled_exc_class():
