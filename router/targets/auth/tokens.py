@@ -158,7 +158,7 @@ class Tokens:
             refusal = _Refusal()
         told = f"{self._who()} answered {named(reply.status)}"
         if said := ": ".join(filter(None, (refusal.error, refusal.error_description))):
-            told += f" ({hidden(_printable(said), self._secrets)})"
+            told += f" ({_printable(hidden(said, self._secrets))})"
         remedy = _REMEDIES.get(reply.status)
         return f"{told}: {remedy}" if remedy else told
 
