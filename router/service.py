@@ -224,7 +224,7 @@ class Service:
                 f"the transform {delivery.variant} of configuration {delivery.version} is not in the store"
             )
         try:
-            rendered = transform.render(delivery.event)
+            rendered = transform.render(delivery.event, delivery.received)
         except MessageError as error:
             raise UnrenderableError(f"the transform failed: {error.message}") from error
         return Body(rendered.content, rendered.content_type)

@@ -10,10 +10,12 @@ from typing import Any
 
 import jmespath
 from jmespath.exceptions import IncompleteExpressionError, LexerError, ParseError
-from jmespath.functions import Functions
 
+from router.config.functions import Functions, arity, complaint
 from router.config.problems import did_you_mean
 from router.errors import ConfigurationError, MessageError
+
+_OPTIONS = jmespath.Options(custom_functions=Functions())
 
 
 class ExpressionError(ConfigurationError):
@@ -36,7 +38,7 @@ class EvaluationError(MessageError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled JMESPath expression (https://jmespath.org/specification.html)."""
+    """A compiled JMESPath expression (https://jmespath.org/specification.html), with functions of our own."""
 
     text: str
     _parsed: Any = field(repr=False, compare=False)
@@ -54,7 +56,7 @@ class Expression:
             EvaluationError: a function got what it cannot take.
         """
         try:
-            return self._parsed.search(view)
+            return self._parsed.search(view, _OPTIONS)
         except Exception as error:
             reason = str(error) or type(error).__name__
             raise EvaluationError(f"the expression {self.text!r} failed: {reason}") from error
@@ -140,12 +142,18 @@ def _check_functions(tree: Mapping[str, Any], text: str) -> None:
                 "write ! for not" if name.lower() == "not" else did_you_mean(name, Functions.FUNCTION_TABLE)
             )
             raise ExpressionError(f"there is no function {name}()", offset, hint)
-        wanted = known["signature"]
-        variadic = bool(wanted) and wanted[-1].get("variadic", False)
-        if given < len(wanted) or (given > len(wanted) and not variadic):
-            least = "at least " if variadic else ""
-            what = f"{name}() takes {least}{len(wanted)} argument{'s' * (len(wanted) != 1)}, here are {given}"
-            raise ExpressionError(what, offset)
+        least, most = arity(known["signature"])
+        if given < least or (most is not None and given > most):
+            piped = re.search(r"(?<!\|)\|\s*\Z", text[:offset]) is not None
+            hint = f"what stands before the | goes into its brackets: {name}(value, …)" if piped else ""
+            raise ExpressionError(_miscounted(name, least, most, given), offset, hint)
+        if (wrong := complaint(name, node["children"])) is not None:
+            raise ExpressionError(wrong[0], offset, wrong[1])
+
+
+def _miscounted(name: str, least: int, most: int | None, given: int) -> str:
+    count = str(least) if least == most else f"at least {least}" if most is None else f"{least} or {most}"
+    return f"{name}() takes {count} argument{'s' * ((most or least) != 1)}, here are {given}"
 
 
 def _nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -25,7 +25,7 @@ from router.rules.spec import RouteSpec, RuleSpec
 from router.rules.testing import event_of
 from router.targets.registry import Registry
 from router.targets.spec import TargetSpec, read_targets
-from router.transforms import Transform, compile_transform, faults, pieces, variant_of
+from router.transforms import Transform, compile_transform, faults, pieces
 
 VERSION_DIGITS = 16
 
@@ -49,7 +49,7 @@ def load(
     rules = [
         rule for entry in entries(documents, "rules") if (rule := _Reader(entry, report).rule()) is not None
     ]
-    whole.check(documents, list(targets), report)
+    whole.check(documents, targets, report)
     if report.errors:
         return None
     text = _text(documents)
@@ -72,11 +72,14 @@ def transforms_of(text: str) -> dict[str, Transform]:
     """
     try:
         rules = _DECODER.decode(text)["rules"]
-        ways = [way for rule in rules for way in rule["targets"] if isinstance(way, dict)]
-        written = [way["transform"] for way in ways if way.get("transform") is not None]
+        ways = [(rule, way) for rule in rules for way in rule["targets"] if isinstance(way, dict)]
+        written = [
+            (rule.get("name", ""), way["transform"]) for rule, way in ways if way.get("transform") is not None
+        ]
     except (msgspec.MsgspecError, LookupError, TypeError) as error:
         raise ConfigurationError(f"this is no configuration version: {error}") from error
-    return {variant_of(transform): compile_transform(transform) for transform in written}
+    compiled = [compile_transform(transform, rule) for rule, transform in written]
+    return {transform.variant: transform for transform in compiled}
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -128,7 +131,7 @@ class _Reader:
             description=spec.description,
             pattern=self._pattern(spec.match),
             where=self._where(spec.where),
-            routes=tuple(self._route(index, way) for index, way in enumerate(spec.targets)),
+            routes=tuple(self._route(index, way, spec.name) for index, way in enumerate(spec.targets)),
             backstop=spec.backstop,
             tests=tuple(
                 RuleTest(test.name, event, test.expect, self._place("tests", index))
@@ -149,7 +152,7 @@ class _Reader:
         ways = value.get("targets")
         for index, way in enumerate(ways if isinstance(ways, list) else []):
             if isinstance(way, dict) and isinstance(transform := way.get("transform"), dict):
-                self._transform(index, transform)
+                self._transform(index, transform, "")
 
     def _pattern(self, match: dict[str, Any] | None) -> Pattern | None:
         if match is None:
@@ -176,11 +179,11 @@ class _Reader:
         expressions.check(expression, partial(self._doubt, ("where",)))
         return expression
 
-    def _route(self, index: int, way: RouteSpec) -> Destination:
-        transform = None if way.transform is None else self._transform(index, way.transform)
+    def _route(self, index: int, way: RouteSpec, rule: str) -> Destination:
+        transform = None if way.transform is None else self._transform(index, way.transform, rule)
         return Destination(way.target, transform)
 
-    def _transform(self, index: int, written: dict[str, Any]) -> Transform | None:
+    def _transform(self, index: int, written: dict[str, Any], rule: str) -> Transform | None:
         sound = True
         for fault in faults(written):
             sound = False
@@ -191,7 +194,7 @@ class _Reader:
             return None
         for piece in pieces(written):
             expressions.check_piece(piece, partial(self._doubt, ("targets", index, "transform", *piece.path)))
-        return compile_transform(written)
+        return compile_transform(written, rule)
 
     def _event(self, index: int, written: dict[str, Any]) -> Event | None:
         try:

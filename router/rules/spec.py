@@ -25,6 +25,18 @@ _TRANSFORM = {
         },
         "text": {"type": "string", "description": "A text: {{ expression }} in it is filled in."},
         "constant": {"description": "The body itself."},
+        "input": {"type": "string", "description": "The body itself, as JSON text, as EventBridge has it."},
+        "input_path": {"type": "string", "description": "A path such as $.data.URI, as EventBridge has it."},
+        "input_transformer": {
+            "type": "object",
+            "description": "EventBridge's template, which <placeholders> in it are filled into.",
+            "properties": {
+                "input_paths_map": {"type": "object", "additionalProperties": {"type": "string"}},
+                "input_template": {"type": "string"},
+            },
+            "required": ["input_template"],
+            "additionalProperties": False,
+        },
     },
     "additionalProperties": False,
     "minProperties": 1,

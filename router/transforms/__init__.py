@@ -1,7 +1,8 @@
 """Builds a delivery's body from an event: as a value first, then serialised, so no quoting can break it.
 
-Five kinds: `select` (a JMESPath expression whose value is the body), `json` and `xml` (a structure with
-places to fill), `text` (a template), `constant`. Expressions see the event as `Event.view()` has it.
+Five kinds of the router's own: `select` (a JMESPath expression whose value is the body), `json` and `xml` (a
+structure with places to fill), `text` (a template), `constant`; their expressions see the event as
+`Event.view()` has it. And three of EventBridge's: `input`, `input_path`, `input_transformer`.
 """
 
 from __future__ import annotations
@@ -9,42 +10,42 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple
 
-import msgspec
-
-from router.config.expressions import Expression, ExpressionError, compile_expression
+from router.config import exact
+from router.config.expressions import ExpressionError, compile_expression
 from router.config.problems import Path, did_you_mean
-from router.errors import ConfigurationError, MessageError
+from router.errors import MessageError
 from router.events import Event
-from router.transforms import xml
+from router.transforms import filling, inputs, templates, xml
+from router.transforms.jsonpath import JsonPath, compile_path
+from router.transforms.problems import TransformError, TransformSyntaxError
+from router.transforms.templates import Part
 
-KINDS = ("select", "json", "xml", "text", "constant")
+__all__ = [
+    "JSON_TYPE",
+    "KINDS",
+    "TEXT_TYPE",
+    "XML_TYPE",
+    "Piece",
+    "Rendered",
+    "Transform",
+    "TransformError",
+    "TransformSyntaxError",
+    "canonical_json",
+    "compile_transform",
+    "faults",
+    "pieces",
+    "variant_of",
+]
+
+OWN = ("select", "json", "xml", "text", "constant")
+EVENTBRIDGES = ("input", "input_path", "input_transformer")
+KINDS = (*OWN, *EVENTBRIDGES)
 
 JSON_TYPE = "application/json"
 XML_TYPE = "application/xml"
 TEXT_TYPE = "text/plain; charset=utf-8"
-
-
-class TransformSyntaxError(ConfigurationError):
-    """The transform is broken.
-
-    Attributes:
-        path: keys and indexes from the transform to the value at fault.
-        offset: the character at fault in the text there, from 0.
-        hint: what to write instead; "" where the message says enough.
-    """
-
-    def __init__(self, message: str, path: Path, offset: int | None = None, hint: str = "") -> None:
-        super().__init__(message)
-        self.path = path
-        self.offset = offset
-        self.hint = hint
-
-
-class TransformError(MessageError):
-    """The transform cannot be applied to this event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Rendered:
 
     content: bytes
     content_type: str
+
+
+_Build = Callable[[Any, float], Rendered]
+"""From what expressions see of an event, and when it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +69,48 @@ class Transform:
     """
 
     variant: str
-    _build: Callable[[Any], Rendered]
+    _build: _Build
 
-    def render(self, event: Event) -> Rendered:
+    def render(self, event: Event, received: float = 0.0) -> Rendered:
         """The body for an event.
+
+        Args:
+            event: what was accepted.
+            received: when, in seconds since the epoch; EventBridge's templates can ask for it.
 
         Raises:
             TransformError: an expression cannot be evaluated, or its value is not JSON.
         """
         try:
-            return self._build(_view(event))
+            return self._build(_view(event), received)
         except MessageError as error:
             raise TransformError(error.message) from error
         except Exception as error:  # a stranger's payload in a user's expression: it may fail in any way
             raise TransformError(f"the body cannot be made: {error}") from error
 
 
-def variant_of(written: Mapping[str, Any]) -> str:
+def variant_of(written: Mapping[str, Any], rule: str = "") -> str:
     """The fingerprint of a transform: the first 12 hexadecimal digits of its canonical JSON's SHA-256.
 
-    JSON's objects are the same in any order; the elements of XML are not.
+    JSON's objects are the same in any order; the elements of XML are not. A template that names its rule
+    makes a body for each rule.
     """
-    text = _JSON.encode(written) if "xml" in written else canonical_json(written)
+    told = {**written, "rule": rule} if _names_rule(written) else written
+    text = exact.encode(told) if "xml" in written else canonical_json(told)
     return hashlib.sha256(text).hexdigest()[:12]
 
 
 def canonical_json(value: Any) -> bytes:
     """Compact JSON with sorted keys; Decimals keep their digits."""
-    return _SORTED.encode(value)
+    return exact.encode_sorted(value)
 
 
-def compile_transform(written: Mapping[str, Any]) -> Transform:
+def compile_transform(written: Mapping[str, Any], rule: str = "") -> Transform:
     """Compile the one transform that `written` holds.
+
+    Args:
+        written: what stands in the YAML.
+        rule: the name of the rule that it belongs to.
 
     Raises:
         TransformSyntaxError: the first fault; `faults` finds all.
@@ -103,40 +118,67 @@ def compile_transform(written: Mapping[str, Any]) -> Transform:
     for fault in faults(written):
         raise fault
     ((kind, value),) = written.items()
+    if kind == "input_transformer":
+        return Transform(variant_of(written, rule), _input_transformer(value, rule))
     return Transform(variant_of(written), _BUILDERS[kind](value))
+
+
+def _names_rule(written: Mapping[str, Any]) -> bool:
+    return filling.names_rule(written.get("input_transformer"))
 
 
 def faults(written: Mapping[str, Any]) -> Iterator[TransformSyntaxError]:
     """Everything that is wrong with a transform."""
-    kinds = ", ".join(KINDS)
     if len(written) != 1:
         found = " and ".join(written) or "none"
-        yield TransformSyntaxError(f"a transform is exactly one of {kinds}; found {found}", ())
+        yield TransformSyntaxError(f"a transform is exactly one of {', '.join(KINDS)}; found {found}", ())
     for kind, value in written.items():
-        if kind not in KINDS:
-            hint = did_you_mean(kind, KINDS) or f"the transforms are {kinds}"
+        if kind in KINDS:
+            for fault in _FAULTS[kind](value):
+                yield TransformSyntaxError(fault.message, (kind, *fault.path), fault.offset, fault.hint)
+        else:
+            hint = inputs.snake_case(kind, EVENTBRIDGES) or did_you_mean(kind, KINDS)
+            hint = hint or f"the transforms are {', '.join(KINDS)}"
             yield TransformSyntaxError(f"there is no transform {kind!r}", (kind,), hint=hint)
-        if kind in {"select", "text"} and not isinstance(value, str):
-            yield TransformSyntaxError(f"{kind} wants a text", (kind,))
-        elif kind == "select":
-            try:
-                compile_expression(value)
-            except ExpressionError as error:
-                yield TransformSyntaxError(error.message, (kind,), error.offset, error.hint)
-        elif kind in {"json", "text", "xml"}:
-            yield from _template_faults(value, (kind,))
-        if kind == "xml":
-            for message, path, offset, hint in xml.faults(value):
-                yield TransformSyntaxError(message, (kind, *path), offset, hint)
 
 
-# Templates: text with `{{ expression }}` in it.
+def _select_faults(value: Any) -> Iterator[TransformSyntaxError]:
+    if not isinstance(value, str):
+        yield TransformSyntaxError("select wants a text", ())
+        return
+    try:
+        compile_expression(value)
+    except ExpressionError as error:
+        yield TransformSyntaxError(error.message, (), error.offset, error.hint)
 
-_Part = str | Expression
+
+def _text_faults(value: Any) -> Iterator[TransformSyntaxError]:
+    if isinstance(value, str):
+        yield from templates.faults(value, ())
+    else:
+        yield TransformSyntaxError("text wants a text", ())
+
+
+def _xml_faults(value: Any) -> Iterator[TransformSyntaxError]:
+    yield from templates.faults(value, ())
+    for message, path, offset, hint in xml.faults(value):
+        yield TransformSyntaxError(message, path, offset, hint)
+
+
+_FAULTS: Mapping[str, Callable[[Any], Iterator[TransformSyntaxError]]] = {
+    "select": _select_faults,
+    "json": lambda value: templates.faults(value, ()),
+    "xml": _xml_faults,
+    "text": _text_faults,
+    "constant": lambda _: iter(()),
+    "input": inputs.input_faults,
+    "input_path": inputs.path_faults,
+    "input_transformer": inputs.transformer_faults,
+}
 
 
 class Piece(NamedTuple):
-    """A piece of a transform: an expression, or text between expressions.
+    """A piece of a transform: an expression or a path, or text between expressions.
 
     Attributes:
         path: keys and indexes from the transform to the text that it stands in.
@@ -145,21 +187,26 @@ class Piece(NamedTuple):
 
     path: Path
     offset: int
-    part: _Part
+    part: Part | JsonPath
 
 
 def pieces(written: Mapping[str, Any]) -> Iterator[Piece]:
-    """All the pieces of a transform without faults. A `constant` has none."""
+    """All the pieces of a transform without faults. A `constant` and an `input` have none."""
     ((kind, value),) = written.items()
     if kind == "select":
         yield Piece((kind,), 0, compile_expression(value))
-    elif kind != "constant":
+    elif kind == "input_path":
+        yield Piece((kind,), 0, compile_path(value))
+    elif kind == "input_transformer":
+        for name, path in filling.paths_of(value):
+            yield Piece((kind, filling.MAP, name), 0, path)
+    elif kind in {"json", "xml", "text"}:
         yield from _pieces(value, (kind,))
 
 
 def _pieces(value: Any, path: Path) -> Iterator[Piece]:
     if isinstance(value, str):
-        for offset, part in _placed(value):
+        for offset, part in templates.parts(value):
             yield Piece(path, offset, part)
     elif isinstance(value, list):
         for index, item in enumerate(value):
@@ -169,168 +216,68 @@ def _pieces(value: Any, path: Path) -> Iterator[Piece]:
             yield from _pieces(item, (*path, key))
 
 
-def _parse(text: str) -> list[_Part]:
-    """The parts of a template.
-
-    Raises:
-        TransformSyntaxError: with an empty path.
-    """
-    return [part for _, part in _placed(text)]
-
-
-def _placed(text: str) -> Iterator[tuple[int, _Part]]:
-    """The parts of a template, each with its first character.
-
-    The expression ends at the first `}}` that leaves it whole: JMESPath has braces and quotes of its own.
-
-    Raises:
-        TransformSyntaxError: with an empty path.
-    """
-    done = 0
-    while (start := text.find("{{", done)) >= 0:
-        if start > done:
-            yield done, text[done:start]
-        expression, at, done = _expression(text, start)
-        yield at, expression
-    if done < len(text):
-        yield done, text[done:]
-
-
-def _expression(text: str, start: int) -> tuple[Expression, int, int]:
-    """The expression behind the braces at `start`, where it begins, and where the text goes on."""
-    first: TransformSyntaxError | None = None
-    end = text.find("}}", start + 2)
-    while end >= 0:
-        inner = text[start + 2 : end]
-        at = start + 2 + len(inner) - len(inner.lstrip())
-        try:
-            return compile_expression(inner.strip()), at, end + 2
-        except ExpressionError as error:
-            first = first or TransformSyntaxError(error.message, (), at + error.offset, error.hint)
-        end = text.find("}}", end + 1)
-    raise first or TransformSyntaxError(
-        "'{{' is not closed", (), start, "close it with '}}'; for the two characters themselves: {{ '{{' }}"
-    )
-
-
-def _template_faults(value: Any, path: Path) -> Iterator[TransformSyntaxError]:
-    if isinstance(value, str):
-        try:
-            _parse(value)
-        except TransformSyntaxError as error:
-            yield TransformSyntaxError(error.message, path, error.offset, error.hint)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _template_faults(item, (*path, index))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if "{{" in key:
-                yield TransformSyntaxError(f"a key cannot be filled: {key!r}", (*path, key))
-            yield from _template_faults(item, (*path, key))
-
-
-def _filled(parts: list[_Part]) -> Callable[[Any], str]:
-    return lambda view: "".join(part if isinstance(part, str) else _text(part.search(view)) for part in parts)
-
-
-def _text(value: Any) -> str:
-    """A value inside a text: null is nothing, a text is itself, everything else is compact JSON."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else _JSON.encode(value).decode()
-
-
-def _structure(value: Any) -> Callable[[Any], Any]:
-    """Builds a JSON value; a text that is one whole `{{ … }}` gives its value with its type."""
-    if isinstance(value, str):
-        parts = _parse(value)
-        if len(parts) == 1 and isinstance(whole := parts[0], Expression):
-            return whole.search
-        return _filled(parts) if any(isinstance(part, Expression) for part in parts) else lambda _: value
-    if isinstance(value, list):
-        items = [_structure(item) for item in value]
-        return lambda view: [item(view) for item in items]
-    if isinstance(value, dict):
-        members = [(key, _structure(item)) for key, item in value.items()]
-        return lambda view: {key: item(view) for key, item in members}
-    return lambda _: value
-
-
 def _as_json(value: Any) -> Rendered:
-    return Rendered(_JSON.encode(value), JSON_TYPE)
+    return Rendered(exact.encode(value), JSON_TYPE)
 
 
-def _select(value: str) -> Callable[[Any], Rendered]:
+def _select(value: str) -> _Build:
     expression = compile_expression(value)
-    return lambda view: _as_json(expression.search(view))
+    return lambda view, _: _as_json(expression.search(view))
 
 
-def _json(value: Any) -> Callable[[Any], Rendered]:
-    structure = _structure(value)
-    return lambda view: _as_json(structure(view))
+def _json(value: Any) -> _Build:
+    structure = templates.structure(value)
+    return lambda view, _: _as_json(structure(view))
 
 
-def _xml(value: Any) -> Callable[[Any], Rendered]:
-    structure = _structure(value)
-    return lambda view: Rendered(xml.document(structure(view), _text), XML_TYPE)
+def _xml(value: Any) -> _Build:
+    structure = templates.structure(value)
+    return lambda view, _: Rendered(xml.document(structure(view), templates.text), XML_TYPE)
 
 
-def _template(value: str) -> Callable[[Any], Rendered]:
-    fill = _filled(_parse(value))
-    return lambda view: Rendered(fill(view).encode(), TEXT_TYPE)
+def _template(value: str) -> _Build:
+    fill = templates.filled(value)
+    return lambda view, _: Rendered(fill(view).encode(), TEXT_TYPE)
 
 
-def _constant(value: Any) -> Callable[[Any], Rendered]:
+def _constant(value: Any) -> _Build:
     body = Rendered(value.encode(), TEXT_TYPE) if isinstance(value, str) else _as_json(value)
-    return lambda _: body
+    return lambda _, __: body
 
 
-_BUILDERS: Mapping[str, Callable[[Any], Callable[[Any], Rendered]]] = {
+def _input(value: str) -> _Build:
+    body = Rendered(value.encode(), JSON_TYPE)
+    return lambda _, __: body
+
+
+def _input_path(value: str) -> _Build:
+    found = filling.path_value(value)
+    return lambda view, received: _as_json(found(view, received))
+
+
+def _input_transformer(value: Mapping[str, Any], rule: str) -> _Build:
+    fill = filling.transformer(value, rule)
+
+    def build(view: Any, received: float) -> Rendered:
+        text, is_json = fill(view, received)
+        return Rendered(text.encode(), JSON_TYPE if is_json else TEXT_TYPE)
+
+    return build
+
+
+_BUILDERS: Mapping[str, Callable[[Any], _Build]] = {
     "select": _select,
     "json": _json,
     "xml": _xml,
     "text": _template,
     "constant": _constant,
+    "input": _input,
+    "input_path": _input_path,
 }
-
-
-# Numbers: a JSON number that no float holds exactly keeps its digits through every expression.
-
-
-class _Exact(float):
-    """A float that remembers the longer number it was made from."""
-
-    __slots__ = ("spelling",)
-    spelling: str
-
-
-_Exact.__name__ = "float"  # jmespath tells types by their names
-
-
-def _float(spelling: str) -> float:
-    value = _Exact(spelling)
-    try:
-        if Decimal(repr(float(value))) == Decimal(spelling):
-            return float(value)
-    except ArithmeticError:
-        pass  # an exponent that no Decimal holds: the spelling is all there is of this number
-    value.spelling = spelling
-    return value
-
-
-def _exactly(value: Any) -> Any:
-    if isinstance(value, _Exact):
-        return msgspec.Raw(value.spelling.encode())
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-_DECODER = msgspec.json.Decoder(float_hook=_float)
-_JSON = msgspec.json.Encoder(enc_hook=_exactly, decimal_format="number")
-_SORTED = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 def _view(event: Event) -> Any:
     view: dict[str, Any] = dict(event.attributes())
     if event.data is not None:
-        view["data"] = _DECODER.decode(event.data) if event.is_json else event.value()
+        view["data"] = exact.decode(event.data) if event.is_json else event.value()
     return view

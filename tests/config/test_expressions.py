@@ -65,6 +65,8 @@ def test_hints() -> None:
         "x = 'y'": "write == to compare",
         "'a' in b": "write contains(list, value) for in",
         "$.data.x": "leave $. out: names begin at the event, as in data.x",
+        "a | replace('b', 'c')": "what stands before the | goes into its brackets: replace(value, …)",
+        "a || replace('b', 'c')": "",
         "a android b": "",
         "a b": "",
     }.items():

@@ -124,6 +124,17 @@ rules:
     assert deployment.rules[0].routes[0].transform.render(sent) == stored.render(sent)
 
 
+def test_a_template_that_names_its_rule_makes_a_body_for_each(deploy: Deploy) -> None:
+    way = "{target: one, transform: {input_transformer: {input_template: <aws.events.rule-name>}}}"
+    rules = "".join(f"  - {{name: {name}, match: {{type: x}}, targets: [{way}]}}\n" for name in ("a", "b"))
+    deployment = deploy(f"rules:\n{rules}")
+    event = Event(id="1", source="s", type="x")
+    transforms = transforms_of(deployment.text)
+    routes = deployment.route(event)
+    made = {route.rules: transforms[route.variant].render(event).content for route in routes}
+    assert made == {("a",): b'"a"', ("b",): b'"b"'}
+
+
 def test_a_version_without_transforms_has_none(deploy: Deploy) -> None:
     assert transforms_of(deploy("rules: [{name: a, match: {type: x}, targets: [one]}]").text) == {}
 

@@ -15,6 +15,7 @@ from router.errors import MessageError
 from router.events import Event
 from router.transforms import (
     JSON_TYPE,
+    KINDS,
     TEXT_TYPE,
     Rendered,
     TransformError,
@@ -177,10 +178,10 @@ def test_failing_is_the_events_fault_and_names_the_expression(
 @pytest.mark.parametrize(
     ("written", "found"),
     [
-        ({}, [((), None, "a transform is exactly one of select, json, xml, text, constant; found none")]),
+        ({}, [((), None, f"a transform is exactly one of {', '.join(KINDS)}; found none")]),
         ({"jsno": 1}, [(("jsno",), None, "there is no transform 'jsno'")]),
         ({"text": "a", "xml": {"a": 1}},
-         [((), None, "a transform is exactly one of select, json, xml, text, constant; found text and xml")]),
+         [((), None, f"a transform is exactly one of {', '.join(KINDS)}; found text and xml")]),
         ({"select": ["a"]}, [(("select",), None, "select wants a text")]),
         ({"text": {"a": 1}}, [(("text",), None, "text wants a text")]),
         ({"select": "a b"}, [(("select",), 2, "'b' cannot stand here")]),

@@ -9,8 +9,10 @@ from typing import Any
 from jmespath.lexer import Lexer
 
 from router.config.expressions import Expression
+from router.config.functions import OWN
 from router.events.model import ATTRIBUTE_NAME
-from router.transforms import Piece
+from router.transforms import Piece, envelope
+from router.transforms.jsonpath import JsonPath
 
 Warn = Callable[[int, str, str], None]
 """Told of a doubt: the character (from 0) where it is, what is doubtful, and what to write instead."""
@@ -35,6 +37,7 @@ def check(expression: Expression, warn: Warn) -> None:
     """Warn of what an expression can hardly mean."""
     tokens = [token for token in Lexer().tokenize(expression.text) if token["type"] != "eof"]
     told = set()
+    _check_filters(tokens, warn)
     types = ["", *(token["type"] for token in tokens), "", ""]  # "" stands beyond the ends
     for at, token in enumerate(tokens):
         name, around = str(token["value"]), (types[at], types[at + 2], types[at + 3])
@@ -53,6 +56,15 @@ def check(expression: Expression, warn: Warn) -> None:
             warn(_place(tokens, name), what, f"did you mean data.{name}?")
 
 
+def _check_filters(tokens: list[Any], warn: Warn) -> None:
+    """Warn of a function that is piped into as other templates have it: it is a field's name there."""
+    for before, token, after in zip(tokens, tokens[1:], [*tokens[2:], {"type": ""}], strict=False):
+        name = token["value"]
+        if before["type"] == "pipe" and name in OWN and after["type"] in {"", "pipe", "dot"}:
+            what = f"{name} is the field of that name here: a | gives a value to the expression behind it"
+            warn(token["start"], what, f"write {name}(value), around the value")
+
+
 def check_text(text: str, warn: Warn) -> None:
     """Warn of what a template's own text can hardly mean."""
     for found in _STATEMENT.finditer(text):
@@ -66,6 +78,14 @@ def check_text(text: str, warn: Warn) -> None:
         warn(found.start(), what, f"write {{{{ {found.group().removeprefix('$.')} }}}}")
 
 
+def check_path(path: JsonPath, warn: Warn) -> None:
+    """Warn of a path of EventBridge's that can find nothing in any event."""
+    name = str(path.steps[0]) if path.steps else "data"
+    if not ATTRIBUTE_NAME.match(name) and name not in envelope.NAMES:
+        what = f"{name} is no attribute of any event: their names are lower-case letters and digits"
+        warn(2, what, f"did you mean $.data.{name}?")
+
+
 def check_piece(piece: Piece, warn: Warn) -> None:
     """Warn of what a piece of a transform can hardly mean."""
 
@@ -74,6 +94,8 @@ def check_piece(piece: Piece, warn: Warn) -> None:
 
     if isinstance(piece.part, Expression):
         check(piece.part, here)
+    elif isinstance(piece.part, JsonPath):
+        check_path(piece.part, here)
     else:
         check_text(piece.part, here)
 
