@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,12 +14,11 @@ import pytest
 from router.events import Event, EventError
 from router.events.http import decode_binary
 from router.events.json_format import decode
-from router.targets.base import Kind
 from router.targets.file import FileKind
 from router.targets.http import HttpKind
 from router.targets.log import DATA_CHARACTERS, LogKind
-from tests.conformance.target_contract import Receipt, TargetContract
-from tests.receiver import Receiver, Request
+from router.testing.targets import Bench, Receipt, TargetContract
+from tests.receiver import Answer, Receiver, Request
 
 
 def _of_event(delivery: str, read: Callable[[], Event]) -> Receipt:
@@ -50,30 +50,49 @@ def _data(request: Request) -> Receipt:
     return Receipt(request.headers["idempotency-key"], content)
 
 
-class HttpBench:
+class HttpBench(Bench):
     """A receiver on loopback."""
-
-    most = None
 
     def __init__(
         self,
         receiver: Receiver,
         folder: Path,
         way: str,
-        read: Callable[[Request], Receipt],
-        carries: Any = None,
+        receipt: Callable[[Request], Receipt],
+        carries: frozenset[str] | None = None,
+        **more: Any,
     ) -> None:
-        self.kind: Kind = HttpKind()
-        self.settings: dict[str, Any] = {"url": f"{receiver.url}/hook", "format": way}
+        self.kind = HttpKind()
+        self.settings = {"url": f"{receiver.url}/hook", "format": way, **more}
         self.folder = folder
         self.carries = carries
-        self.go_down = receiver.stop
-        self.come_back = receiver.start
         self._receiver = receiver
-        self._read = read
+        self._receipt = receipt
+        self._gate = receiver.gate()
+        self._usual = receiver.decide
 
     def received(self) -> list[Receipt]:
-        return [self._read(request) for request in self._receiver.requests]
+        return [self._receipt(request) for request in self._receiver.requests]
+
+    def go_down(self) -> None:
+        self._receiver.stop()
+
+    def come_back(self) -> None:
+        self._receiver.start()
+
+    def stall(self) -> threading.Event:
+        waits = threading.Event()
+
+        def hold(_: Request) -> Answer:
+            waits.set()
+            return Answer(gate=self._gate)
+
+        self._receiver.decide = hold
+        return waits
+
+    def resume(self) -> None:
+        self._receiver.decide = self._usual
+        self._gate.open()
 
 
 class TestHttpStructured(TargetContract):
@@ -88,6 +107,15 @@ class TestHttpBinary(TargetContract):
         return HttpBench(receiver, tmp_path, "binary", _binary)
 
 
+class TestHttpSigned(TargetContract):
+    @pytest.fixture
+    def bench(self, receiver: Receiver, tmp_path: Path) -> HttpBench:
+        sign = {"bce": {"id": "ak-1", "secret": "a-secret-of-baidu"}}
+        made = HttpBench(receiver, tmp_path, "structured", _structured, sign=sign)
+        made.secrets = ("a-secret-of-baidu",)
+        return made
+
+
 class TestHttpData(TargetContract):
     @pytest.fixture
     def bench(self, receiver: Receiver, tmp_path: Path) -> HttpBench:
@@ -100,15 +128,12 @@ class _Record(msgspec.Struct):
     body: msgspec.Raw = msgspec.Raw()
 
 
-class FileBench:
+class FileBench(Bench):
     """A folder; it is down while a file stands where a folder was."""
 
-    most = None
-    carries = None
-
     def __init__(self, folder: Path) -> None:
-        self.kind: Kind = FileKind()
-        self.settings: dict[str, Any] = {"path": "audit/{date}.jsonl"}
+        self.kind = FileKind()
+        self.settings = {"path": "audit/{date}.jsonl"}
         self.folder = folder
         self._audit = folder / "audit"
         self._away = folder / "away"
@@ -154,16 +179,16 @@ class FragileStream(io.StringIO):
         return super().write(text)
 
 
-class LogBench:
+class LogBench(Bench):
     """A stream that is read line by line."""
 
     most = DATA_CHARACTERS
-    carries: ClassVar[frozenset[str] | None] = frozenset({"type", "source", "subject", "id"})
+    carries = frozenset({"type", "source", "subject", "id"})
 
     def __init__(self, folder: Path) -> None:
         self._stream = FragileStream()
-        self.kind: Kind = LogKind(self._stream)
-        self.settings: dict[str, Any] = {"level": "warning"}
+        self.kind = LogKind(self._stream)
+        self.settings = {"level": "warning"}
         self.folder = folder
 
     def received(self) -> list[Receipt]:
