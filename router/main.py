@@ -19,9 +19,11 @@ from router import __version__
 from router.clock import Clock, SteadyClock, SystemClock
 from router.config.names import QUARANTINE
 from router.delivery.engine import Engine, Way
+from router.delivery.notices import own
 from router.duplicates.sieve import Sieve
 from router.duplicates.window import Window
 from router.errors import ConfigurationError
+from router.events import Event
 from router.operations.address import Address, forget, published, reachable
 from router.operations.answers import SourceStatus
 from router.operations.desk import Desk, Live
@@ -282,7 +284,11 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
             observer=parts.observer,
         )
         opening = await stack.enter_async_context(anyio.create_task_group())
-        ways = Ways(opening, parts.data, loopback=loopback)
+
+        async def tell(event: Event, to: str) -> None:
+            await store.append([own(event, to, router.deployment.version, clock.now())])
+
+        ways = Ways(opening, parts.data, loopback=loopback, tell=tell)
         stack.push_async_callback(ways.close)
         await service.use(parts.deployment)
         sender = await stack.enter_async_context(open_sender(f"rule-router/{__version__}"))

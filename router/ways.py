@@ -16,7 +16,7 @@ from router.delivery.engine import OrderBy, Way
 from router.delivery.order import OnPoison
 from router.delivery.retry import Policy
 from router.errors import ConfigurationError
-from router.targets.base import Surroundings, Target
+from router.targets.base import Surroundings, Target, Tell, nobody
 from router.targets.registry import installed_kinds
 from router.targets.spec import TargetSpec
 
@@ -48,12 +48,14 @@ class Ways:
         group: where these tasks run; `close` ends them.
         data: the deployment's data folder.
         loopback: whether the router itself listens on loopback only.
+        tell: how a target has another one told of something.
     """
 
-    def __init__(self, group: TaskGroup, data: Path, *, loopback: bool) -> None:
+    def __init__(self, group: TaskGroup, data: Path, *, loopback: bool, tell: Tell = nobody) -> None:
         self._group = group
         self._data = data
         self._loopback = loopback
+        self._tell = tell
         self._open: dict[str, _Open] = {}
 
     def all(self) -> dict[str, Way]:
@@ -117,7 +119,7 @@ class Ways:
         opened: _Open | None = None
         try:
             reject = frozenset(spec.retry.reject)
-            surroundings = Surroundings(name, self._data, self._loopback, reject)
+            surroundings = Surroundings(name, self._data, self._loopback, reject, self._tell)
             async with kind.open(spec.settings, surroundings) as target:
                 opened = _Open(spec, _way(spec, target), anyio.Event())
                 task_status.started(opened)

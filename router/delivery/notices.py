@@ -1,4 +1,4 @@
-"""What somebody is told of a dead letter: an event of the router's own, delivered like any other. Pure."""
+"""What somebody is told by the router: an event of its own, delivered like any other. Pure."""
 
 from __future__ import annotations
 
@@ -40,8 +40,19 @@ def notice(settlement: Settlement, to: str, now: float) -> Record | None:
         datacontenttype="application/json",
         data=msgspec.json.encode(_told(settlement)),
     )
-    route = Route(to)
-    return Record(event=event, source=SOURCE, received=now, version=delivery.version, routes=(route,))
+    return own(event, to, delivery.version, now)
+
+
+def own(event: Event, to: str, version: str, now: float) -> Record:
+    """An event that the router itself has for a target; no rule is asked.
+
+    Args:
+        event: what it says.
+        to: the target.
+        version: today's configuration.
+        now: seconds since the epoch.
+    """
+    return Record(event=event, source=SOURCE, received=now, version=version, routes=(Route(to),))
 
 
 def _told(settlement: Settlement) -> dict[str, Any]:

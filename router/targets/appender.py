@@ -59,6 +59,8 @@ class Appender:
             self._lock()
             self._check()
             self._set_torn_line_aside()
+            # What an earlier life wrote and did not get to acknowledge may be on no disk yet.
+            os.fsync(self._file)
             # The file's own name must survive a crash, too.
             os.fsync(self._parent)
         except BaseException:
@@ -74,7 +76,7 @@ class Appender:
         Raises:
             OSError: nothing of it is in the file. The appender is of no use any more: close it.
         """
-        size = os.fstat(self._file).st_size
+        size = self.size
         try:
             _write(self._file, lines)
             os.fsync(self._file)
@@ -84,6 +86,25 @@ class Appender:
                 os.ftruncate(self._file, size)
                 os.fsync(self._file)
             raise
+
+    @property
+    def size(self) -> int:
+        """How long the file is, in bytes."""
+        return os.fstat(self._file).st_size
+
+    @property
+    def file(self) -> int:
+        """Its descriptor, to read from."""
+        return self._file
+
+    def rename(self, name: str) -> None:
+        """Call the file something else, in its folder; it is not current any more.
+
+        Raises:
+            OSError: it cannot be; it is called as before.
+        """
+        os.rename(self._name, name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
+        os.fsync(self._parent)
 
     def is_current(self) -> bool:
         """Whether the path still leads to this file, and nobody moved or removed it."""

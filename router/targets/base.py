@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +136,14 @@ class Paced(Protocol):
     pace: float
 
 
+Tell = Callable[[Event, str], Awaitable[None]]
+"""Stores an event of the router's own for a target, by its name. Raises RouterError: it cannot be now."""
+
+
+async def nobody(event: Event, to: str) -> None:
+    """Tells nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a kind may know of the router that its target lives in.
@@ -145,12 +153,26 @@ class Surroundings:
         data: the deployment's data folder; files are jailed in it.
         loopback: whether the router itself listens on loopback only.
         reject: the statuses that are final: the event is wrong, and no other attempt is made.
+        tell: how a target has another one told of something, durably.
     """
 
     name: str
     data: Path
     loopback: bool
     reject: frozenset[int] = REJECTING
+    tell: Tell = nobody
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """Settings that name other targets, which are told of something by `Surroundings.tell`.
+
+    `check` refuses names that are nobody's, and the target's own.
+    """
+
+    def tells(self) -> Iterable[tuple[tuple[str, ...], str]]:
+        """Where in these settings a target is named, and its name."""
+        ...
 
 
 @runtime_checkable

@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
-from typing import Annotated
+from pathlib import Path
 
+import anyio
+import structlog
 from anyio import CapacityLimiter, to_thread
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from router.audit import keys
 from router.clock import Clock, SystemClock
-from router.errors import ConfigurationError
-from router.targets import jail
-from router.targets.appender import Appender
-from router.targets.base import Delivered, Message, Outcome, RetryLater, Surroundings, Target
-from router.targets.lines import lines_of
+from router.errors import ConfigurationError, RouterError
+from router.targets.base import Delivered, Message, Outcome, RetryLater, Surroundings, Target, Tell
+from router.targets.file_checkpoints import Signer, event_of
+from router.targets.file_names import Names
+from router.targets.file_series import Series
+from router.targets.file_settings import Chain, FileSettings
+from router.targets.file_tidy import tidy
 
-_WORD = re.compile(r"\{([^{}]*)\}")
-_WORDS = ("date",)
+__all__ = ["FileKind", "FileSettings", "FileTarget"]
 
+PAUSE = 5.0
+"""Seconds before a store that could not take a checkpoint is asked again."""
 
-def _vetted_path(path: str) -> str:
-    """A path that stays in the data folder, whatever the day."""
-    parts = path.split("/")
-    if parts[0].startswith("~"):
-        raise ValueError("begins with ~, which is not expanded: paths are below the data folder")
-    if path.startswith("/"):
-        raise ValueError("is absolute; files stand in the data folder, name them from there")
-    if any(part in {"", ".", ".."} for part in parts):
-        raise ValueError("has an empty step, '.' or '..'; name the file from the data folder downwards")
-    if any(ord(character) < ord(" ") or character == "\x7f" for character in path):
-        raise ValueError("has a control character")
-    for word in _WORD.findall(path):
-        if word not in _WORDS:
-            raise ValueError(f"has {{{word}}}; the one word that is filled in is {{date}}, the day in UTC")
-    if any(brace in _WORD.sub("", path) for brace in "{}"):
-        raise ValueError("has a brace that does not belong to {date}")
-    if jail.is_taken(parts[0]):
-        raise ValueError(f"{parts[0]!r} in the data folder belongs to the store; choose another name")
-    return path
+LAST_WORD = 2.0
+"""Seconds that the last checkpoint may take to be stored when the target is closed."""
 
-
-class FileSettings(BaseModel):
-    """What stands under `file:`.
-
-    Attributes:
-        path: from the data folder; `{date}` is the day in UTC on which a line is written.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: Annotated[str, AfterValidator(_vetted_path)]
-
-    def claim(self) -> str:
-        """See `router.targets.base.Exclusive`."""
-        return f"file {self.path}"
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class FileTarget:
@@ -67,64 +39,138 @@ class FileTarget:
 
     Attributes:
         pace: see `router.targets.base.Paced`. The disk takes as long for one line as for a hundred.
+
+    Args:
+        name: the target's, and that of its chain.
+        folder: the data folder.
+        tell: stores checkpoints for another target.
     """
 
     batch = 500
     concurrency = 1
     pace = 0.01
 
-    def __init__(self, template: str, folder: Path, clock: Clock) -> None:
-        self._template = template
+    def __init__(self, name: str, settings: FileSettings, folder: Path, clock: Clock, tell: Tell) -> None:
+        self._settings = settings
         self._folder = folder
         self._clock = clock
+        self._tell = tell
         self._limiter = CapacityLimiter(1)  # one at a time, whatever `concurrency` the user asked for
-        self._appender: Appender | None = None
-        self._path = ""
+        self._signer = _signer(name, settings.chain)
+        self._series = Series(folder, settings, self._signer)
+        self._tidied = 0
+        self._stir = anyio.Event()
+
+    @property
+    def has_work_beside(self) -> bool:
+        """Whether there is anything to do beside writing."""
+        settings = self._settings
+        return not (self._signer is None and settings.compress is None and settings.keep is None)
 
     async def deliver(self, messages: Sequence[Message]) -> list[Outcome]:
         """See `Target.deliver`."""
-        return await to_thread.run_sync(self._write, messages, limiter=self._limiter)
+        outcomes = await to_thread.run_sync(self._write, messages, limiter=self._limiter)
+        self._look()
+        return outcomes
 
     async def open(self) -> None:
-        """Open today's file.
+        """Open the file of this moment.
 
         Raises:
             ConfigurationError: it cannot be had.
         """
         try:
-            await to_thread.run_sync(self._open, self._clock.now(), limiter=self._limiter)
+            await to_thread.run_sync(self._open, limiter=self._limiter)
         except OSError as error:
             raise ConfigurationError(f"{self._place()} cannot be opened: {error.strerror}") from error
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._appender is not None:
-            self._appender.close()
-            self._appender = None
+    async def keep(self) -> None:
+        """Pack, remove, and tell of checkpoints, for ever."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._sign_in_time)
+            while True:
+                self._stir = anyio.Event()
+                if self._tidied != self._series.turns:
+                    self._tidied = self._series.turns
+                    await to_thread.run_sync(self._tidy)
+                while not await self._told():
+                    await self._clock.sleep_until(self._clock.now() + PAUSE)
+                await self._stir.wait()
+
+    async def leave(self) -> None:
+        """Make the last checkpoint, and let go of the file."""
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._close, limiter=self._limiter)
+            with anyio.move_on_after(LAST_WORD):
+                await self._told()
+
+    def _look(self) -> None:
+        if self._tidied != self._series.turns or (self._signer is not None and self._signer.unsent):
+            self._stir.set()
+
+    async def _sign_in_time(self) -> None:
+        chain = self._settings.chain
+        if not isinstance(chain, Chain) or not isinstance(chain.every, float):
+            return
+        while True:
+            await self._clock.sleep_until(self._clock.now() + chain.every)
+            await to_thread.run_sync(self._sign, limiter=self._limiter)
+            self._look()
+
+    async def _told(self) -> bool:
+        """Have another target told of all checkpoints; whether that is done."""
+        chain = self._settings.chain
+        if self._signer is None or not isinstance(chain, Chain):
+            return True
+        unsent = self._signer.unsent
+        while unsent:
+            checkpoint = unsent[0]
+            if chain.checkpoints is not None:
+                try:
+                    await self._tell(event_of(checkpoint), chain.checkpoints)
+                except RouterError as error:
+                    _log.error("file.checkpoint_untold", to=chain.checkpoints, error=error.message)
+                    return False
+            if unsent and unsent[0] is checkpoint:
+                unsent.popleft()
+        return True
 
     def _write(self, messages: Sequence[Message]) -> list[Outcome]:
-        now = self._clock.now()
         try:
-            self._open(now).append(lines_of(messages, now))
+            self._series.append(messages, self._clock.now())
         except OSError as error:
-            self.close()
+            self._series.close()
             return [RetryLater(f"{self._place()} cannot be written: {error.strerror}")] * len(messages)
         except ConfigurationError as error:
             return [RetryLater(error.message)] * len(messages)
         return [Delivered()] * len(messages)
 
-    def _open(self, now: float) -> Appender:
-        """The appender for the file of this moment."""
-        path = self._template.replace("{date}", datetime.fromtimestamp(now, UTC).date().isoformat())
-        if self._appender is not None and path == self._path and self._appender.is_current():
-            return self._appender
-        self.close()
-        self._path = path
-        self._appender = Appender(self._folder, PurePosixPath(path))
-        return self._appender
+    def _open(self) -> None:
+        now = self._clock.now()
+        self._series.open(now)
+        self._series.sign(now)
+
+    def _sign(self) -> None:
+        self._series.sign(self._clock.now())
+
+    def _close(self) -> None:
+        self._series.sign(self._clock.now())
+        self._series.close()
+
+    def _tidy(self) -> None:
+        settings = self._settings
+        names, current = Names(settings.path), self._series.path
+        tidy(self._folder, names, current, settings.compress, settings.keep, self._clock.now())
 
     def _place(self) -> Path:
-        return self._folder / self._path
+        return self._folder / self._series.path
+
+
+def _signer(name: str, chain: object) -> Signer | None:
+    if not isinstance(chain, Chain):
+        return None
+    every = chain.every if isinstance(chain.every, int) else None
+    return Signer(name, keys.private(chain.key.get_secret_value()), every)
 
 
 class FileKind:
@@ -138,9 +184,15 @@ class FileKind:
     @asynccontextmanager
     async def open(self, settings: FileSettings, surroundings: Surroundings) -> AsyncIterator[Target]:
         """See `Kind.open`."""
-        target = FileTarget(settings.path, surroundings.data, self._clock)
+        target = FileTarget(surroundings.name, settings, surroundings.data, self._clock, surroundings.tell)
         await target.open()
         try:
-            yield target
+            if target.has_work_beside:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(target.keep)
+                    yield target
+                    group.cancel_scope.cancel()
+            else:
+                yield target
         finally:
-            target.close()
+            await target.leave()

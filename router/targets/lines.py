@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
+from router.audit.records import seal
 from router.events.json_format import encode
 from router.events.json_text import is_json
 from router.events.model import is_json_media_type, text_of
@@ -33,6 +34,39 @@ def line_of(message: Message, now: float) -> bytes:
         now: seconds since the epoch; the line's `time`.
     """
     return lines_of((message,), now)
+
+
+def chained(messages: Iterable[Message], now: float, n: int, head: bytes) -> tuple[bytes, int, bytes]:
+    """The messages as records of a chain: `n`, `prev`, `event` or `body`, `rules`, and what a line has too.
+
+    Args:
+        messages: what to write.
+        now: seconds since the epoch; the records' `time`.
+        n: how many records the chain has.
+        head: the hash of the last of them.
+
+    Returns:
+        The lines, how many records the chain has with them, and the hash of the last one.
+    """
+    time = rfc3339(now).encode()
+    found = []
+    for message in messages:
+        n += 1
+        line, head = seal(n, head, _members(message, time))
+        found.append(line)
+    return b"".join(found), n, head
+
+
+def _members(message: Message, time: bytes) -> bytes:
+    body = message.body
+    return b'"%b":%b,"rules":%b,"id":%b,"sequence":%d,"time":"%b"' % (
+        b"event" if body is None else b"body",
+        one_line(encode(message.event)) if body is None else _value(body),
+        _rules(message.rules),
+        msgspec.json.encode(message.id),
+        message.sequence,
+        time,
+    )
 
 
 def _line(message: Message, time: bytes) -> bytes:

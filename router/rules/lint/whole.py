@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from router.config.files import Entry, entries
 from router.config.problems import Path, Severity, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
+from router.targets.base import Telling
+from router.targets.spec import TargetSpec
 
 _BARE_VARIABLE = re.compile(r"(?<![\\$\w])\$([A-Z_][A-Z0-9_]+)")
 """What a shell would fill in. Names of variables are written in capitals (POSIX, 8.1)."""
 
 
-def check(documents: Sequence[Document], targets: Iterable[str], report: Report) -> None:
+def check(documents: Sequence[Document], targets: Mapping[str, TargetSpec | None], report: Report) -> None:
     """Names that are taken, unknown or unused; a deployment without rules.
 
     Args:
         documents: the deployment's files, whatever their shape.
-        targets: the names that `targets:` defines.
+        targets: what `targets:` defines; None for what is broken.
         report: where problems go.
     """
     known = list(targets)
@@ -33,7 +35,7 @@ def check(documents: Sequence[Document], targets: Iterable[str], report: Report)
             _check_name(entry, first, report)
             _check_targets(entry, known, report)
             used.update(name for _, name, _ in _ways(entry))
-    used.update(_told(documents, known, report))
+    used.update(_told(documents, targets, report))
     _check_variables(documents, report)
     if report.errors or not documents:
         return  # a broken rule may use any target
@@ -82,22 +84,37 @@ def _ways(entry: Entry) -> Iterator[tuple[Path, str, Any]]:
             yield (*path, "target"), way["target"], way.get("transform")
 
 
-def _told(documents: Sequence[Document], known: Sequence[str], report: Report) -> Iterator[str]:
-    """The targets that are told of others' dead letters; those that cannot be are reported."""
+def _told(
+    documents: Sequence[Document], targets: Mapping[str, TargetSpec | None], report: Report
+) -> Iterator[str]:
+    """The targets that others name, to have them told of something; those that cannot be are reported."""
     for entry in entries(documents, "targets"):
-        told = entry.value.get("dead_letter") if isinstance(entry.value, dict) else None
-        if not isinstance(told, str):
-            continue
-        path = (*entry.path, "dead_letter")
-        others = [name for name in known if name != entry.name]
-        if told == entry.name:
-            what = f"the target {told!r} would be told of what it has not taken itself"
-            report.add(entry.document, path, "dead-letter", what, "name another target, or leave it out")
-        elif told in known:
-            yield told
-        elif "targets" not in report.lost:
-            hint = did_you_mean(told, others) or _defined(others)
-            report.add(entry.document, path, "unknown-target", f"unknown target {told!r}", hint)
+        for path, told in _namings(entry, targets.get(entry.name)):
+            others = [name for name in targets if name != entry.name]
+            if told == entry.name:
+                what = f"the target {told!r} would be told of what it has not taken itself"
+                report.add(
+                    entry.document,
+                    path,
+                    str(path[-1]).replace("_", "-"),
+                    what,
+                    "name another target, or leave it out",
+                )
+            elif told in targets:
+                yield told
+            elif "targets" not in report.lost:
+                hint = did_you_mean(told, others) or _defined(others)
+                report.add(entry.document, path, "unknown-target", f"unknown target {told!r}", hint)
+
+
+def _namings(entry: Entry, spec: TargetSpec | None) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where a target names others."""
+    told = entry.value.get("dead_letter") if isinstance(entry.value, dict) else None
+    if isinstance(told, str):
+        yield (*entry.path, "dead_letter"), told
+    if spec is not None and isinstance(spec.settings, Telling):
+        for path, name in spec.settings.tells():
+            yield (*entry.path, spec.kind, *path), name
 
 
 def _check_use(documents: Sequence[Document], used: set[str], report: Report) -> None:

@@ -1,0 +1,85 @@
+"""Packs a target's finished files, and removes those that were kept long enough."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import structlog
+
+from router.audit.streams import SUFFIXES, Packing, pack
+from router.errors import ConfigurationError
+from router.targets import jail
+from router.targets.file_names import BESIDE, Names
+
+_PART: Final = ".part"
+"""What a file that is being packed is called behind its name: a crash leaves it, and nobody reads it."""
+
+_log = structlog.get_logger(__name__)
+
+
+def tidy(
+    folder: Path,
+    names: Names,
+    current: PurePosixPath,
+    packing: Packing | None,
+    keep: float | None,
+    now: float,
+) -> None:
+    """Look at all files but the one that is written. What cannot be done is said, and tried the next time.
+
+    Args:
+        folder: the data folder.
+        names: the target's.
+        current: the file that is written.
+        packing: what with; None for not at all.
+        keep: seconds after its last line that a file is kept; None for ever.
+        now: seconds since the epoch.
+    """
+    beside = [path for when, path in names.beside(folder) if names.path(when) != current]
+    pieces = [piece for piece in names.pieces(folder) if piece.path != current]
+    for path in (*(piece.path for piece in pieces), *beside):
+        try:
+            if keep is not None and (folder / path).lstat().st_mtime < now - keep:
+                _remove(folder, path)
+                _log.info("file.removed", file=str(folder / path), kept=keep)
+            elif packing is not None and path.suffix not in {*SUFFIXES.values(), BESIDE}:
+                _pack(folder, path, packing)
+        except (OSError, ConfigurationError) as error:
+            _log.warning("file.untidied", file=str(folder / path), error=str(error))
+
+
+def _remove(folder: Path, path: PurePosixPath) -> None:
+    parent = jail.enter(folder, path.parent)
+    try:
+        os.unlink(path.name, dir_fd=parent)
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+
+
+def _pack(folder: Path, path: PurePosixPath, packing: Packing) -> None:
+    """Put a packed file in a file's place. A crash leaves the one, the other, or both, each of them whole."""
+    parent = jail.enter(folder, path.parent)
+    part = path.name + _PART
+    try:
+        with (
+            os.fdopen(jail.open_in(parent, path.name, os.O_RDONLY), "rb") as source,
+            os.fdopen(jail.open_in(parent, part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as into,
+        ):
+            pack(packing, source, into)
+            into.flush()
+            found = os.fstat(source.fileno())
+            os.utime(into.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
+            os.fsync(into.fileno())
+        os.rename(part, path.name + SUFFIXES[packing], src_dir_fd=parent, dst_dir_fd=parent)
+        os.fsync(parent)
+        os.unlink(path.name, dir_fd=parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part, dir_fd=parent)
+        raise
+    finally:
+        os.close(parent)
