@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from router import __version__
+from router.cli.audit import audit
 from router.cli.check import check
 from router.cli.dead import dead
 from router.cli.deliveries import deliveries
@@ -45,5 +46,7 @@ def main() -> None:
     """Route events by rules: Amazon EventBridge's patterns on your own machine."""
 
 
-for command in (serve, demo, check, test, send, emulate, events, deliveries, dead, replay, doctor, schema):
+_COMMANDS = (serve, demo, check, test, send, emulate, events, deliveries, dead, replay, doctor, audit, schema)
+
+for command in _COMMANDS:
     main.add_command(command)

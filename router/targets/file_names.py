@@ -26,6 +26,22 @@ When = tuple[str, ...]
 """The date and the hour in a file's name, as far as they are there."""
 
 
+_FINISHED: Final = re.compile(
+    rf"(?P<stem>.*?)(?:\.\d{{6,}}(?P<suffix>\.(?!(?:gz|zst)\Z)[^.]*)?)?(?:{_PACKED})?\Z", re.DOTALL
+)
+
+
+def beside(file: Path) -> Path:
+    """Where the checkpoints of a file are, whatever it was renamed to when it was finished.
+
+    >>> beside(Path("audit/2026-11-22.000001.jsonl.gz")).name
+    '2026-11-22.jsonl.checkpoints'
+    """
+    found = _FINISHED.match(file.name)
+    assert found is not None
+    return file.with_name(f"{found['stem']}{found['suffix'] or ''}{BESIDE}")
+
+
 class Piece(NamedTuple):
     """One of a target's files; they sort by time.
 

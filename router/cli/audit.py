@@ -1,0 +1,200 @@
+"""`router audit`: the key, whether a chained file is what it was, and what is in files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from router.audit import keys
+from router.audit.checkpoints import Checkpoint, found_in
+from router.audit.show import About, Entry, Query, find
+from router.audit.streams import DamagedError, lines
+from router.audit.verify import Fault, Place, Verdict, in_order, verify
+from router.cli.times import TIME, local
+from router.errors import ConfigurationError
+from router.targets.file_names import beside
+
+FAULTY = 1
+"""The exit status when the records are not what they were."""
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group(short_help="Look at, and vouch for, what `file` targets have written.")
+def audit() -> None:
+    """Look at, and vouch for, what `file` targets have written."""
+
+
+@audit.command(short_help="Make a key that signs checkpoints.")
+@click.argument("file", type=click.Path(path_type=Path))
+def key(file: Path) -> None:
+    """Write a new private key to FILE, and print the public one, for those who verify."""
+    click.echo(keys.make(file), nl=False)
+
+
+@audit.command(name="verify", short_help="Say whether chained files are what they were.")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
+@click.option(
+    "--checkpoint", "held", multiple=True, type=FILE, metavar="FILE",
+    help="A file with checkpoints that were kept elsewhere: whatever a target has made of them.",
+)  # fmt: skip
+@click.option(
+    "--public-key", "public", multiple=True, type=FILE, metavar="FILE",
+    help="The key that must have signed them (PEM); several where it was changed.",
+)  # fmt: skip
+@click.option("--chain", "name", help="The target whose checkpoints count, where there are those of several.")
+@click.option(
+    "--from", "first", type=click.IntRange(min=1), default=1, metavar="N",
+    help="The first record that is due: those before were removed on purpose, or are elsewhere.",
+)  # fmt: skip
+def verify_(
+    files: tuple[Path, ...], held: tuple[Path, ...], public: tuple[Path, ...], name: str | None, first: int
+) -> None:
+    """Read all FILEs of one chain, packed or not, in any order. Works offline.
+
+    Names the first record that was changed, removed, inserted, moved or cut off; the exit status is 1 then.
+    Without --checkpoint, the checkpoints beside the files count: whoever can write there can cut both.
+    """
+    places = held or _beside(files)
+    checkpoints = _of_one_chain(_read(places), name)
+    if public and (false := _forged(checkpoints, public)) is not None:
+        click.echo(f"FORGED: no key that was given has signed the checkpoint at record {false.count:,}")
+        sys.exit(FAULTY)
+    found = verify(files, checkpoints, first=first, progress=_progress(files))
+    for line in _told(found, checkpoints, is_elsewhere=bool(held), is_signed=bool(public)):
+        click.echo(line)
+    if found.fault is not None:
+        sys.exit(FAULTY)
+
+
+@audit.command(short_help="Find records.")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
+@click.option("--since", type=TIME, help="Written then or later: RFC 3339, or 2h for so long ago.")
+@click.option("--until", type=TIME, help="Written before.")
+@click.option("--type", "type_", help="The event's type; with * and ?.")
+@click.option("--subject", help="The event's subject; with * and ?.")
+@click.option("--json", "as_json", is_flag=True, help="Print the lines as they are.")
+def show(
+    files: tuple[Path, ...],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    type_: str | None,
+    subject: str | None,
+    as_json: bool,
+) -> None:
+    """Print the records of FILEs, packed or not, chained or not, that fit all that is asked for."""
+    query = Query(since, until, type_, subject)
+    for path in in_order(files):
+        with path.open("rb") as file:
+            try:
+                for entry, line in find(lines(path.name, file), query):
+                    click.echo(line if as_json else _entry(entry), nl=not as_json)
+            except DamagedError as error:
+                raise ConfigurationError(f"{path} is damaged: {error}") from error
+
+
+def _entry(entry: Entry) -> str:
+    number = "" if entry.n is None else f"{entry.n}  "
+    event = entry.event
+    about = "(a transform's)" if event == About() else f"{event.type}  {event.subject or '-'}  {event.id}"
+    return f"{number}{local(entry.time)}  {about}  {entry.id}"
+
+
+def _beside(files: Iterable[Path]) -> list[Path]:
+    """Where the router has written the checkpoints of these files, as far as they are still there."""
+    return [path for path in sorted({beside(file) for file in files}) if path.exists()]
+
+
+def _read(paths: Iterable[Path]) -> list[Checkpoint]:
+    found: list[Checkpoint] = []
+    for path in paths:
+        with path.open("rb") as file:
+            try:
+                found += found_in(lines(path.name, file))
+            except DamagedError as error:
+                raise ConfigurationError(f"{path} is damaged: {error}") from error
+    return found
+
+
+def _of_one_chain(checkpoints: list[Checkpoint], name: str | None) -> list[Checkpoint]:
+    """The checkpoints of the chain that is meant.
+
+    Raises:
+        ConfigurationError: nobody said which.
+    """
+    names = sorted({checkpoint.chain for checkpoint in checkpoints})
+    if name is None and len(names) > 1:
+        raise ConfigurationError(f"these are checkpoints of {', '.join(names)}: choose with --chain")
+    if name is not None and name not in names:
+        raise ConfigurationError(f"there is no checkpoint of {name}; there are those of {', '.join(names)}")
+    return [checkpoint for checkpoint in checkpoints if name in {None, checkpoint.chain}]
+
+
+def _forged(checkpoints: Iterable[Checkpoint], public: Iterable[Path]) -> Checkpoint | None:
+    """The first checkpoint that none of the keys has signed."""
+    known = [keys.public(path) for path in public]
+    return next((one for one in checkpoints if not one.is_signed_by(known)), None)
+
+
+def _progress(files: Iterable[Path]) -> Callable[[int, int], None]:
+    """Tells how far it is, in one line of a terminal; nothing elsewhere."""
+    whole = sum(path.stat().st_size for path in files) or 1
+
+    def tell(read: int, records: int) -> None:
+        click.echo(f"\r{read * 100 // whole:3} %  {records:,} records", nl=read >= whole, err=True)
+
+    return tell if sys.stderr.isatty() else lambda _read, _records: None
+
+
+def _told(
+    found: Verdict, checkpoints: list[Checkpoint], *, is_elsewhere: bool, is_signed: bool
+) -> Iterator[str]:
+    if found.fault is not None:
+        yield f"NOT WHAT IT WAS: {_fault(found.fault)}"
+        yield f"{_span(found.first, found.last)} before it agree with one another"
+    else:
+        yield f"{_span(found.first, found.last)}: each remembers the one before"
+    if found.torn is not None:
+        yield f"{_place(found.torn)}: an unfinished line, as a crash leaves it: no record, and no tampering"
+    yield from _cover(found)
+    if found.unasked:
+        yield f"{found.unasked} checkpoints are about earlier records, and were not asked"
+    if not checkpoints:
+        yield "without checkpoints this finds accidents, not forgers: every hash can be made anew"
+        return
+    if not is_signed:
+        yield "nobody looked at who signed the checkpoints: give --public-key"
+    if not is_elsewhere:
+        yield "the checkpoints are those beside the files: both can be cut back together; give --checkpoint"
+
+
+def _cover(found: Verdict) -> Iterator[str]:
+    if found.covered:
+        yield f"covered by checkpoints: up to record {found.covered:,} ({found.agreed} agree)"
+    if found.last > max(found.covered, found.first - 1):
+        yield f"not covered yet: {_span(max(found.covered + 1, found.first), found.last)}"
+
+
+def _fault(fault: Fault) -> str:
+    where = "at the end" if fault.place is None else _place(fault.place)
+    which = f"record {fault.first:,}"
+    if fault.last > fault.first:
+        which = f"records {fault.first:,} to {fault.last:,}"
+        if fault.what.startswith("rewritten"):
+            which = f"one or more of {which}"
+    return f"{which}: {fault.what} ({where})"
+
+
+def _place(place: Place) -> str:
+    return f"{place.file}, line {place.line:,}"
+
+
+def _span(first: int, last: int) -> str:
+    if last < first:
+        return "no records"
+    return f"record {first:,}" if first == last else f"records {first:,} to {last:,}"
