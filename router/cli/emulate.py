@@ -97,7 +97,7 @@ def baidu(wanted: Wanted, key: Key | None) -> None:
 
     How often Baidu tries again is not documented: here 176 times, with pauses of 1, 2, 4 … 512 s.
     """
-    run(Baidu(key), wanted, "176 further tries are over")
+    run(Baidu(key), wanted, "176 further tries, or a day, are over")
 
 
 @emulate.command(short_help="Tencent CI: calls back once. With --jobs, takes OCR jobs and calls back.")
