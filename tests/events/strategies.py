@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from hypothesis import strategies as st
 
 from router.events import Event
 from router.events.model import SPEC_ATTRIBUTES
+from router.testing.strategies import json_texts
 
 _NONCHARACTERS = [chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)]
 _NONCHARACTERS += [chr(code) for code in range(0xFDD0, 0xFDF0)]
@@ -29,48 +28,6 @@ times = st.sampled_from(
         "0001-01-01T00:00:00-23:59",
     ]
 )
-
-spaces = st.sampled_from(["", " ", "\n", "\t ", "\r\n"])
-
-
-_plain = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-_strings = _plain.map(json.dumps) | _plain.map(lambda text: json.dumps(text, ensure_ascii=False))
-
-_scalars = st.one_of(
-    st.sampled_from(
-        [
-            "null",
-            "true",
-            "false",
-            "0",
-            "-0",
-            "1.50",
-            "1E2",
-            "0.566877",
-            "6353842115261500790",
-            "1e-7",
-            # Beyond what a Decimal can hold, and still JSON that every reader reads as 0.0.
-            "1e-99999999999999999999",
-            "0E99999999999999999999",
-        ]
-    ),
-    st.integers().map(str),
-    _strings,
-    st.sampled_from(['",}"', '"[1,]"', '"\\",]"', '"\\u00e9\\ud83d\\ude00"', '"\\\\"']),
-)
-
-
-def _containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    spaced = st.tuples(spaces, inner, spaces).map("".join)
-    member = st.tuples(spaces, _strings, spaces, st.just(":"), spaced).map("".join)
-    arrays = st.lists(spaced, max_size=4).map(lambda items: f"[{','.join(items)}]")
-    objects = st.lists(member, max_size=4).map(lambda members: f"{{{','.join(members)}}}")
-    return arrays | objects
-
-
-json_texts = st.recursive(_scalars, _containers, max_leaves=12).map(str.encode)
-"""Without white space around the whole: that belongs to no value."""
-
 
 def _events(
     data: st.SearchStrategy[bytes | None], content_types: list[str | None]

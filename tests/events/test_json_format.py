@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from router.events import Event, EventError, TooMuchError
 from router.events.json_format import decode, decode_batch, encode, encode_batch, split_batch
-from tests.events.strategies import events, json_texts
+from router.testing.strategies import json_texts
+from tests.events.strategies import events
 
 NEEDED = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.events import EventError, json_text
 from router.events.json_text import MAX_DEPTH, fault, is_json, place, read
-from tests.events.strategies import json_texts
+from router.testing.strategies import json_texts
 
 
 def refusal(text: bytes) -> str:

@@ -16,7 +16,8 @@ from router.events.context import complaint
 from router.events.json_format import decode, decode_batch, encode
 from router.events.json_text import MAX_DEPTH
 from router.events.model import SPEC_ATTRIBUTES, cut, is_json_media_type
-from tests.events.strategies import events, json_texts, spaces, times
+from router.testing.strategies import json_texts, spaces
+from tests.events.strategies import events, times
 
 Outcome = tuple[str, Any]
 NEEDED = b'"specversion":"1.0","id":"1","source":"/s","type":"t"'

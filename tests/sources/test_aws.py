@@ -20,7 +20,7 @@ from router.signatures.base import Key, Reason, SignatureError
 from router.sources import aws
 from router.sources.aws_protocol import AnotherProtocolError, AwsError
 from router.sources.base import Request
-from tests.events.strategies import json_texts
+from router.testing.strategies import json_texts
 from tests.signatures.sigv4_signer import signed
 from tests.sources.aws import ENTRY, EVENT, KEY, KEYS, NOW, call, put, said, source
 

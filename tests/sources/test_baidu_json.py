@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.events import EventError
 from router.sources.baidu_json import read, without_trailing_commas
-from tests.events.strategies import json_texts
+from router.testing.strategies import json_texts
 
 
 @given(json_texts)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.sources.baidu_secrets import MAX_TOKENS, redacted
-from tests.events.strategies import json_texts
+from router.testing.strategies import json_texts
 
 GONE = '"[redacted]"'
 
