@@ -7,8 +7,9 @@ once there is room. Tencent, of whom no retries are known, has a reserve; beyond
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from router import samples
+from router.signatures.base import Key
 from tests.client import request
 from tests.emulator import EmulatorProcess
 from tests.process import RouterProcess
+from tests.signatures.acs_signer import signed as acs3
+from tests.signatures.sigv4_signer import signed as sigv4
 
 PUBLIC = "https://router.example.com/alibaba"
 KEY = {"id": "AK", "secret": "s3cret"}
@@ -82,6 +86,8 @@ class House:
                 },
                 "bos": {"kind": "baidu", "keys": [KEY]},
                 "ci": {"kind": "tencent", "token": TOKEN},
+                "aws": {"kind": "aws", "keys": [KEY]},
+                "api": {"kind": "openapi", "keys": [KEY]},
             },
             "rules": [
                 {
@@ -164,6 +170,52 @@ def test_the_clouds_own_retries_bring_everything_in_once(
     events = house.audited()
     assert Counter(event["type"] for event in events) == expected
     assert len({event["id"] for event in events}) == expected.total()
+
+
+def cloudevents() -> tuple[bytes, dict[str, str]]:
+    event = {"specversion": "1.0", "id": "1", "source": "/tests", "type": "test.event"}
+    fields = {"content-type": "application/cloudevents+json", "authorization": f"Bearer {TOKEN}"}
+    return json.dumps(event).encode(), fields
+
+
+def put_events() -> tuple[bytes, dict[str, str]]:
+    body = json.dumps({"Entries": [{"Source": "tests", "DetailType": "test.event", "Detail": "{}"}]}).encode()
+    invocation = {"amz-sdk-invocation-id": "aa1b0bcb-0001-4f6e-9d5c-000000000001"}
+    return body, sigv4(Key(**KEY), body, at=time.time(), more=invocation)
+
+
+def put_events_of_alibaba() -> tuple[bytes, dict[str, str]]:
+    listed = json.dumps([{"Id": "1", "Source": "/tests", "Type": "test.event", "Data": "{}"}])
+    body = f"EventBusName=default&EventList={listed}".encode()
+    return body, acs3(KEY["secret"], body, at=time.time())
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "success", "later", "word"),
+    [
+        (cloudevents, "/events", 202, 429, "overloaded"),
+        (put_events, "/", 200, 400, "ThrottlingException"),
+        (put_events_of_alibaba, "/", 200, 429, "TooManyRequests"),
+    ],
+)
+def test_other_senders_hear_when_to_come_again_and_nothing_is_doubled(
+    make: Callable[[], tuple[bytes, dict[str, str]]],
+    path: str,
+    success: int,
+    later: int,
+    word: str,
+    house: House,
+) -> None:
+    house.fill()
+    body, fields = make()
+    for _ in range(3):
+        reply = request("POST", house.router.url + path, body, fields)
+        assert (reply.status, word in reply.body.decode()) == (later, True)
+        assert int(reply.headers["retry-after"]) > 0
+    house.make_room()
+    for _ in range(2):  # the answer to the first one was lost, say
+        assert request("POST", house.router.url + path, body, fields).status == success
+    assert [event["type"] for event in house.audited()] == ["test.event"]
 
 
 def test_eventbridges_usual_policy_gives_up_within_a_minute(house: House) -> None:

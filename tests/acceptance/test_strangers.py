@@ -6,7 +6,6 @@ A real router, real time; each kind of source is asked by a sender that signs as
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import time
 import uuid
@@ -24,6 +23,7 @@ from router.signatures import bce, eventbridge, mns
 from router.signatures.base import Key
 from tests.client import request
 from tests.process import RouterProcess
+from tests.signatures.acs_signer import signed as acs3
 from tests.signatures.certificates import certificate, private_key
 from tests.signatures.sigv4_signer import signed as sigv4
 
@@ -132,22 +132,7 @@ def called(which: int, at: float) -> Sent:
     """PutEvents as ACS3-HMAC-SHA256 signs it."""
     listed = json.dumps([{"Id": str(next(NUMBER)), "Source": "/tests", "Type": "t", "Data": "{}"}])
     body = f"EventBusName=default&EventList={listed}".encode()
-    digest = hashlib.sha256(body).hexdigest()
-    fields = {
-        "content-type": "application/x-www-form-urlencoded",
-        "host": "api.example.com",
-        "x-acs-action": "PutEvents",
-        "x-acs-content-sha256": digest,
-        "x-acs-date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
-        "x-acs-version": "2020-04-01",
-    }
-    names = ";".join(sorted(fields))
-    lines = "".join(f"{name}:{fields[name]}\n" for name in sorted(fields))
-    canonical = f"POST\n/\n\n{lines}\n{names}\n{digest}"
-    text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    value = hmac.new(secret(which).encode(), text.encode(), "sha256").hexdigest()
-    fields["authorization"] = f"ACS3-HMAC-SHA256 Credential=AK,SignedHeaders={names},Signature={value}"
-    return Sent("/", body, fields)
+    return Sent("/", body, acs3(secret(which), body, at=at))
 
 
 def stored_object(which: int, at: float) -> Sent:
