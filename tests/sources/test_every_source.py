@@ -1,4 +1,4 @@
-"""What sources have in common beyond their contract (`tests/conformance/test_sources.py`): words and numbers."""
+"""What sources have in common beyond their contract (`tests/conformance/test_sources.py`): words, numbers."""
 
 from __future__ import annotations
 
