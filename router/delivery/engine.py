@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -178,6 +179,9 @@ class Engine:
             return
         been = [one.delivery.attempts[-1].at if one.delivery.attempts else one.at for one in left]
         self._time.not_before(max((at for at in been if at is not None), default=0.0))
+        with contextlib.suppress(StoreError):  # who wakes retries says so
+            # What was interrupted is older than what has never been tried: it goes first.
+            await self._store.due(self._time.now())
 
     async def _wake_retries(self) -> None:
         """Tell the store the time, whenever a retry is due."""
