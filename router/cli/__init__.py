@@ -16,6 +16,7 @@ from router.cli.demo import demo
 from router.cli.doctor import doctor
 from router.cli.emulate import emulate
 from router.cli.events import events
+from router.cli.explain import explain
 from router.cli.replay import replay
 from router.cli.schema import schema
 from router.cli.send import send
@@ -46,7 +47,22 @@ def main() -> None:
     """Route events by rules: Amazon EventBridge's patterns on your own machine."""
 
 
-_COMMANDS = (serve, demo, check, test, send, emulate, events, deliveries, dead, replay, doctor, audit, schema)
+_COMMANDS = (
+    serve,
+    demo,
+    check,
+    test,
+    explain,
+    send,
+    emulate,
+    events,
+    deliveries,
+    dead,
+    replay,
+    doctor,
+    audit,
+    schema,
+)
 
 for command in _COMMANDS:
     main.add_command(command)

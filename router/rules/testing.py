@@ -15,7 +15,7 @@ from router.patterns import Pattern, Verdict, explain
 from router.rules.model import Deployment, Rule, RuleTest, Seen, ignore
 from router.transforms import canonical_json
 
-_LEFT_OUT = {"specversion": "1.0", "id": "test", "source": "test", "type": "test"}
+LEFT_OUT = {"specversion": "1.0", "id": "test", "source": "test", "type": "test"}
 """What an event in a test may leave out, and has then."""
 
 
@@ -43,11 +43,19 @@ def event_of(written: Mapping[str, Any]) -> Event:
     Raises:
         router.events.EventError: it is no CloudEvent; the message names the member at fault.
     """
-    members = {**_LEFT_OUT, **written}
+    members = {**LEFT_OUT, **written}
     for name in SPEC_ATTRIBUTES:
         if isinstance(value := members.get(name), int | float | Decimal):
             members[name] = str(value)  # `specversion: 1.0` is a number in YAML, and meant as a text
     return decode(canonical_json(members))
+
+
+def shown(value: Any) -> str:
+    """An expression's value as JSON; what is none (`&x`), by its type's name."""
+    try:
+        return canonical_json(value).decode()
+    except (TypeError, ValueError):
+        return type(value).__name__
 
 
 def run_tests(deployment: Deployment) -> Iterator[Result]:
@@ -103,4 +111,4 @@ def _where_said(rule: Rule, seen: Seen) -> str:
         value = rule.where.search(seen.view)
     except MessageError as error:
         return error.message
-    return f"where gives {canonical_json(value).decode()}"
+    return f"where gives {shown(value)}"
