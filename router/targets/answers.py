@@ -20,6 +20,9 @@ REMEDIES: Final[Mapping[int, str]] = {
     HTTPStatus.FORBIDDEN: "it does not let the router in; mend credentials or permissions",
     HTTPStatus.NOT_FOUND: "there is nothing at this address; put the right one into `url`",
     HTTPStatus.METHOD_NOT_ALLOWED: "the address takes another `method`; put in the right one",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
+        "the proxy does not take its user and password; mend them under `proxy`"
+    ),
     HTTPStatus.GONE: "this address is gone; put the new one into `url`, or drop the target",
 }
 """What to do about answers that blame the target's settings (RFC 9110, section 15.5), not the event."""

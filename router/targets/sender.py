@@ -58,6 +58,10 @@ _PHRASES = (
     ("No route to host", "no route to {peer}"),
     ("Network is unreachable", "the network of {peer} cannot be reached from here"),
     ("Too many open files", "this machine is out of file descriptors (ulimit -n)"),
+    (
+        "proxy authorization required",
+        "the proxy does not let {peer} be asked for: mend `proxy.user` and `password`",
+    ),
     ("CertificateRequired", "{peer} wants a client certificate; give it one (`tls`)"),
     ("ProtocolVersion", "TLS with {peer} failed: it speaks no version from `tls.minimum` on"),
     ("tls handshake eof", "TLS with {peer} failed: it hung up; does it speak `tls.minimum`, or a later one?"),
@@ -128,11 +132,13 @@ class _Route(msgspec.Struct, frozen=True):
         url: as the client understands it: what is vetted is what it connects to.
         name: `host:port`, as a person would look for it.
         peer: who is connected to: the address's own host, or the proxy.
+        met: that one's name.
     """
 
     url: Url
     name: str
     peer: Peer
+    met: str
 
 
 class PyreqwestSender:
@@ -167,9 +173,9 @@ class PyreqwestSender:
                     left = seconds - (time.monotonic() - began)
                     if not isinstance(error, ConnectTimeoutError) or left < seconds / 1000:
                         raise SendError(f"no answer from {route.name} within {seconds:g} s") from None
-                    reason = f"no connection to {route.name} within {self._connection.connect:g} s"
+                    reason = f"no connection to {route.met} within {self._connection.connect:g} s"
                 except RequestError as error:
-                    reason = _reason(error, route.name)
+                    reason = _reason(error, route)
                     if not isinstance(error, ConnectError):
                         raise SendError(reason) from error
                 tried.add(pin.address)
@@ -215,7 +221,10 @@ class PyreqwestSender:
         peer = _peer(parsed)
         if self._proxy is not None and (address := surely(peer[0])) is not None:
             self._connection.policy.vet(peer[0], [address])
-        return _Route(parsed, f"{peer[0]}:{peer[1]}", self._proxy or peer)
+        name = f"{peer[0]}:{peer[1]}"
+        if self._proxy is None:
+            return _Route(parsed, name, peer, name)
+        return _Route(parsed, name, self._proxy, f"the proxy {self._proxy[0]}:{self._proxy[1]}")
 
     def _client(self, host: str, address: Address) -> Client:
         """A client for which this host has this address, and which asks nobody for another."""
@@ -319,9 +328,10 @@ def _peer(url: Url) -> Peer:
     return host, port
 
 
-def _reason(error: RequestError, peer: str) -> str:
+def _reason(error: RequestError, route: _Route) -> str:
     causes = [cause["message"] for cause in error.details["causes"] or ()] or [error.message]
     root = causes[-1]
+    peer = route.met if "tcp connect error" in causes else route.name
     for sign, phrase in _PHRASES:
         if any(sign in cause for cause in causes):
             return phrase.format(peer=peer)

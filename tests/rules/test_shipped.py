@@ -24,6 +24,7 @@ from router.sources import verdict
 from router.targets.registry import installed_kinds
 from router.targets.spec import Handling, Retry
 from router.transforms import KINDS
+from tests.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
 BUILT_IN = ("http", "file", "log")
@@ -112,6 +113,9 @@ def test_every_example_of_the_page_on_rules_works(number: int, tmp_path: Path) -
 
 @pytest.mark.parametrize("number", range(len(fences("targets/README.md"))))
 def test_every_example_of_the_page_on_targets_works(number: int, tmp_path: Path) -> None:
+    authority = Authority()
+    authority.issue("router").write(tmp_path, "client")
+    (tmp_path / "ca.pem").write_text(authority.pem)
     file = tmp_path / "targets.yml"
     file.write_text(fences("targets/README.md")[number], encoding="utf-8")
     report = Report()

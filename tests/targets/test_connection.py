@@ -1,0 +1,142 @@
+"""The settings of connections, as `check` reads them, and what it warns of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.config.report import Report
+from router.config.yaml import read
+from router.targets.connection import ConnectionSettings
+from router.targets.network.connection import Connection
+from router.targets.registry import installed_kinds
+from router.targets.spec import read_targets
+from tests.certificates import Authority
+from tests.cli.operating import command
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+def settings(text: str, folder: Path = Path()) -> tuple[ConnectionSettings | None, list[str]]:
+    document, problems = read(f"targets:\n  a:\n    http: {text}".encode(), str(folder / "x.yml"))
+    assert problems == []
+    report = Report()
+    spec = read_targets([document], installed_kinds(), {}, report)["a"]
+    found = None if spec is None else spec.settings
+    assert found is None or isinstance(found, ConnectionSettings)
+    return found, [problem.message for problem in report.problems]
+
+
+def connection(text: str, folder: Path = Path()) -> Connection:
+    found, problems = settings(text, folder)
+    assert problems == []
+    assert found is not None
+    return found.connection(loopback=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            "{url: 'http://10.0.0.5/'}",
+            "url: its address is private (RFC 1918), and never connected to: add it",
+        ),
+        ("{url: 'http://0xa9fea9fe/'}", "the metadata address of AWS"),
+        (
+            "{url: 'http://[::ffff:10.0.0.5]/'}",
+            "the IPv4-mapped (RFC 4291) form of 10.0.0.5, which is private",
+        ),
+        ("{url: 'http://[fe80::1]/', allow: [10.0.0.0/8]}", "link-local"),
+        ("{url: 'http://a.test/', proxy: {url: 'http://192.168.0.1:3128'}}", "private (RFC 1918)"),
+        ("{url: 'http://a.test@10.0.0.5/'}", "no user name"),
+        ("{url: 'http://a.test/', allow: [a.test]}", "is no network: write 10.0.0.0/8"),
+        ("{url: 'http://a.test/', allow: [10.0.0.5/8]}", "has bits beyond its prefix; 10.0.0.0/8 is meant"),
+        ("{url: 'http://a.test/', proxy: {url: 'http://me:x@b.test'}}", "have keys of their own"),
+        ("{url: 'http://a.test/', proxy: {url: 'http://b.test/path'}}", "ends behind its port"),
+        ("{url: 'http://a.test/', proxy: {url: 'http://b.test', user: me}}", "belong together"),
+        ("{url: 'http://a.test/', tls: {verify: false}}", "peers are always verified"),
+        ("{url: 'http://a.test/', tls: {ca: nonsense}}", "holds no certificate in PEM"),
+        ("{url: 'http://a.test/', tls: {key: nonsense}}", "certificate and key belong together"),
+        ("{url: 'http://a.test/', tls: {minimum: '1.1'}}", "minimum"),
+        ("{url: 'http://a.test/', connect_timeout: 0s}", "connect_timeout"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, fault: str) -> None:
+    _, (problem,) = settings(text)
+    assert fault in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{url: 'http://10.0.0.5/', allow: [10.0.0.0/8]}",
+        "{url: 'http://10.0.0.5/', allow: [10.0.0.5]}",
+        "{url: 'http://[fd00::5]/', allow: ['fd00::/8']}",
+        "{url: 'http://[::ffff:10.0.0.5]/', allow: [10.0.0.0/8]}",
+        "{url: 'http://intern.example/'}",  # it is looked at when it is connected to
+        "{url: 'http://127.0.0.1/'}",  # what the router listens on is not known here
+    ],
+)
+def test_what_is_allowed_or_not_known_yet_passes(text: str) -> None:
+    assert settings(text)[1] == []
+
+
+def test_everything_that_is_said_reaches_the_sender(authority: Authority, tmp_path: Path) -> None:
+    me = authority.issue("router")
+    me.write(tmp_path, "client")
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    made = connection(
+        "{url: 'https://a.test/', connect_timeout: 2s, allow: [10.0.0.0/8], "
+        "tls: {ca: {file: ca.pem}, certificate: {file: client.pem}, key: {file: client.key}, "
+        "minimum: '1.3'}, proxy: {url: 'http://b.test:3128', user: me, password: geheim}}",
+        tmp_path,
+    )
+    assert (made.connect, [str(one) for one in made.policy.allow]) == (2.0, ["10.0.0.0/8"])
+    assert made.tls.ca.decode().strip() == authority.pem.strip()
+    assert made.tls.certificate.decode().strip() == me.certificate.strip()
+    assert (made.tls.key.decode().strip(), made.tls.minimum) == (me.key.strip(), "1.3")
+    assert made.proxy is not None
+    assert (made.proxy.url, made.proxy.user, made.proxy.password) == ("http://b.test:3128/", "me", "geheim")
+    assert not {"geheim", "PRIVATE"} & set(repr(made).replace("'", " ").split())
+
+
+def test_a_key_that_is_anothers_is_refused(authority: Authority, tmp_path: Path) -> None:
+    authority.issue("router").write(tmp_path, "client")
+    authority.issue("router").write(tmp_path, "other")
+    text = "{url: 'https://a.test/', tls: {certificate: {file: client.pem}, key: {file: other.key}}}"
+    _, (problem,) = settings(text, tmp_path)
+    assert "the key is not that of the first certificate" in problem
+
+
+RULE = 'rules: [{name: a, match: {type: "*"}, targets: [one], tests: [{event: {type: x}, expect: match}]}]'
+
+
+def warnings(folder: Path, target: str, host: str) -> str:
+    text = f"{RULE}\ntargets: {{one: {{http: {target}}}}}\nsettings: {{listen: {{host: {host}}}}}\n"
+    (folder / "router.yml").write_text(text)
+    done = command("check", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_check_warns_of_this_machine_where_others_reach_the_router(tmp_path: Path) -> None:
+    target = "{url: 'http://localhost:1/'}"
+    assert warnings(tmp_path, target, "127.0.0.1") == ""
+    said = warnings(tmp_path, target, "0.0.0.0")
+    assert said.count("warning") == 2  # nobody is verified, either
+    assert "warning: targets.one.http.url: leads to this machine" in said
+    assert "add 127.0.0.1 to `allow`" in said
+    assert (
+        warnings(tmp_path, "{url: 'http://localhost:1/', allow: [127.0.0.1]}", "0.0.0.0").count("warning")
+        == 1
+    )
+
+
+def test_check_says_that_names_are_the_proxys_business(tmp_path: Path) -> None:
+    target = "{url: 'http://a.test/', proxy: {url: 'http://proxy.example:3128'}}"
+    said = warnings(tmp_path, target, "127.0.0.1")
+    assert "warning: targets.one.http.proxy: resolves the target's name itself" in said
