@@ -89,15 +89,13 @@ match     blocked (rules/a.yml:2)
 def test_every_failing_leaf_has_its_line_and_its_near_miss() -> None:
     result = explain(changed(Suggestion="Block", Score="7"), "--rule", "blocked")
     assert result.exit_code == 1
-    assert (
-        result.stdout
-        == """\
-no match  blocked (rules/a.yml:2)
-    rules/a.yml:7: NO  data.Score: {"numeric": [">", 5]}; found "7" (NEAR)
-    rules/a.yml:6: NO  data.Suggestion: "block"; found "Block" ("Block" differs only in case)
-    rules/a.yml:4: yes type: "imm:Task:*"; found "imm:Task:Video"
-"""
-    )
+    near = '"7" is a string in the event, a number in the pattern'
+    assert result.stdout.replace(near, "NEAR").splitlines() == [
+        "no match  blocked (rules/a.yml:2)",
+        '    rules/a.yml:7: NO  data.Score: {"numeric": [">", 5]}; found "7" (NEAR)',
+        '    rules/a.yml:6: NO  data.Suggestion: "block"; found "Block" ("Block" differs only in case)',
+        '    rules/a.yml:4: yes type: "imm:Task:*"; found "imm:Task:Video"',
+    ]
 
 
 @pytest.mark.parametrize(
