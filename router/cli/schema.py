@@ -25,7 +25,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FILLED_IN: dict[str, Any] = {"type": "string", "pattern": r"\$\{"}
 """A text that the environment makes into what is wanted."""
 
-_ATTRIBUTE = re.compile(r"^ {4}(\w+): (?:`(\w+)`: )?((?:.|\n {8})*)", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (?:`([\w-]+)`: )?((?:.|\n {8})*)", re.MULTILINE)
 
 
 @click.command(short_help="Print the JSON Schema of the YAML, for editors.")

@@ -68,14 +68,21 @@ class Consent:
         self._seconds = seconds
         self._lock = anyio.Lock()
         self._given = False
+        self._refusal: RetryLater | None = None
         self._rate: int | None = None
         self._next = 0.0
 
     async def lacking(self) -> RetryLater | None:
-        """Return None when a request may be sent, which may be after a while; else why it may not."""
+        """Return None when a request may be sent, which may be after a while; else why it may not.
+
+        Who waits while another one asks is told the same.
+        """
+        refusal = self._refusal
         async with self._lock:
-            if not self._given and (refusal := await self._ask()) is not None:
-                return refusal
+            if not self._given and self._refusal is refusal:
+                self._refusal = await self._ask()
+            if not self._given:
+                return self._refusal
             if self._rate is None:
                 return None
             now = self._clock.now()
@@ -99,7 +106,7 @@ class Consent:
             return RetryLater(why, cause=error.cause)
         allowed = reply.headers.get("webhook-allowed-origin", "").strip().lower()
         if reply.status >= 300 or allowed not in {"*", self._origin.lower()}:  # noqa: PLR2004 -- as above
-            return self._refusal(reply, allowed)
+            return self._refused(reply, allowed)
         self._rate = self._agreed(reply.headers.get("webhook-allowed-rate", "").strip())
         self._given = True
         return None
@@ -111,7 +118,7 @@ class Consent:
             bounds.append(int(allowed))
         return min(bounds, default=None)
 
-    def _refusal(self, reply: Reply, allowed: str) -> RetryLater:
+    def _refused(self, reply: Reply, allowed: str) -> RetryLater:
         status, answer = reply.status, reply.body[:ANSWER_BYTES]
         asked = f"asked whether it wants events (OPTIONS), it answered {named(status)}"
         if status == _TOO_MANY or status >= _OWN_FAULT:

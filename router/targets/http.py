@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, model_validator
+from pydantic import BaseModel
 
 from router import __version__
 from router.clock import Clock, SystemClock
-from router.config.units import Duration
 from router.events import Event
 from router.events.http import encode_batch, encode_binary, encode_structured
 from router.targets.answers import outcome_of
 from router.targets.auth.hiding import hidden, hidden_in
-from router.targets.auth.spec import AUTHORIZATION, Auth, vetted_url
+from router.targets.auth.spec import AUTHORIZATION
 from router.targets.auth.tokens import Token, TokenError, Tokens
 from router.targets.base import (
     REJECTING,
@@ -29,98 +27,13 @@ from router.targets.base import (
     Surroundings,
     Target,
 )
-from router.targets.batches import LINES, Batch, key_of, lines_of
-from router.targets.connection import ConnectionSettings
-from router.targets.fields import FieldError, Headers, Templates, UserHeaders, is_template
-from router.targets.handshake import ORIGIN, Consent, Handshake
+from router.targets.batches import LINES, key_of, lines_of
+from router.targets.fields import FieldError, Headers, Templates
+from router.targets.handshake import Consent
+from router.targets.http_settings import HttpSettings
 from router.targets.sender import OpenSender, Sender, SendError, open_sender
-from router.targets.signing import Signing
 from router.targets.signing.base import Outgoing, Signer
 from router.targets.trace import PARENT, STATE, trace_headers
-
-
-class HttpSettings(ConnectionSettings):
-    """What stands under `http:`, beside how a connection is made.
-
-    Attributes:
-        url: where to.
-        method: GET sends no content, but the attributes in headers (RFC 9110, section 9.3.1).
-        headers: further ones. Tokens stand in them, so their values show themselves nowhere. What stands
-            between `{{` and `}}` is filled in for each event.
-        format: how an event is sent (CloudEvents HTTP binding 1.0, section 3): `structured` is the whole
-            event as JSON, `binary` its payload with the attributes in headers, `data` the payload alone.
-            A transformed body is sent as it is, whatever stands here.
-        timeout: seconds for everything, from the connection to the answer's last byte.
-        batch: several events in one request; None for one request each. `structured` makes a CloudEvents
-            batch of them, `data` JSON lines.
-        auth: how the router says who it is; None for not at all.
-        sign: how requests are signed, anew for each attempt; None for not at all.
-        handshake: whether the receiver is asked for its consent first; None for not.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    url: Annotated[HttpUrl, AfterValidator(vetted_url)]
-    method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = "POST"
-    headers: UserHeaders = Field(default_factory=dict)
-    format: Literal["structured", "binary", "data"] = "structured"
-    timeout: Annotated[Duration, Field(gt=0)] = 10.0
-    batch: Batch | None = None
-    auth: Auth | None = None
-    sign: Signing | None = None
-    handshake: Handshake | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.method == "GET" and self.format != "binary":
-            raise ValueError("GET sends no content; choose the format binary: the attributes go in headers")
-        if self.batch is not None:
-            if self.format == "binary":
-                raise ValueError(
-                    "a request in the format binary carries one event; choose structured or data"
-                )
-            if self.templates:
-                name = next(iter(self.templates))
-                raise ValueError(f"{name!r} is filled in from one event, and a batch has several")
-        self._hold_apart()
-        return self
-
-    def _hold_apart(self) -> None:
-        """No two of headers, auth, sign and handshake set the same."""
-        auth = frozenset() if self.auth is None else self.auth.sets
-        sign = frozenset() if self.sign is None else self.sign.signer.sets
-        for name in self.headers:
-            for owner, names in (("auth", auth), ("sign", sign)):
-                if name.lower() in names:
-                    raise ValueError(f"{name!r} is set by {owner}; leave it out of the headers")
-        if both := auth & sign:
-            raise ValueError(f"auth and sign both set {min(both)!r}; leave one of them out")
-        key = self.auth and self.auth.api_key
-        if key and key.query and key.query in dict(parse_qsl(self.url.query or "", keep_blank_values=True)):
-            raise ValueError(f"{key.query!r} is set by auth; leave it out of the address")
-
-    @property
-    def templates(self) -> dict[str, str]:
-        """The headers that are filled in for each event."""
-        return {name: value for name, value in self._open_headers().items() if is_template(value)}
-
-    @property
-    def constants(self) -> dict[str, str]:
-        """The headers that are the same in every request."""
-        found = {name: value for name, value in self._open_headers().items() if not is_template(value)}
-        found |= {} if self.auth is None else self.auth.headers
-        return found if self.handshake is None else {**found, ORIGIN: self.handshake.origin}
-
-    @property
-    def address(self) -> str:
-        """Where requests go, with a key in the query if there is one: it is not to be shown."""
-        url = str(self.url)
-        if self.auth is None or not (key := self.auth.query):
-            return url
-        return f"{url}{'&' if '?' in url else '?'}{key}"
-
-    def _open_headers(self) -> dict[str, str]:
-        return {name: value.get_secret_value() for name, value in self.headers.items()}
 
 
 def _payload(event: Event) -> tuple[Headers, bytes]:

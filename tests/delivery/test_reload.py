@@ -17,7 +17,8 @@ from router.delivery.retry import Policy
 from router.events.json_format import decode, decode_batch
 from router.store.sqlite import SqliteStore
 from router.targets.base import Surroundings
-from router.targets.http import HttpKind, HttpSettings
+from router.targets.http import HttpKind
+from router.targets.http_settings import HttpSettings
 from tests.delivery.house import Watcher, as_it_is
 from tests.receiver import Answer, Receiver, Request
 from tests.support import record

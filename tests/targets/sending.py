@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from router.events import Event
 from router.targets.base import Body, Message, Outcome, Surroundings, Target
-from router.targets.http import HttpKind, HttpSettings
+from router.targets.http import HttpKind
+from router.targets.http_settings import HttpSettings
 from tests.targets.clock import StandingClock
 
 NOW = 1_800_000_000.0

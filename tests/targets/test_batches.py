@@ -17,7 +17,8 @@ from router.events import Event
 from router.events.json_format import decode_batch
 from router.targets.base import Body, Delivered, Message, Rejected, RetryLater, Surroundings, Target
 from router.targets.batches import key_of, lines_of
-from router.targets.http import HttpKind, HttpSettings
+from router.targets.http import HttpKind
+from router.targets.http_settings import HttpSettings
 from tests.receiver import Answer, Receiver, Request
 from tests.targets.clock import StandingClock
 

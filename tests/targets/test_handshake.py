@@ -68,6 +68,26 @@ class TestConsent:
         assert found == [Delivered(200)] * 4
         assert [one.method for one in receiver.requests].count("OPTIONS") == 1
 
+    async def test_and_for_a_refusal(self, receiver: Receiver) -> None:
+        gate = receiver.gate()
+        receiver.script(Answer(500, gate=gate))
+        consents(receiver, allowed_origin="*")
+        found: list[Outcome] = []
+        async with opened(settings(receiver)) as target:
+
+            async def work() -> None:
+                found.extend(await target.deliver([message()]))
+
+            async with anyio.create_task_group() as group:
+                for _ in range(4):
+                    group.start_soon(work)
+                await receiver.arrived(1)
+                await anyio.wait_all_tasks_blocked()
+                gate.open()
+            assert {type(outcome) for outcome in found} == {RetryLater}
+            assert [one.method for one in receiver.requests] == ["OPTIONS"]
+            assert await target.deliver([message()]) == [Delivered(200)]
+
     async def test_strangers_get_no_credentials(self, receiver: Receiver) -> None:
         consents(receiver, allowed_origin="*")
         auth = {"auth": {"api-key": {"query": "key", "value": "hush"}}, "headers": {"x-token": "hush"}}

@@ -24,7 +24,8 @@ from router.targets.base import (
     RetryLater,
     Surroundings,
 )
-from router.targets.http import HttpKind, HttpSettings
+from router.targets.http import HttpKind
+from router.targets.http_settings import HttpSettings
 from tests.receiver import DROP, Answer, Receiver, Request
 from tests.targets.clock import StandingClock
 

@@ -9,7 +9,7 @@ import pytest
 from router.config.report import Report
 from router.config.yaml import read
 from router.plugins import KindError
-from router.targets.http import HttpSettings
+from router.targets.http_settings import HttpSettings
 from router.targets.log import LogKind, LogSettings
 from router.targets.registry import GROUP, Registry, installed_kinds
 from router.targets.spec import Retry, TargetSpec, read_targets

@@ -112,7 +112,7 @@ class Auth(Shape):
     Attributes:
         bearer: a token (RFC 6750).
         basic: a user and a password.
-        api_key: a key.
+        api_key: `api-key`: a key in a header or in the query.
         oauth: tokens that are fetched, and fetched again.
     """
 

@@ -22,7 +22,7 @@ class Signing(Shape):
     """What stands under `sign:`.
 
     Attributes:
-        standard_webhooks: as Standard Webhooks has it.
+        standard_webhooks: `standard-webhooks`: as Standard Webhooks has it.
         hmac: a keyed hash in a header of the user's choice.
         bce: as Baidu AI Cloud has it: bce-auth-v1.
         cos: as Tencent Cloud's COS and CI have it.

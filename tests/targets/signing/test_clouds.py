@@ -12,7 +12,8 @@ from router.events import Event
 from router.signatures import bce, cos
 from router.signatures.base import Key, SignatureError
 from router.targets.base import Body, Delivered, Message, Surroundings
-from router.targets.http import HttpKind, HttpSettings
+from router.targets.http import HttpKind
+from router.targets.http_settings import HttpSettings
 from tests.receiver import Answer, Receiver, Request
 from tests.targets.clock import StandingClock
 

@@ -93,6 +93,17 @@ class TestReceivers:
 
 
 @pytest.mark.anyio
+async def test_what_is_sent_fills_nothing_in(receiver: Receiver) -> None:
+    body = Body(b"{timestamp}{id}{body}", "text/plain")
+    sign = {"header": "x-s", "secret": SECRET, "over": "{body}|{id}"}
+    assert await deliver({"url": receiver.url, "sign": {"hmac": sign}}, message(body=body)) == [
+        Delivered(200)
+    ]
+    text = body.content + b"|" + message().id.encode()
+    assert receiver.requests[0].headers["x-s"] == digest(text).hex()
+
+
+@pytest.mark.anyio
 async def test_each_attempt_has_its_own_time(receiver: Receiver) -> None:
     receiver.script(Answer(status=503), Answer())
     sign = {"header": "x-s", "secret": SECRET, "over": "{timestamp}.{body}", "timestamp": "x-time"}
