@@ -51,8 +51,19 @@ class Authority:
         made = _builder(self._name, _named(names[0]), key, past).add_extension(
             x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False
         )
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return Identity(_pem(made.sign(self._key, hashes.SHA256())), private.decode())
+        return Identity(_pem(made.sign(self._key, hashes.SHA256())), _key(key))
+
+
+def self_signed(name: str) -> Identity:
+    """A certificate that has no authority but itself, as `openssl req -x509` makes it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = _builder(_named(name), _named(name), key)
+    made = made.add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
+    return Identity(_pem(made.sign(key, hashes.SHA256())), _key(key))
+
+
+def _key(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _builder(

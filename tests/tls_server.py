@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,8 @@ def https_server(context: ssl.SSLContext) -> Iterator[HttpsServer]:
 
     async def run() -> None:
         loop.call_later(0, ready.set)
-        await serve(server, config, shutdown_trigger=stop.wait)
+        with suppress(ssl.SSLError):  # hypercorn passes on what a client did that went away
+            await serve(server, config, shutdown_trigger=stop.wait)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),), name="https")
     thread.start()

@@ -63,6 +63,10 @@ _PHRASES = (
         "the proxy does not let {peer} be asked for: mend `proxy.user` and `password`",
     ),
     ("CertificateRequired", "{peer} wants a client certificate; give it one (`tls`)"),
+    (
+        "CaUsedAsEndEntity",
+        "TLS with {peer} failed: it shows an authority's own certificate; give it one without CA:TRUE",
+    ),
     ("ProtocolVersion", "TLS with {peer} failed: it speaks no version from `tls.minimum` on"),
     ("tls handshake eof", "TLS with {peer} failed: it hung up; does it speak `tls.minimum`, or a later one?"),
     ("close_notify", "{peer} ended TLS before it answered; does it want a client certificate (`tls`)?"),

@@ -11,7 +11,7 @@ import pytest
 
 from router.targets.network.connection import Connection, Tls
 from router.targets.sender import Reply, SendError, open_sender
-from tests.certificates import Authority, Identity
+from tests.certificates import Authority, Identity, self_signed
 from tests.tls_server import HttpsServer, https_server
 
 pytestmark = pytest.mark.anyio
@@ -113,3 +113,11 @@ async def test_http_2_where_it_is_offered(
         await post(server, Tls(ca=authority.pem.encode()))
     assert server.versions == [spoken]
     assert server.headers[0]["x-a"] == "b"
+
+
+async def test_a_certificate_that_signed_itself_is_trusted_when_it_is_named(tmp_path: Path) -> None:
+    identity = self_signed("127.0.0.1")
+    with https_server(context_of(identity, tmp_path)) as server:
+        with pytest.raises(SendError, match="UnknownIssuer"):
+            await post(server, Tls())
+        assert (await post(server, Tls(ca=identity.certificate.encode()))).status == 200
