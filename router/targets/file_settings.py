@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from router.audit import keys
 from router.audit.streams import SUFFIXES, Packing
 from router.config.secrets import Secret
-from router.config.units import Duration, Size, Whole
+from router.config.units import Duration, Size, seconds
 from router.targets import jail
 from router.targets.file_names import BESIDE, WORD, WORDS
 
@@ -45,6 +56,25 @@ def _check_words(path: str) -> None:
         raise ValueError("has a brace that does not belong to {date} or {hour}")
     if "hour" in words and "date" not in words:
         raise ValueError("has {hour} without {date}: the same hour of all days would share a file")
+
+
+def _every(value: Any) -> Any:
+    """Records as an int, or seconds as a float."""
+    if isinstance(value, str) and not value.isdecimal():
+        found: int | float = seconds(value)
+    elif isinstance(value, int | str) and not isinstance(value, bool):
+        found = int(value)
+    else:
+        raise ValueError("wants a number of records such as 1000, or a duration such as 1m")
+    if found < 1:
+        raise ValueError("must be at least one record, or one second")
+    return found
+
+
+_EVERY = WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]})
+
+_SHAPE = Discriminator(lambda value: "signed" if isinstance(value, dict | Chain) else "plain")
+"""Which of the two is meant: so that a fault is told once."""
 
 
 def _vetted_key(key: SecretStr) -> SecretStr:
@@ -85,7 +115,7 @@ class Chain(_Settings):
 
     key: Annotated[Secret, AfterValidator(_vetted_key)]
     checkpoints: str | None = None
-    every: Annotated[Duration, Field(ge=1)] | Annotated[Whole, Field(ge=1)] = 60.0
+    every: Annotated[int | float, BeforeValidator(_every), _EVERY] = 60.0
 
 
 class FileSettings(_Settings):
@@ -103,7 +133,7 @@ class FileSettings(_Settings):
     rotate: Rotate | None = None
     compress: Packing | None = None
     keep: Annotated[Duration, Field(gt=0)] | None = None
-    chain: bool | Chain = False
+    chain: Annotated[Annotated[bool, Tag("plain")] | Annotated[Chain, Tag("signed")], _SHAPE] = False
 
     @model_validator(mode="after")
     def _finishes(self) -> FileSettings:

@@ -63,7 +63,8 @@ def _remove(folder: Path, path: PurePosixPath) -> None:
 def _pack(folder: Path, path: PurePosixPath, packing: Packing) -> None:
     """Put a packed file in a file's place. A crash leaves the one, the other, or both, each of them whole."""
     parent = jail.enter(folder, path.parent)
-    part = path.name + _PART
+    packed = path.name + SUFFIXES[packing]
+    part = packed + _PART
     try:
         with (
             os.fdopen(jail.open_in(parent, path.name, os.O_RDONLY), "rb") as source,
@@ -74,7 +75,7 @@ def _pack(folder: Path, path: PurePosixPath, packing: Packing) -> None:
             found = os.fstat(source.fileno())
             os.utime(into.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
             os.fsync(into.fileno())
-        os.rename(part, path.name + SUFFIXES[packing], src_dir_fd=parent, dst_dir_fd=parent)
+        os.rename(part, packed, src_dir_fd=parent, dst_dir_fd=parent)
         os.fsync(parent)
         os.unlink(path.name, dir_fd=parent)
     except BaseException:
