@@ -1,0 +1,1 @@
+"""Two kinds for rule-router: the target `mail` and the source `github`."""
