@@ -17,8 +17,13 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from router.telemetry.characters import harmless, one_line
+
 REDACTED: Final = "[redacted]"
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+AUTO, JSON, CONSOLE = FORMS = ("auto", "json", "console")
+"""Forms of lines: JSON, or a readable one, or that for terminals and JSON elsewhere."""
 
 _SECRET = re.compile(
     r"(?i)(?:.*[-_])?(?:authorization|cookie|credentials?|passw(?:or)?d|secret|signature|token"
@@ -72,12 +77,15 @@ def configure(level: str, stream: Stream) -> None:
     root.setLevel(LEVELS[level])
 
 
-def processors(stream: Stream) -> list[Processor]:
-    """What makes a line for this stream out of an event and its fields; the last one renders it."""
-    person = structlog.dev.ConsoleRenderer(
-        exception_formatter=structlog.dev.plain_traceback,
-        repr_native_str=True,  # what an event says must not move the cursor
-    )
+def processors(stream: Stream, form: str = AUTO) -> list[Processor]:
+    """What makes a line for this stream out of an event and its fields; the last one renders it.
+
+    Args:
+        stream: where the lines go; colours only where it is a terminal.
+        form: one of `FORMS`.
+    """
+    terminal = stream.isatty()
+    for_person = terminal if form == AUTO else form == CONSOLE
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -86,8 +94,26 @@ def processors(stream: Stream) -> list[Processor]:
         # The plain form: the structured one would write down every local variable, secrets too.
         structlog.processors.format_exc_info,
         redact,
-        person if stream.isatty() else render_json,
+        _person(colors=terminal) if for_person else render_json,
     ]
+
+
+def _person(*, colors: bool) -> Processor:
+    """Renders a line for a person. What a stranger wrote must not move the cursor, or look like a line."""
+    render = structlog.dev.ConsoleRenderer(
+        colors=colors,
+        exception_formatter=structlog.dev.plain_traceback,
+        repr_native_str=True,
+    )
+
+    def line(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        event["event"] = one_line(str(event.get("event", "")))
+        for key in ("exception", "stack"):
+            if isinstance(told := event.get(key), str):
+                event[key] = harmless(told)
+        return render(logger, method, event)
+
+    return line
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -99,7 +125,7 @@ def render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     """One line of JSON: time, level and event first."""
     ordered = {key: event[key] for key in _FIRST if key in event} | dict(event)
     try:
-        return msgspec.json.encode(ordered, enc_hook=repr).decode()
+        return one_line(msgspec.json.encode(ordered, enc_hook=repr).decode())
     except (TypeError, ValueError, OverflowError):  # odd keys, lone surrogates, numbers beyond 64 bits
         return json.dumps(ordered, default=repr, skipkeys=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,6 +12,8 @@ from typing import Any, TextIO
 import anyio
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from router.events import Event
@@ -27,23 +30,43 @@ def message(event: Event = EVENT, body: Body | None = None) -> Message:
     return Message("12-console", 12, event, body, ("everything", "blocks"), 1)
 
 
-async def deliver(stream: TextIO | None, *messages: Message, level: Any = "info") -> list[Outcome]:
+async def deliver(stream: TextIO | None, *messages: Message, **settings: Any) -> list[Outcome]:
     surroundings = Surroundings("console", Path("data"), loopback=True)
-    async with LogKind(stream).open(LogSettings(level=level), surroundings) as target:
+    async with LogKind(stream).open(LogSettings.model_validate(settings), surroundings) as target:
         return list(await target.deliver(messages or [message()]))
 
 
-async def line_of(sent: Message) -> dict[str, Any]:
+async def line_of(sent: Message, **settings: Any) -> dict[str, Any]:
     stream = io.StringIO()
-    assert await deliver(stream, sent) == [Delivered()]
+    assert await deliver(stream, sent, **settings) == [Delivered()]
     line: dict[str, Any] = msgspec.json.decode(stream.getvalue())
     return line
 
 
-@pytest.mark.parametrize("settings", [{"level": "loud"}, {"level": "INFO"}, {"stream": "stderr"}])
-def test_settings_that_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"level": "loud"}, "Input should be 'debug'"),
+        ({"level": "INFO"}, "Input should be 'debug'"),
+        ({"levels": {"a": "loud"}}, "Input should be 'debug'"),
+        ({"stream": "stderr"}, "Extra inputs"),
+        ({"to": "file"}, "Input should be 'stdout'"),
+        ({"format": "xml"}, "Input should be 'auto'"),
+        ({"fields": ["id", "data."]}, "at character 6: the expression ends too early"),
+        (
+            {"fields": ["lenght(data)"]},
+            "at character 1: there is no function lenght(); did you mean 'length'?",
+        ),
+        ({"fields": ["level"]}, "a line has a 'level' of its own"),
+        ({"syslog": {}}, "syslog says where to: syslog goes"),
+        ({"to": "syslog", "syslog": {"address": "nowhere"}}, "write the path of a socket"),
+        ({"to": "syslog", "syslog": {"facility": "kern"}}, "Input should be 'user'"),
+    ],
+)
+def test_settings_that_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
         LogSettings.model_validate(settings)
+    assert said in str(refused.value)
 
 
 @pytest.mark.anyio
@@ -97,6 +120,82 @@ class TestLines:
         stream = io.StringIO()
         await deliver(stream, level=level)
         assert msgspec.json.decode(stream.getvalue())["level"] == level
+
+    @pytest.mark.parametrize(
+        ("rules", "level"),
+        [
+            (("a",), "warning"),
+            (("b",), "debug"),
+            (("a", "b", "c"), "warning"),
+            (("b", "c"), "info"),
+            (("c",), "info"),
+            ((), "info"),
+        ],
+    )
+    async def test_a_rules_own_level(self, rules: tuple[str, ...], level: str) -> None:
+        sent = Message("1-c", 1, EVENT, None, rules, 1)
+        assert (await line_of(sent, levels={"a": "warning", "b": "debug"}))["level"] == level
+
+    async def test_chosen_fields_stand_instead_of_the_usual(self) -> None:
+        fields = ["id", "data.n", "data.gone", "upper(subject)", "length(data.gone)", "data", "self", "&id"]
+        line = await line_of(message(), fields=fields)
+        assert line.pop("length(data.gone)").startswith("(the expression 'length(data.gone)' failed: ")
+        assert line.pop("&id") == "(_Expression is not JSON)"
+        assert line.pop("timestamp")
+        assert line == {
+            "level": "info",
+            "event": "event.routed",
+            "target": "console",
+            "id": "7",
+            "data.n": 1.0,
+            "data.gone": None,
+            "upper(subject)": "PHOTO.JPG",
+            "data": {"token": "[redacted]", "n": 1.0},
+            "self": None,
+            "rules": ["everything", "blocks"],
+            "delivery": "12-console",
+        }
+
+    async def test_a_long_field_is_cut(self) -> None:
+        event = Event(
+            id="1", source="/s", type="t", data=msgspec.json.encode({"a": ["x" * 3000], "b": "y" * 3000})
+        )
+        line = await line_of(message(event), fields=["data.a", "data.b"])
+        assert line["data.a"] == '["' + "x" * (DATA_CHARACTERS - 2) + "…"
+        assert line["data.b"] == "y" * DATA_CHARACTERS + "…"
+
+    async def test_the_form_can_be_chosen(self) -> None:
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        plain, terminal = io.StringIO(), Terminal()
+        await deliver(plain, format="console")
+        await deliver(terminal, format="json")
+        assert "event.routed" in plain.getvalue()
+        assert not plain.getvalue().startswith("{")
+        assert "\x1b" not in plain.getvalue()
+        assert msgspec.json.decode(terminal.getvalue())["id"] == "7"
+
+    async def test_standard_error_is_there_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        await deliver(None, to="stderr")
+        out, err = capsys.readouterr()
+        assert (out, msgspec.json.decode(err)["delivery"]) == ("", "12-console")
+
+    @pytest.mark.parametrize("form", ["json", "console"])
+    @given(
+        st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\x1b\x9b\n\r\x7f\u2028\u202e"))
+    )
+    async def test_whatever_strangers_write_a_line_is_one_and_moves_no_cursor(
+        self, form: str, text: str
+    ) -> None:
+        event = Event(id="1", source="/s", type=text, datacontenttype="text/plain", data=text.encode())
+        for fields in (None, ["type", "[data]", "{k: data}"]):
+            stream = io.StringIO()
+            assert await deliver(stream, message(event), format=form, fields=fields) == [Delivered()]
+            (line,) = stream.getvalue().splitlines()
+            assert stream.getvalue() == f"{line}\n"
+            assert not {unicodedata.category(one) for one in line} & {"Cc", "Zl", "Zp"}
 
     async def test_standard_output_is_where_lines_go(self, capsys: pytest.CaptureFixture[str]) -> None:
         await deliver(None)

@@ -210,3 +210,19 @@ def test_a_person_at_a_terminal_gets_no_json() -> None:
     assert not own.startswith("{")
     assert "hunter2" not in own
     assert "foreign" in foreign
+
+
+class Person(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Person(), io.StringIO()], ids=["person", "json"])
+def test_strangers_move_no_cursor_and_forge_no_line(stream: io.StringIO) -> None:
+    evil = "\x9b2J\u202e\u2028\x1b[2J"
+    configure("info", stream)
+    logging.getLogger("library").warning("Invalid request: %s\n", evil)
+    structlog.get_logger().info("x.y", value=evil, nested=[{"k": evil}])
+    structlog.get_logger().error("task.failed", exc_info=RuntimeError(evil))
+    for character in ("\x9b", "\u202e", "\u2028", "\x1b[2J"):
+        assert character not in stream.getvalue()
