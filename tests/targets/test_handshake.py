@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
 from router.targets.base import Cause, Delivered, Outcome, RetryLater
+from tests.process import RouterProcess
 from tests.receiver import DROP, Answer, Receiver
 from tests.targets.clock import StandingClock
 from tests.targets.sending import NOW, deliver, faults, message, opened
@@ -95,6 +97,14 @@ class TestConsent:
         asked, sent = receiver.requests
         assert "hush" not in repr(asked)
         assert (sent.target, sent.headers["x-token"]) == ("/hook?a=b&key=hush", "hush")
+
+
+async def test_a_router_consents_to_a_router(tmp_path: Path) -> None:
+    (tmp_path / "router.yml").write_text("rules: []\ntargets: {}\n", encoding="utf-8")
+    with RouterProcess([tmp_path / "router.yml"], tmp_path / "data") as running:
+        handshake = {"origin": ORIGIN, "rate": "600/m"}
+        (outcome,) = await deliver({"url": f"{running.url}/events", "handshake": handshake})
+    assert isinstance(outcome, Delivered)
 
 
 class TestRefusal:
