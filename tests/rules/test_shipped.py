@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from router.audit import keys as keys_of_audit
 from router.cli.schema import schema_of
 from router.config.files import read_files
 from router.config.report import Report
@@ -118,6 +119,7 @@ def test_every_example_of_the_page_on_targets_works(number: int, tmp_path: Path)
     (tmp_path / "ca.pem").write_text(authority.pem)
     file = tmp_path / "targets.yml"
     file.write_text(fences("targets/README.md")[number], encoding="utf-8")
+    keys_of_audit.make(tmp_path / "audit.key")
     report = Report()
     documents = read_files([file], report)
     read_settings(documents, SOURCES, {}, report)
