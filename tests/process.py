@@ -34,6 +34,7 @@ class RouterProcess:
         cwd: Path | None = None,
         *,
         heard: bool = True,
+        python: str = sys.executable,
     ) -> None:
         self.log: list[dict[str, Any]] = []
         self.output: list[str] = []
@@ -41,7 +42,7 @@ class RouterProcess:
         self._ended = False
         self._process = subprocess.Popen(
             [
-                sys.executable,
+                python,
                 "-m",
                 "router",
                 "serve",
