@@ -21,6 +21,7 @@ from router.cli.replay import replay
 from router.cli.schema import schema
 from router.cli.send import send
 from router.cli.serve import serve
+from router.cli.target import target
 from router.cli.test import test
 from router.config.problems import ConfigurationProblems
 from router.errors import ConfigurationError
@@ -61,6 +62,7 @@ _COMMANDS = (
     replay,
     doctor,
     audit,
+    target,
     schema,
 )
 

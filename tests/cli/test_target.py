@@ -1,0 +1,141 @@
+"""`router target test`, towards real receivers."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.certificates import Authority
+from tests.cli.operating import command
+from tests.receiver import Answer, Receiver
+from tests.tls_server import https_server
+
+RULE = 'rules: [{name: a, match: {type: "*"}, targets: [it], tests: [{event: {type: x}, expect: match}]}]'
+
+
+def tried(folder: Path, target: str, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
+    (folder / "router.yml").write_text(f"{RULE}\ntargets:\n  it: {target}\n")
+    done = command("target", "test", "it", *words, cwd=folder, environ=environ)
+    assert done.returncode in {0, 1}, done.stderr
+    return done.returncode, done.stdout
+
+
+def told(folder: Path, target: str, environ: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    status, output = tried(folder, target, "--json", environ=environ)
+    return status, json.loads(output)
+
+
+def test_one_marked_event_is_sent_and_everything_about_it_shown(receiver: Receiver, tmp_path: Path) -> None:
+    receiver.script(Answer(status=202, headers={"X-Queue": "seven"}, body=b"thanks"))
+    status, output = tried(tmp_path, f"{{http: {{url: '{receiver.url}/hook'}}}}")
+    (request,) = receiver.requests
+    event = json.loads(request.body)
+    assert (event["type"], event["ruleroutertest"]) == ("rule-router.test", True)
+    assert status == 0
+    assert f"sent        POST {receiver.url}/hook\n" in output
+    assert event["id"] in output
+    for line in ("content-type: application/cloudevents+json", "x-queue: seven", "thanks"):
+        assert f"            {line}" in output
+    assert "answer      202 after" in output
+    assert output.endswith("result      delivered\n")
+    assert f"peer        127.0.0.1:{receiver.port} at 127.0.0.1" in output
+
+
+def test_a_program_is_told_the_same(receiver: Receiver, tmp_path: Path) -> None:
+    status, found = told(tmp_path, f"{{http: {{url: '{receiver.url}/hook'}}}}")
+    assert (status, found["outcome"], found["target"], found["kind"]) == (0, "delivered", "it", "http")
+    (exchange,) = found["exchanges"]
+    assert (exchange["method"], exchange["status"]) == ("POST", 200)
+    assert 0 < found["timing"]["connect"] < found["timing"]["total"] + 1
+    assert found["timing"]["tls"] is None
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_no_secret_is_shown_even_where_the_receiver_repeats_it(
+    receiver: Receiver, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    receiver.decide = lambda request: Answer(
+        headers={"X-Echo": request.headers["x-key"], "Set-Cookie": "s=c00kie"},
+        body=f"{request.headers['authorization']} {request.target}".encode(),
+    )
+    headers = "{x-key: s3cret-one, authorization: 'Bearer ${TOKEN}'}"
+    target = f"{{http: {{url: '{receiver.url}/${{PATH_KEY}}?key=s3cret-query', headers: {headers}}}}}"
+    environ = {"TOKEN": "s3cret-two", "PATH_KEY": "s3cret-path"}
+    status, output = tried(tmp_path, target, *words, environ=environ)
+    assert (status, len(receiver.requests)) == (0, 1)
+    assert receiver.requests[0].headers["authorization"] == "Bearer s3cret-two"
+    for secret in ("s3cret-one", "s3cret-two", "s3cret-path", "s3cret-query", "c00kie"):
+        assert secret not in output
+    assert "x-key" in output
+
+
+def test_a_target_that_does_not_take_it(receiver: Receiver, tmp_path: Path) -> None:
+    target = f"{{http: {{url: '{receiver.url}/hook'}}}}"
+    for answer, outcome in ((404, "failed"), (422, "rejected")):
+        receiver.script(Answer(status=answer, body=b"no"))
+        status, found = told(tmp_path, target)
+        assert (status, found["outcome"], found["exchanges"][0]["status"]) == (1, outcome, answer)
+        assert str(answer) in found["reason"]
+    receiver.stop()
+    status, found = told(tmp_path, target)
+    assert (status, found["reason"]) == (1, f"connection refused by 127.0.0.1:{receiver.port}")
+    assert found["peer"]["problem"] == "Connection refused"
+    receiver.start()
+
+
+def test_an_address_that_is_refused(tmp_path: Path) -> None:
+    settings = "settings: {listen: {host: 0.0.0.0}}"
+    (tmp_path / "router.yml").write_text(
+        f"{RULE}\ntargets: {{it: {{http: {{url: 'http://localhost:1/'}}}}}}\n{settings}\n"
+    )
+    done = command("target", "test", "it", cwd=tmp_path)
+    assert done.returncode == 1
+    rule = "the name localhost leads to 127.0.0.1, which is loopback (RFC 1122, RFC 4291), and never"
+    assert f"problem     {rule}" in done.stdout
+    assert f"result      failed: {rule}" in done.stdout
+
+
+def test_facts_about_the_certificate(tmp_path: Path) -> None:
+    authority = Authority("Somebody's authority")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("127.0.0.1", "hooks.test").write(tmp_path, "server"))
+    context.set_alpn_protocols(["h2"])
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    with https_server(context) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        status, found = told(tmp_path, f"{{http: {{url: '{url}', tls: {{ca: {{file: ca.pem}}}}}}}}")
+        distrusted, other = told(tmp_path, f"{{http: {{url: '{url}'}}}}")
+        _, text = tried(tmp_path, f"{{http: {{url: '{url}', tls: {{ca: {{file: ca.pem}}}}}}}}")
+    assert (status, found["peer"]["tls"], found["peer"]["http"]) == (0, "TLSv1.3", "h2")
+    certificate = found["peer"]["certificate"]
+    assert (certificate["subject"], certificate["issuer"]) == ("CN=127.0.0.1", "CN=Somebody's authority")
+    assert certificate["names"] == ["hooks.test", "127.0.0.1"]
+    assert found["timing"]["tls"] > 0
+    assert (distrusted, other["peer"]["certificate"]["issuer"]) == (1, "CN=Somebody's authority")
+    assert other["peer"]["problem"].startswith("its certificate is not good: ")
+    assert server.versions == ["2", "2"]
+    assert "issuer      CN=Somebody's authority" in text
+    assert "(0 days)" in text
+
+
+def test_files_and_logs_too(tmp_path: Path) -> None:
+    status, found = told(tmp_path, "{file: {path: it.jsonl}}")
+    assert (status, found["outcome"]) == (0, "delivered")
+    line = json.loads((tmp_path / "data" / "it.jsonl").read_text())
+    assert line["event"]["id"] == found["event"]
+    status, output = tried(tmp_path, "{log: {}}")
+    assert status == 0
+    assert "rule-router.test" in output
+    assert "result      delivered" in output
+    assert told(tmp_path, "{log: {}}")[1]["outcome"] == "delivered"
+
+
+def test_a_name_that_nobody_has(tmp_path: Path) -> None:
+    (tmp_path / "router.yml").write_text(f"{RULE}\ntargets: {{it: {{log: {{}}}}}}\n")
+    done = command("target", "test", "ti", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "there is no target 'ti'" in done.stderr
