@@ -152,29 +152,37 @@ class PyreqwestSender:
         pins: those clients.
     """
 
-    def __init__(self, user_agent: str, connection: Connection, *, every_header: bool = False) -> None:
+    def __init__(
+        self,
+        user_agent: str,
+        connection: Connection,
+        *,
+        every_header: bool = False,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._user_agent = user_agent
         self._connection = connection
         self._every_header = every_header
         self._proxy = None if connection.proxy is None else _peer(Url(connection.proxy.url))
         self._route = lru_cache(_ROUTES)(self._routed)
-        self.pins: Pins[Client] = Pins(connection.policy, connection.resolver, self._client, time.monotonic)
+        self.pins: Pins[Client] = Pins(connection.policy, connection.resolver, self._client, steady)
+        self._steady = steady
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> Reply:
         """See `Sender.send`."""
-        began = time.monotonic()
+        began = self._steady()
         try:
             route = self._route(url)
             pin = self.pins.fresh(route.peer) or await self._pin(route, seconds)
             tried: set[Address] = set()
             while True:
-                left = seconds - (time.monotonic() - began) if tried else seconds
+                left = seconds - (self._steady() - began) if tried else seconds
                 try:
                     return await self._ask(pin.client, method, route.url, headers, body, left)
                 except RequestTimeoutError as error:
-                    left = seconds - (time.monotonic() - began)
+                    left = seconds - (self._steady() - began)
                     if not isinstance(error, ConnectTimeoutError) or left < seconds / 1000:
                         raise SendError(f"no answer from {route.name} within {seconds:g} s") from None
                     reason = f"no connection to {route.met} within {self._connection.connect:g} s"
@@ -185,7 +193,7 @@ class PyreqwestSender:
                 tried.add(pin.address)
                 if not self.pins.move_on(route.peer, pin, tried):
                     raise SendError(reason)
-                pin = await self._pin(route, seconds - (time.monotonic() - began))
+                pin = await self._pin(route, seconds - (self._steady() - began))
         except RefusedError as error:
             raise SendError(error.message, Cause.MISDIRECTED) from None
         except UnresolvedError as error:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from router.cli import main
 from tests.certificates import Authority
 from tests.cli.operating import command
 from tests.receiver import Answer, Receiver
@@ -19,9 +21,9 @@ RULE = 'rules: [{name: a, match: {type: "*"}, targets: [it], tests: [{event: {ty
 
 def tried(folder: Path, target: str, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
     (folder / "router.yml").write_text(f"{RULE}\ntargets:\n  it: {target}\n")
-    done = command("target", "test", "it", *words, cwd=folder, environ=environ)
-    assert done.returncode in {0, 1}, done.stderr
-    return done.returncode, done.stdout
+    done = CliRunner().invoke(main, ["target", "test", "it", "-d", str(folder), *words], env=environ)
+    assert done.exit_code in {0, 1}, done.output
+    return done.exit_code, done.stdout
 
 
 def told(folder: Path, target: str, environ: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:

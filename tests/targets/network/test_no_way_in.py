@@ -12,13 +12,18 @@ from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
 
+import anyio
 import pytest
 
-from router.targets.base import Cause
+from router.events import Event
+from router.targets.base import Cause, Message, RetryLater, Surroundings
+from router.targets.http import HttpKind
+from router.targets.http_settings import HttpSettings
 from router.targets.network.connection import Connection
+from router.targets.network.pins import LASTS
 from router.targets.network.resolving import Resolver, system
 from router.targets.network.vetting import Policy
-from router.targets.sender import SendError, open_sender
+from router.targets.sender import PyreqwestSender, SendError, open_sender
 from tests.receiver import Answer, Receiver
 from tests.targets.network.spellings import ELSEWHERE, LOOPBACK, THIS_MACHINE, UNSPECIFIED
 
@@ -161,6 +166,23 @@ async def test_no_redirect_is_followed(
         listener.accept()
 
 
+async def test_a_target_that_may_not_go_there_is_left_alone_until_somebody_mends_it(
+    listener: socket.socket, tmp_path: Path
+) -> None:
+    settings = HttpSettings.model_validate({"url": f"http://127.0.0.1:{listener.getsockname()[1]}/"})
+    event = Event(id="1", source="s", type="t")
+    message = Message(id="1-a", sequence=1, event=event, body=None, rules=(), attempt=1)
+    async with HttpKind().open(settings, Surroundings("a", tmp_path, loopback=False)) as target:
+        (outcome,) = await target.deliver([message])
+    assert isinstance(outcome, RetryLater)
+    assert outcome.cause is Cause.MISDIRECTED
+    assert outcome.reason.startswith(
+        "127.0.0.1 is loopback (RFC 1122, RFC 4291), and never connected to: add "
+    )
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
 class Rebinding:
     """Tells one address first, and others from then on."""
 
@@ -195,3 +217,30 @@ async def test_a_name_that_is_asked_for_again_is_vetted_again(receiver: Receiver
         with pytest.raises(SendError, match=r"leads to 169\.254\.169\.254, which is the metadata address"):
             await sender.send("POST", url, {}, b"", 10.0)
     assert len(receiver.requests) == 1
+
+
+async def test_an_address_that_moves_takes_nothing_with_it_that_is_under_way(receiver: Receiver) -> None:
+    """After a minute the name leads to another address; what was sent to the old one is answered by it."""
+    now = 0.0
+    resolver = Rebinding("127.0.0.1", "::ffff:127.0.0.1", "10.0.0.5")
+    sender = PyreqwestSender("tests", Connection(OWN, resolver=resolver), steady=lambda: now)
+    gate = receiver.gate()
+    receiver.script(Answer(gate=gate, body=b"old"))
+    replies = []
+
+    async def send() -> None:
+        replies.append(await sender.send("POST", f"http://rebind.test:{receiver.port}/", {}, b"", 10.0))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(send)
+        await receiver.arrived(1)
+        now = LASTS
+        await send()
+        gate.open()
+    assert [reply.body for reply in replies] == [b"", b"old"]
+    assert [request.connection for request in receiver.requests] == [1, 2]
+    await anyio.to_thread.run_sync(receiver.wait_for_gone, 1)  # nobody keeps the old connection
+    now = 2 * LASTS
+    with pytest.raises(SendError, match=r"leads to 10\.0\.0\.5, which is private"):
+        await send()
+    await sender.close()
