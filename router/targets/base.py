@@ -176,6 +176,15 @@ class Telling(Protocol):
 
 
 @runtime_checkable
+class AboutRules(Protocol):
+    """Settings that name rules. `check` warns of names that are no rule's."""
+
+    def about_rules(self) -> Iterable[tuple[tuple[str, ...], str]]:
+        """Where in these settings a rule is named, and its name."""
+        ...
+
+
+@runtime_checkable
 class Exclusive(Protocol):
     """Settings of a target that wants something for itself alone: two writers of one file mix their lines.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, Literal, Protocol, TextIO
 
@@ -81,6 +81,11 @@ class LogSettings(BaseModel):
     fields: list[Annotated[str, AfterValidator(_field)]] | None = None
     to: Literal["stdout", "stderr", "syslog"] = "stdout"
     syslog: SyslogSettings | None = None
+
+    def about_rules(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `router.targets.base.AboutRules`."""
+        for rule in self.levels:
+            yield ("levels", rule), rule
 
     @model_validator(mode="after")
     def _for_syslog_alone(self) -> LogSettings:

@@ -210,6 +210,36 @@ def test_rules_alone() -> None:
     assert explain(EVENT, "-d", "rules").exit_code == 0
 
 
+BODIES = """
+rules:
+  - name: made
+    match: {{type: order.*}}
+    targets:
+      - target: hook
+        transform:
+          input_transformer:
+            input_paths_map: {{n: $.detail.n}}
+            input_template: '[<n>, <aws.events.event.ingestion-time>, <aws.events.rule-name>]'
+      - {{target: hook, transform: {{text: "{{{{ upper(type) }}}} {{{{ default(subject, 'nothing') }}}}"}}}}
+targets:
+  hook: {{http: {{url: "{url}/hook"}}}}
+"""
+
+
+def test_what_is_told_is_what_targets_get(running_house: House) -> None:
+    house = running_house
+    house.stop()
+    house.write(BODIES)
+    house.start()
+    house.send(1)
+    house.receiver.wait_for(2)
+    (event,) = house.told("events")["events"]
+    (told,) = house.told("explain", str(event["sequence"]))
+    sent = sorted((one.body.decode(), one.headers["content-type"]) for one in house.receiver.requests)
+    assert sent == sorted((one["body"], one["content_type"]) for one in told["targets"])
+    assert "ORDER.NEW nothing" in {body for body, _ in sent}
+
+
 WHEN = """
 rules:
   - name: when

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.events import Event
+from router.sources.aws_entries import Entry, Surroundings, reading
 from router.transforms import JSON_TYPE, TEXT_TYPE, compile_transform, faults, pieces, variant_of
 from router.transforms.filling import RESERVED
 
@@ -334,3 +335,25 @@ def test_any_template_is_filled_to_json_or_refused(template: str) -> None:
             line, end = decoder.raw_decode(text)
             assert isinstance(line, str)
             text = text[end:].strip()
+
+
+@pytest.mark.parametrize("enveloped", [True, False])
+def test_what_boto3_sent_is_seen_as_eventbridge_has_it(enveloped: bool) -> None:
+    sent = Entry(
+        source="my app",
+        detail_type="Order Placed",
+        detail='{"total": 1.50}',
+        resources=["r1", "r2"],
+        time=1767323045.0,
+    )
+    around = Surroundings("123456789012", "eu-west-1", lambda: 0.0, enveloped=enveloped, strict=False)
+    event = reading(sent, "id-1", around).event
+    expected = (
+        '{"version":"0","id":"id-1","detail-type":"Order Placed","source":"my app","account":"123456789012",'
+        '"time":"2026-01-02T03:04:05Z","region":"eu-west-1","resources":["r1","r2"],"detail":{"total":1.5}}'
+    )
+    assert body({"input_path": "$"}, event) == expected
+    assert body(transformer("<aws.events.event.json>"), event) == expected
+    assert body({"input_path": "$.detail.total"}, event) == "1.5"
+    assert body({"input_path": "$.resources[1]"}, event) == '"r2"'
+    assert body({"input_path": "$.detail-type"}, event) == '"Order Placed"'

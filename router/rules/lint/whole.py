@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from router.config.files import Entry, entries
 from router.config.problems import Path, Severity, did_you_mean
 from router.config.report import Report
 from router.config.yaml import Document
-from router.targets.base import Telling
+from router.targets.base import AboutRules, Telling
 from router.targets.spec import TargetSpec
 
 _BARE_VARIABLE = re.compile(r"(?<![\\$\w])\$([A-Z_][A-Z0-9_]+)")
@@ -41,6 +41,7 @@ def check(documents: Sequence[Document], targets: Mapping[str, TargetSpec | None
         return  # a broken rule may use any target
     if count:
         _check_use(documents, used, report)
+        _check_rules_named(documents, targets, first, report)
     else:
         what = "there are no rules: every event would be stored, and go nowhere"
         report.add(documents[0], (), "no-rules", what, severity=Severity.WARNING)
@@ -115,6 +116,32 @@ def _namings(entry: Entry, spec: TargetSpec | None) -> Iterator[tuple[tuple[str 
     if spec is not None and isinstance(spec.settings, Telling):
         for path, name in spec.settings.tells():
             yield (*entry.path, spec.kind, *path), name
+
+
+def _check_rules_named(
+    documents: Sequence[Document],
+    targets: Mapping[str, TargetSpec | None],
+    rules: Iterable[str],
+    report: Report,
+) -> None:
+    """Warn of targets' settings about rules that do not exist."""
+    known = list(rules)
+    for entry in entries(documents, "targets"):
+        spec = targets.get(entry.name)
+        if spec is None or not isinstance(spec.settings, AboutRules):
+            continue
+        for path, name in spec.settings.about_rules():
+            if name not in known:
+                what, hint = f"no rule is called {name!r}", did_you_mean(name, known)
+                report.add(
+                    entry.document,
+                    (*entry.path, spec.kind, *path),
+                    "unknown-rule",
+                    what,
+                    hint,
+                    key=True,
+                    severity=Severity.WARNING,
+                )
 
 
 def _check_use(documents: Sequence[Document], used: set[str], report: Report) -> None:
