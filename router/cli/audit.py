@@ -16,7 +16,7 @@ from router.audit.streams import DamagedError, lines
 from router.audit.verify import Fault, Place, Verdict, in_order, verify
 from router.cli.times import TIME, local
 from router.errors import ConfigurationError
-from router.targets.file_names import beside
+from router.targets.file_names import beside, lies_beside
 
 FAULTY = 1
 """The exit status when the records are not what they were."""
@@ -58,7 +58,9 @@ def verify_(
 
     Names the first record that was changed, removed, inserted, moved or cut off; the exit status is 1 then.
     Without --checkpoint, the checkpoints beside the files count: whoever can write there can cut both.
+    What lies beside the files under their names (checkpoints, torn lines) may be among FILEs.
     """
+    files = _records_in(files)
     places = held or _beside(files)
     checkpoints = _of_one_chain(_read(places), name)
     if public and (false := _forged(checkpoints, public)) is not None:
@@ -89,7 +91,7 @@ def show(
 ) -> None:
     """Print the records of FILEs, packed or not, chained or not, that fit all that is asked for."""
     query = Query(since, until, type_, subject)
-    for path in in_order(files):
+    for path in in_order(_records_in(files)):
         with path.open("rb") as file:
             try:
                 for entry, line in find(lines(path.name, file), query):
@@ -103,6 +105,18 @@ def _entry(entry: Entry) -> str:
     event = entry.event
     about = "(a transform's)" if event == About() else f"{event.type}  {event.subject or '-'}  {event.id}"
     return f"{number}{local(entry.time)}  {about}  {entry.id}"
+
+
+def _records_in(files: Iterable[Path]) -> tuple[Path, ...]:
+    """Those that hold records.
+
+    Raises:
+        ConfigurationError: none does.
+    """
+    found = tuple(file for file in files if not lies_beside(file.name))
+    if not found:
+        raise ConfigurationError("none of these is a file of records: they only lie beside such")
+    return found
 
 
 def _beside(files: Iterable[Path]) -> list[Path]:

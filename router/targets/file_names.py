@@ -20,6 +20,9 @@ WORDS: Final = {"date": r"\d{4}-\d\d-\d\d", "hour": r"\d\d"}
 BESIDE: Final = ".checkpoints"
 """What the name of a file's checkpoints has behind that of the file."""
 
+PART: Final = ".part"
+"""What a file that is being packed is called behind its name: a crash leaves it, and nobody reads it."""
+
 _PACKED: Final = "|".join(map(re.escape, SUFFIXES.values()))
 
 When = tuple[str, ...]
@@ -40,6 +43,15 @@ def beside(file: Path) -> Path:
     found = _FINISHED.match(file.name)
     assert found is not None
     return file.with_name(f"{found['stem']}{found['suffix'] or ''}{BESIDE}")
+
+
+def lies_beside(name: str) -> bool:
+    """Whether a file of this name only lies beside one of records: checkpoints, a torn line, a half.
+
+    >>> lies_beside("audit.jsonl.torn-1"), lies_beside("audit.jsonl.gz")
+    (True, False)
+    """
+    return re.search(rf"(?:{re.escape(BESIDE)}|\.torn-[0-9]+|{re.escape(PART)})\Z", name) is not None
 
 
 class Piece(NamedTuple):

@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 import structlog
 
 from router.audit.streams import SUFFIXES, Packing, pack
 from router.errors import ConfigurationError
 from router.targets import jail
-from router.targets.file_names import BESIDE, Names
-
-_PART: Final = ".part"
-"""What a file that is being packed is called behind its name: a crash leaves it, and nobody reads it."""
+from router.targets.file_names import BESIDE, PART, Names
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +60,7 @@ def _pack(folder: Path, path: PurePosixPath, packing: Packing) -> None:
     """Put a packed file in a file's place. A crash leaves the one, the other, or both, each of them whole."""
     parent = jail.enter(folder, path.parent)
     packed = path.name + SUFFIXES[packing]
-    part = packed + _PART
+    part = packed + PART
     try:
         with (
             os.fdopen(jail.open_in(parent, path.name, os.O_RDONLY), "rb") as source,

@@ -47,6 +47,9 @@ def checkpoint(lines: Sequence[bytes], count: int, key: Ed25519PrivateKey = KEY)
     return Checkpoint("audit", count, link.hash.decode(), "2026-11-22T12:00:00.000000Z").signed(key)
 
 
+LINES_OF_CHAIN = chain(5)
+
+
 def write(folder: Path, *files: Sequence[bytes]) -> list[Path]:
     """The lines, in files."""
     paths = [folder / f"audit.{number:06}.jsonl" for number in range(1, len(files) + 1)]

@@ -1,0 +1,161 @@
+"""`router audit`, as its user types it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from router.audit import keys
+from router.audit.records import ORIGIN, seal
+from tests.audit.chains import KEY, chain, checkpoint, forged, members, write
+from tests.cli.operating import command
+
+LINES = chain(10)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    return write(tmp_path, LINES[:6], LINES[6:])
+
+
+def held(tmp_path: Path, *counts: int, chain_name: str = "audit") -> Path:
+    """Checkpoints that were kept elsewhere."""
+    path = tmp_path / "elsewhere.txt"
+    made = [
+        msgspec.structs.replace(checkpoint(LINES, count), chain=chain_name).signed(KEY) for count in counts
+    ]
+    with path.open("ab") as file:
+        file.writelines(b"kept: %b\n" % msgspec.json.encode(one) for one in made)
+    return path
+
+
+def public(tmp_path: Path) -> Path:
+    path = tmp_path / "audit.pub"
+    path.write_text(keys.public_text(KEY))
+    return path
+
+
+class TestVerify:
+    def test_of_an_untouched_chain(self, files: list[Path], tmp_path: Path) -> None:
+        done = command(
+            "audit",
+            "verify",
+            *reversed(files),
+            "--checkpoint",
+            held(tmp_path, 4, 8),
+            "--public-key",
+            public(tmp_path),
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines() == [
+            "records 1 to 10: each remembers the one before",
+            "covered by checkpoints: up to record 8 (2 agree)",
+            "not covered yet: records 9 to 10",
+        ]
+
+    def test_without_checkpoints_it_says_what_that_is_worth(self, files: list[Path]) -> None:
+        done = command("audit", "verify", *files)
+        assert done.returncode == 0
+        assert "without checkpoints this finds accidents, not forgers" in done.stdout
+        assert "not covered yet: records 1 to 10" in done.stdout
+
+    def test_a_changed_record_is_named(self, files: list[Path]) -> None:
+        files[1].write_bytes(files[1].read_bytes().replace(b'"id":"8"', b'"id":"9"'))
+        done = command("audit", "verify", *files)
+        assert done.returncode == 1
+        assert done.stdout.splitlines()[:2] == [
+            f"NOT WHAT IT WAS: record 8: changed ({files[1]}, line 2)",
+            "records 1 to 7 before it agree with one another",
+        ]
+
+    def test_so_is_what_a_forger_has_rewritten_as_far_as_can_be_told(
+        self, files: list[Path], tmp_path: Path
+    ) -> None:
+        lines = forged([*LINES[:5], LINES[5].replace(b"event", b"other"), *LINES[6:]])
+        files = write(tmp_path, lines[:6], lines[6:])
+        done = command("audit", "verify", *files, "--checkpoint", held(tmp_path, 4, 8))
+        assert done.returncode == 1
+        assert "one or more of records 5 to 8: rewritten" in done.stdout
+        assert "give --public-key" in done.stdout
+
+    def test_a_cut(self, files: list[Path], tmp_path: Path) -> None:
+        done = command("audit", "verify", files[0], "--checkpoint", held(tmp_path, 4, 8))
+        assert done.returncode == 1
+        assert "records 7 to 8: cut: a checkpoint says that there were 8 (at the end)" in done.stdout
+
+    def test_a_forged_checkpoint(self, files: list[Path], tmp_path: Path) -> None:
+        other = tmp_path / "other.pub"
+        other.write_text(keys.make(tmp_path / "other.key"))
+        done = command("audit", "verify", *files, "--checkpoint", held(tmp_path, 4), "--public-key", other)
+        assert (done.returncode, done.stdout) == (
+            1, "FORGED: no key that was given has signed the checkpoint at record 4\n",
+        )  # fmt: skip
+
+    def test_those_beside_the_files_count_and_that_is_said(self, files: list[Path], tmp_path: Path) -> None:
+        held(tmp_path, 4).rename(tmp_path / "audit.jsonl.checkpoints")
+        (tmp_path / "audit.jsonl.torn-1").write_bytes(b"torn")
+        found = [path for path in tmp_path.iterdir() if path.name.startswith("audit")]
+        done = command("audit", "verify", *found)
+        assert done.returncode == 0
+        assert "up to record 4 (1 agree)" in done.stdout
+        assert "both can be cut back together" in done.stdout
+
+    def test_those_of_several_chains(self, files: list[Path], tmp_path: Path) -> None:
+        held(tmp_path, 4)
+        path = held(tmp_path, 5, chain_name="other")
+        done = command("audit", "verify", *files, "--checkpoint", path)
+        assert (done.returncode, done.stderr) == (
+            2, "error: these are checkpoints of audit, other: choose with --chain\n",
+        )  # fmt: skip
+        done = command("audit", "verify", *files, "--checkpoint", path, "--chain", "audit")
+        assert (done.returncode, "(1 agree)" in done.stdout) == (0, True)
+        done = command("audit", "verify", *files, "--checkpoint", path, "--chain", "none")
+        assert "there is no checkpoint of none" in done.stderr
+
+    def test_a_torn_line_at_the_end(self, files: list[Path]) -> None:
+        with files[1].open("ab") as file:
+            file.write(b'{"n":11,')
+        done = command("audit", "verify", *files)
+        assert done.returncode == 0
+        assert f"{files[1]}, line 5: an unfinished line, as a crash leaves it" in done.stdout
+
+    def test_a_beginning_that_was_removed_on_purpose(self, files: list[Path], tmp_path: Path) -> None:
+        assert "records 1 to 6: removed" in command("audit", "verify", files[1]).stdout
+        done = command("audit", "verify", files[1], "--from", "7", "--checkpoint", held(tmp_path, 3, 10))
+        assert done.returncode == 0
+        assert "up to record 10 (1 agree)" in done.stdout
+        assert "1 checkpoints are about earlier records" in done.stdout
+
+    def test_files_that_only_lie_beside(self, tmp_path: Path) -> None:
+        (tmp_path / "audit.jsonl.torn-1").write_bytes(b"torn")
+        done = command("audit", "verify", tmp_path / "audit.jsonl.torn-1")
+        assert (done.returncode, "lie beside" in done.stderr) == (2, True)
+
+
+class TestShow:
+    def test_records_by_type(self, tmp_path: Path) -> None:
+        event = b'"event":{"id":"1","source":"/s","type":"order.made","subject":"o/1"},"rules":[]'
+        body = b'%b,"id":"1-a","sequence":1,"time":"2026-11-22T12:00:00.000000Z"' % event
+        line, _ = seal(1, ORIGIN, body)
+        path = tmp_path / "a.jsonl.gz"
+        path.write_bytes(gzip.compress(line))
+        done = command("audit", "show", path, "--type", "order.*", "--since", "2026-11-22T00:00:00Z")
+        assert done.stdout == "1  2026-11-22 12:00:00+00:00  order.made  o/1  1  1-a\n"
+        assert command("audit", "show", path, "--json").stdout.encode() == line
+        assert command("audit", "show", path, "--type", "other").stdout == ""
+
+    def test_a_packed_file_that_is_not_whole(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jsonl.gz"
+        path.write_bytes(gzip.compress(members(1) * 1000)[:-9])
+        done = command("audit", "show", path)
+        assert (done.returncode, "is damaged" in done.stderr) == (2, True)
+
+
+def test_a_key(tmp_path: Path) -> None:
+    done = command("audit", "key", tmp_path / "audit.key")
+    assert done.stdout == keys.public_text(keys.private((tmp_path / "audit.key").read_text()))
+    again = command("audit", "key", tmp_path / "audit.key")
+    assert (again.returncode, "File exists" in again.stderr) == (2, True)
