@@ -153,7 +153,7 @@ def lines(spec: TargetSpec, trial: Trial, written: Any) -> Iterator[str]:
     if trial.facts is not None:
         yield from _about(trial.facts)
     for one in told.get("exchanges", ()):
-        yield from _said("sent", f"{one['method']} {one['url']}", one["headers"], one.get("body"))
+        yield from _said("request", f"{one['method']} {one['url']}", one["headers"], one.get("body"))
         if one["status"] is not None:
             status = f"{one['status']} after {_milliseconds(one['seconds'])}"
             yield from _said("answer", status, one["answer_headers"], one.get("answer"))

@@ -38,7 +38,7 @@ def test_one_marked_event_is_sent_and_everything_about_it_shown(receiver: Receiv
     event = json.loads(request.body)
     assert (event["type"], event["ruleroutertest"]) == ("rule-router.test", True)
     assert status == 0
-    assert f"sent        POST {receiver.url}/hook\n" in output
+    assert f"request     POST {receiver.url}/hook\n" in output
     assert event["id"] in output
     for line in ("content-type: application/cloudevents+json", "x-queue: seven", "thanks"):
         assert f"            {line}" in output

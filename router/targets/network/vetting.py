@@ -61,7 +61,7 @@ ANYWHERE: Final = Policy((ip_network("0.0.0.0/0"), ip_network("::/0")), loopback
 
 def remedy(address: str, what: str) -> str:
     """What to do about an address that was refused."""
-    because = ", because this router does not listen on loopback only" if what == LOOPBACK else ""
+    because = " (this router does not listen on loopback only)" if what == LOOPBACK else ""
     return f"add {address} to `allow`, if it is meant{because}"
 
 

@@ -56,7 +56,7 @@ async def refused(url: str, policy: Policy = STRICT, resolver: Resolver = system
 async def test_no_spelling_gets_through(listener: socket.socket, host: str, rule: str) -> None:
     error = await refused(f"http://{host}:{listener.getsockname()[1]}/")
     assert rule in error.message
-    assert error.message.endswith(("to `allow`, if it is meant", "on loopback only"))
+    assert error.message.endswith(("to `allow`, if it is meant", "on loopback only)"))
     assert error.cause is Cause.MISDIRECTED
     with pytest.raises(BlockingIOError):
         listener.accept()

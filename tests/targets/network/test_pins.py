@@ -6,12 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from router.targets.network.pins import LASTS, Pins
 from router.targets.network.resolving import UnresolvedError
-from router.targets.network.special import Address, carried, special
+from router.targets.network.special import Address
 from router.targets.network.vetting import Policy, RefusedError
 
 pytestmark = pytest.mark.anyio
@@ -125,24 +123,3 @@ async def test_many_who_want_the_same_name_ask_once() -> None:
         for _ in range(10):
             group.start_soon(want)
     assert len({id(pin) for pin in found}) == 1
-
-
-@given(st.ip_addresses(v=4))
-def test_whoever_carries_an_address_is_what_the_address_is(inner: Any) -> None:
-    number = int(inner)
-    for outer in (
-        (0xFFFF << 32) | number,
-        (0x64FF9B << 96) | number,
-        (0x2002 << 112) | (number << 80) | 1,
-        (0x20010000 << 96) | (0x08080808 << 64) | (number ^ 0xFFFFFFFF),
-        (0x2606 << 112) | (0x5EFE << 32) | number,
-    ):
-        address = ip_address(outer.to_bytes(16, "big"))
-        assert inner in [held for held, _ in carried(address)]
-        assert (Policy().refusal(address) is None) == (special(inner) is None)
-
-
-@given(st.ip_addresses())
-def test_what_python_knows_to_be_no_public_address_is_refused(address: Any) -> None:
-    if not address.is_global or address.is_multicast:
-        assert Policy().refusal(address) is not None or any(True for _ in carried(address))
