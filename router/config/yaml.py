@@ -36,11 +36,13 @@ class Mark(NamedTuple):
     Attributes:
         inner: columns from here to the first character of a text that stands in one line exactly as it
             reads (1 behind a quote); None for everything else.
+        indent: of a block text (`|`), columns before its lines, which stand below as they read.
     """
 
     line: int
     column: int
     inner: int | None = None
+    indent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,17 @@ class Document:
             nearest = path[:end]
             mark = (self.keys.get(nearest) if key and end == len(path) else None) or self.values.get(nearest)
             if mark is not None:
-                if offset is not None and mark.inner is not None and nearest == path:
-                    return Mark(mark.line, mark.column + mark.inner + offset)
-                return mark
+                return mark if offset is None or nearest != path else self._inside(mark, path, offset)
         return Mark(1, 1)
+
+    def _inside(self, mark: Mark, path: Path, offset: int) -> Mark:
+        """A character of a text, if it can be found; else where the text begins."""
+        if mark.inner is not None:
+            return Mark(mark.line, mark.column + mark.inner + offset)
+        if mark.indent is None:
+            return mark
+        before = self.at(path)[:offset].split("\n")
+        return Mark(mark.line + len(before), mark.indent + len(before[-1]) + 1)
 
 
 def number(text: str) -> int | float | Decimal:
@@ -132,7 +141,7 @@ def read(content: bytes, file: str) -> tuple[Document, list[Problem]]:
         return Document(file, None, {}, {}), [Problem.at(file, place, "yaml", message, hint)]
     finally:
         loader.dispose()
-    builder = _Builder(file)
+    builder = _Builder(file, text)
     value = None if root is None else builder.root(root)
     return Document(file, value, builder.keys, builder.values, builder.broken), builder.problems
 
@@ -177,8 +186,9 @@ _Loader = loader_on(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 class _Builder:
     """Makes the value of a tree of nodes and writes down where everything stands."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, text: str) -> None:
         self.file = file
+        self._lines = text.splitlines()
         self.keys: dict[Path, Mark] = {}
         self.values: dict[Path, Mark] = {}
         self.broken: set[Path] = set()
@@ -196,7 +206,7 @@ class _Builder:
             return None
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        self.values[path] = _mark(node)
+        self.values[path] = _mark(node)._replace(indent=self._indent(node))
         self._count(node)
         if node.tag == _PLAIN:
             return self._plain(node, path)
@@ -206,6 +216,16 @@ class _Builder:
             return self._collection(node, path)
         hint = "put the text in quotes" if isinstance(node, yaml.ScalarNode) else "leave it out"
         self._problem(node, "tag", f"tags such as {_shown(node.tag)!r} mean nothing here", hint, path)
+        return None
+
+    def _indent(self, node: yaml.Node) -> int | None:
+        """Columns before the lines of a block text; None for everything else."""
+        if not isinstance(node, yaml.ScalarNode) or node.style != "|":
+            return None
+        below = self._lines[node.start_mark.line + 1 :]
+        for line, written in zip(node.value.split("\n"), below, strict=False):
+            if line:
+                return len(written) - len(line) if written.endswith(line) else None
         return None
 
     def _count(self, node: yaml.Node) -> None:

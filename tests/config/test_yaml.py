@@ -99,6 +99,9 @@ rules:
   text: |
     two
     lines
+  folded: >
+    one
+    line
 """
 
 
@@ -119,7 +122,9 @@ def test_a_place_is_the_nearest_that_is_written() -> None:
         (("rules", 0, "match", "type"), 3, (3, 20)),  # plain: straight on
         (("rules", 0, "name"), 0, (2, 10)),  # behind its quote
         (("rules", 0, "where"), 2, (4, 10)),  # an escape before it: only where the text begins is known
-        (("rules", 0, "text"), 2, (5, 9)),  # several lines
+        (("rules", 0, "text"), 0, (6, 5)),  # a block: below, behind its indentation
+        (("rules", 0, "text"), 5, (7, 6)),
+        (("rules", 0, "folded"), 5, (8, 11)),  # lines that do not stand as they read
     ],
 )
 def test_an_offset_is_found_in_texts_that_stand_as_they_read(
