@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from router.targets.auth.hiding import forms, hidden
 from router.targets.base import Delivered, Rejected
 from router.targets.network.facts import Facts
 from router.targets.spec import TargetSpec
@@ -68,13 +69,13 @@ def _word(trial: Trial) -> str:
 
 def _exchange(one: Exchange, event: str, written: Any) -> dict[str, Any]:
     """A request and its answer. Bodies are the event's only: others hold tokens."""
-    hidden = [value for name, value in one.headers.items() if not _SHOWN.match(name)]
-    hidden += [word for value in hidden for word in value.split()]
+    held = [value for name, value in one.headers.items() if not _SHOWN.match(name)]
+    held += [word for value in held for word in value.split()]
     parts = urlsplit(one.url)
-    hidden += [value for _, value in parse_qsl(parts.query)]
+    held += [value for _, value in parse_qsl(parts.query)]
     if _filled(written) is not None:
-        hidden += parts.path.split("/")
-    secrets = [value for value in hidden if len(value) >= _SHORT]
+        held += parts.path.split("/")
+    secrets = forms(value for value in held if len(value) >= _SHORT)
     body = one.headers.get("idempotency-key") == event or event.encode() in one.body
     told: dict[str, Any] = {
         "method": one.method,
@@ -86,12 +87,12 @@ def _exchange(one: Exchange, event: str, written: Any) -> dict[str, Any]:
     if one.reply is not None:
         told["status"] = one.reply.status
         told["answer_headers"] = {
-            name: "(not shown)" if _COOKIES.match(name) else _without(secrets, value)
+            name: "(not shown)" if _COOKIES.match(name) else hidden(value, secrets)
             for name, value in one.reply.headers.items()
         }
     if body:
         told["body"] = _text(one.body)
-        told["answer"] = None if one.reply is None else _without(secrets, _text(one.reply.body))
+        told["answer"] = None if one.reply is None else hidden(_text(one.reply.body), secrets)
     return told
 
 
@@ -117,13 +118,6 @@ def _filled(written: Any) -> str | None:
 def _text(body: bytes) -> str:
     text = body[: 4 * _FIRST].decode(errors="replace")
     return text if len(text) <= _FIRST else f"{text[:_FIRST]}…"
-
-
-def _without(secrets: list[str], text: str) -> str:
-    """A text of the peer's: it may repeat what it was sent."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "(not shown)")
-    return text
 
 
 def _peer(facts: Facts) -> dict[str, Any]:

@@ -75,6 +75,24 @@ def test_no_secret_is_shown_even_where_the_receiver_repeats_it(
     assert "x-key" in output
 
 
+def test_of_a_token_that_is_fetched_first_nothing_is_shown(receiver: Receiver, tmp_path: Path) -> None:
+    token = {"access_token": "s3cret-token", "token_type": "Bearer", "expires_in": 60}
+    receiver.decide = lambda request: Answer(
+        body=json.dumps(token).encode() if request.target == "/token" else b"thanks"
+    )
+    who = "client_id: me, client_secret: s3cret-client, client_auth: post"
+    oauth = f"{{token_url: '{receiver.url}/token', {who}}}"
+    target = f"{{http: {{url: '{receiver.url}/hook', auth: {{oauth: {oauth}}}}}}}"
+    for words in ((), ("--json",)):
+        status, output = tried(tmp_path, target, *words)
+        assert status == 0
+        assert "s3cret" not in output
+        assert f"{receiver.url}/token" in output
+        assert "thanks" in output
+    assert b"s3cret-client" in receiver.requests[0].body
+    assert receiver.requests[1].headers["authorization"] == "Bearer s3cret-token"
+
+
 def test_a_target_that_does_not_take_it(receiver: Receiver, tmp_path: Path) -> None:
     target = f"{{http: {{url: '{receiver.url}/hook'}}}}"
     for answer, outcome in ((404, "failed"), (422, "rejected")):

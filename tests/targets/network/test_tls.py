@@ -45,7 +45,8 @@ async def post(server: HttpsServer, tls: Tls, host: str = "127.0.0.1") -> Reply:
 
 async def test_a_private_authority_is_trusted_when_it_is_named(authority: Authority, tmp_path: Path) -> None:
     with serving(authority, tmp_path) as server:
-        reply = await post(server, Tls(ca=authority.pem.encode()))
+        several = Authority("another").pem + authority.pem
+        reply = await post(server, Tls(ca=several.encode()))
     assert (reply.status, reply.body, reply.headers["x-seen"]) == (200, b"thanks", "yes")
     assert server.bodies == [b"hello"]
 
