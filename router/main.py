@@ -8,7 +8,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -30,7 +30,7 @@ from router.operations.desk import Desk, Live
 from router.quarantine import QuarantineTarget, way
 from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
-from router.settings import Settings, is_loopback
+from router.settings import Settings, SourceSpec, is_loopback
 from router.sources.base import Source
 from router.sources.registry import installed_sources
 from router.store.base import Store
@@ -42,8 +42,10 @@ from router.ways import Ways
 from router.web.api import BASE, api
 from router.web.api_access import Access
 from router.web.app import Front, build
+from router.web.body import Budget
 from router.web.ingest import Ingest
 from router.web.library import Library
+from router.web.limits import BODIES
 from router.web.server import Server, listen, url_of
 
 GRACE = 10.0
@@ -118,6 +120,7 @@ class Router:
         self._ways = ways
         self._library = library
         self._sources: dict[str, Source] = {}
+        self._specs: dict[str, SourceSpec] = {}
         self._counts: dict[str, Counts] = {}
         self._quarantine = way(QuarantineTarget(lambda: self._sources, service, parts.clock.now))
         live = Live(
@@ -209,7 +212,7 @@ class Router:
             if _what_counts(parts) == _what_counts(before) and not self._failed:
                 return False
             if not parts.insecure:
-                refuse_strangers(parts.settings)
+                refuse_strangers(replace(parts.settings, host=self._host))
             await self.service.use(parts.deployment)
             try:
                 await self._ways.exchange(parts.deployment.targets, self._use)
@@ -231,7 +234,12 @@ class Router:
     def _application(self) -> ASGIApp:
         doors: dict[str, ASGIApp] = {}
         settings, clock = self._parts.settings, self._parts.clock
-        self._sources = {spec.name: SOURCES[spec.kind](spec.settings) for spec in settings.sources}
+        before, self._specs = self._specs, {spec.name: spec for spec in settings.sources}
+        self._sources = {  # those that stay as they are remember what they know: certificates, replays
+            name: self._sources[name] if before.get(name) == spec else SOURCES[spec.kind](spec.settings)
+            for name, spec in self._specs.items()
+        }
+        budget = BODIES // max(1, len(settings.sources))  # the strangers of one source are no other's
         for spec in settings.sources:
             source, counts = self._sources[spec.name], self._counts.setdefault(spec.name, Counts())
             door = Ingest(
@@ -240,6 +248,7 @@ class Router:
                 self.service,
                 clock,
                 settings.body,
+                Budget(budget),
                 counts=counts,
                 library=self._library,
             )

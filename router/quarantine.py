@@ -31,7 +31,7 @@ TYPE = "rule-router.request.quarantined"
 NOTE = "out-of-quarantine"
 """The note on events that were read at a later time than they came."""
 
-_KEPT = re.compile(r"content-type|(?:ce|x-ci|x-mns)-.*", re.DOTALL)
+_KEPT = re.compile(r"content-(?:type|encoding)|(?:ce|x-ci|x-mns)-.*", re.DOTALL)
 """The header fields that a source may need to read a request. No credentials are among them."""
 
 _SECRET = re.compile(r"(?i)token|signature|secret|password|authorization")
@@ -43,12 +43,14 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         source: the name of the source it was sent to.
+        kind: that source's; another kind would read something else in it.
         reason: why it cannot be read.
         path, query, headers: as sent, without credentials.
         body: without credentials; text where it is UTF-8, else `body_base64`.
     """
 
     source: str
+    kind: str
     reason: str
     path: str
     query: str = ""
@@ -73,6 +75,7 @@ def set_aside(name: str, source: Source, request: Request, error: MessageError) 
         parts = {"body_base64": body}
     sheet = Sheet(
         source=name,
+        kind=source.kind,
         reason=error.message,
         path=request.path,
         query=_without_secrets(request.query),
@@ -129,8 +132,8 @@ class QuarantineTarget:
         assert message.event.data is not None
         sheet = msgspec.json.decode(message.event.data, type=Sheet)
         source = self._sources().get(sheet.source)
-        if source is None:
-            return Rejected(f"no source is called {sheet.source!r} now, which could read it")
+        if source is None or source.kind != sheet.kind:
+            return Rejected(f"no source is called {sheet.source!r} now that is of the kind {sheet.kind!r}")
         body = sheet.body.encode() if sheet.body_base64 is None else sheet.body_base64
         request = Request("POST", sheet.path, sheet.query, sheet.headers, body, self._now())
         try:

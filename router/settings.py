@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -167,6 +167,7 @@ def _sources(
 ) -> tuple[SourceSpec, ...]:
     found: list[SourceSpec] = []
     taken: dict[str, str] = {}
+    places: dict[str, Entry] = {}
     for entry in _once(documents, "sources", report):
         if (spec := _source(entry, kinds, environ, report)) is None:
             continue
@@ -177,8 +178,14 @@ def _sources(
                 report.add(entry.document, entry.path, "path", what, hint, key=True)
                 break
         taken |= dict.fromkeys(spec.paths, entry.name)
+        places[entry.name] = entry
         found.append(spec)
-    return (*found, *_companions(found, kinds))
+    companions = [
+        made
+        for spec in found
+        if (made := _companion(spec, found, taken, kinds, places[spec.name], report)) is not None
+    ]
+    return (*found, *companions)
 
 
 def _source(entry: Entry, kinds: Kinds, environ: Mapping[str, str], report: Report) -> SourceSpec | None:
@@ -202,15 +209,33 @@ def _source(entry: Entry, kinds: Kinds, environ: Mapping[str, str], report: Repo
     return spec
 
 
-def _companions(found: Sequence[SourceSpec], kinds: Kinds) -> Iterator[SourceSpec]:
-    """What the same senders speak at other paths, where no entry is about that."""
-    there = {spec.kind for spec in found}
-    for spec in found:
-        if spec.settings.also is not None and (kind := spec.settings.also[0]) not in there:
-            there.add(kind)
-            shape = kinds[kind].shape
-            settings = shape.model_construct(kind=kind, **spec.settings.also[1])
-            yield _spec(f"{spec.name}-{kind}", settings, kinds[kind])
+def _companion(
+    spec: SourceSpec,
+    found: Sequence[SourceSpec],
+    taken: dict[str, str],
+    kinds: Kinds,
+    entry: Entry,
+    report: Report,
+) -> SourceSpec | None:
+    """What the same sender speaks at other paths, where no entry is about that."""
+    if spec.settings.also is None:
+        return None
+    kind, given = spec.settings.also
+    name = f"{spec.name}-{kind}"
+    rival = next((one.name for one in found if one.kind == kind or one.name == name), None)
+    if rival is not None:
+        what = f"sources.{spec.name}.keys let nobody in: the source {rival!r} is there"
+        hint = f"write them there, as kind: {kind}"
+        report.add(entry.document, (*entry.path, "keys"), "doubt", what, hint, severity=Severity.WARNING)
+        return None
+    made = _spec(name, kinds[kind].shape.model_construct(kind=kind, **given), kinds[kind])
+    if clash := [path for path in made.paths if path in taken]:
+        what = f"sources.{spec.name}.keys are for SDKs, which call {clash[0]}; there is {taken[clash[0]]!r}"
+        hint = f"give that one another path, or list a source of kind: {kind} with a path of its own"
+        report.add(entry.document, (*entry.path, "keys"), "path", what, hint)
+        return None
+    taken |= dict.fromkeys(made.paths, name)
+    return made
 
 
 def _kind(entry: Entry, value: Any, kinds: Kinds, report: Report) -> type[Source] | None:

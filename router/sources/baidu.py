@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from router.errors import MessageError
 from router.events import EventError
 from router.events.received import Original, Received
-from router.signatures import bce
+from router.signatures import address, bce
 from router.signatures.base import Reason, SignatureError
 from router.sources import baidu_push, baidu_secrets
 from router.sources.base import Answer, Request, json_answer, overload, refusal
@@ -51,6 +49,7 @@ class BaiduSource:
 
     shape: ClassVar[type[SourceSettings]] = BaiduSettings
     kind: ClassVar[str] = "baidu"
+    by_head: ClassVar[bool] = False
     keeps_unreadable: ClassVar[bool] = True
     repeats: ClassVar[bool] = True
     paths: ClassVar[tuple[str, ...]] = (
@@ -75,39 +74,17 @@ class BaiduSource:
         """See `Source.admit`. It must be signed for what has arrived, or for the public address."""
         if not self.verifies:
             return
-        error: SignatureError | None = None
-        for path, headers in self._as_sent(request):
-            try:
-                covered = bce.verify(
-                    self.settings.all_keys,
-                    request.method,
-                    path,
-                    request.query,
-                    headers,
-                    request.body,
-                    now=request.received,
-                )
-            except SignatureError as found:
-                if found.reason is not Reason.WRONG:
-                    raise
-                error = found
-            else:
-                self._check_cover(covered=covered)
-                return
-        assert error is not None
-        raise error
-
-    def _as_sent(self, request: Request) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Path and headers as the sender may have had them: a proxy may change the path and Host."""
-        paths, hosts = [request.path], [request.headers.get("host", "")]
-        if self.settings.public_url is not None:
-            public = urlsplit(self.settings.public_url)
-            paths.append(public.path or "/")
-            hosts.append(public.netloc.removesuffix({"http": ":80", "https": ":443"}[public.scheme]))
-        for path, host in itertools.product(dict.fromkeys(paths), dict.fromkeys(hosts)):
-            yield path, {**request.headers, "host": host}
-
-    def _check_cover(self, *, covered: bool) -> None:
+        public_url = self.settings.public_url
+        covered = bce.verify(
+            self.settings.all_keys,
+            request.method,
+            request.path,
+            request.query,
+            request.headers,
+            request.body,
+            now=request.received,
+            known_as=None if public_url is None else address.of(public_url),
+        )
         if self.settings.cover_body and not covered:
             raise SignatureError(
                 Reason.UNFIT,

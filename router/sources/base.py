@@ -98,6 +98,11 @@ class Source(Protocol):
         ...
 
     @property
+    def by_head(self) -> bool:
+        """Whether `admit` looks at the head alone: then it is asked before the body is taken in."""
+        ...
+
+    @property
     def keeps_unreadable(self) -> bool:
         """Whether a request of a verified sender that cannot be read is set aside, and taken for good.
 
@@ -158,12 +163,13 @@ class Plain:
     Attributes:
         success: the status that means: it is on disk, never send it again.
         later: the status that means: nothing was stored, send it again.
-        repeats, keeps_unreadable: as in `Source`.
+        repeats, by_head, keeps_unreadable: as in `Source`.
     """
 
     __slots__ = ()
 
     repeats: ClassVar[bool] = True
+    by_head: ClassVar[bool] = False
     keeps_unreadable: ClassVar[bool] = False
     success: ClassVar[int]
     later: ClassVar[int]

@@ -49,6 +49,7 @@ class CloudEventsSource(Plain):
 
     shape: ClassVar[type[SourceSettings]] = CloudEventsSettings
     kind: ClassVar[str] = "cloudevents"
+    by_head: ClassVar[bool] = True
     paths: ClassVar[tuple[str, ...]] = ("/events",)
     success: ClassVar[int] = _ACCEPTED.status
     later: ClassVar[int] = 429

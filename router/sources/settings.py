@@ -16,7 +16,7 @@ _PATH = r"/[A-Za-z0-9._~@:/-]*"
 
 
 def _vetted_path(path: str) -> str:
-    if not re.fullmatch(_PATH, path):
+    if not re.fullmatch(_PATH, path) or "//" in path:
         raise ValueError("wants a path such as /alibaba: letters, digits and -._~@: between its slashes")
     return path
 
@@ -41,7 +41,7 @@ PublicUrl = Annotated[str, AfterValidator(_vetted_url)]
 
 
 def _not_empty(secret: Secret) -> Secret:
-    if not secret.get_secret_value():
+    if not secret.get_secret_value().strip():
         raise ValueError("is empty: it would let everybody in")
     return secret
 

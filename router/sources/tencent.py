@@ -47,6 +47,7 @@ class TencentSource(Plain):
 
     shape: ClassVar[type[SourceSettings]] = TencentSettings
     kind: ClassVar[str] = "tencent"
+    by_head: ClassVar[bool] = True
     keeps_unreadable: ClassVar[bool] = True
     paths: ClassVar[tuple[str, ...]] = ("/tencent",)
     repeats: ClassVar[bool] = False

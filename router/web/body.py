@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 from starlette.types import Receive
@@ -17,7 +18,7 @@ class TooLargeError(MessageError):
 
 
 class CompressedError(MessageError):
-    """The request body has a Content-Encoding; send it without."""
+    """The request body has a Content-Encoding other than gzip; send it without."""
 
     status = 415  # RFC 9110, section 15.5.16
 
@@ -38,6 +39,49 @@ class CrowdedError(RouterError):
 
 class GoneError(Exception):
     """The client went away before it had sent its request."""
+
+
+class BrokenError(MessageError):
+    """The request body is said to be gzip, and is not."""
+
+
+_GZIP = ("gzip", "x-gzip")
+"""RFC 9110, section 8.4.1.3."""
+
+
+def decoded(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    """A request body without its Content-Encoding.
+
+    Args:
+        body: as it was sent.
+        headers: names in lower case.
+        limit: the most bytes that it may have.
+
+    Raises:
+        TooLargeError: it would be longer; no more than that was made of it.
+        BrokenError, CompressedError: it cannot be decoded.
+    """
+    coding = _coding(headers)
+    if not coding:
+        return body
+    if coding not in _GZIP:
+        raise CompressedError
+    decoder = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        found = decoder.decompress(body, limit + 1)
+    except zlib.error:
+        raise BrokenError from None
+    if len(found) > limit:
+        raise TooLargeError(f"the request body is larger than {limit} bytes, unpacked")
+    if not decoder.eof or decoder.unused_data:
+        raise BrokenError
+    return found
+
+
+def _coding(headers: Mapping[str, str]) -> str:
+    """How a body is encoded; empty where it is not."""
+    coding = headers.get("content-encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
 
 
 class Budget:
@@ -106,7 +150,7 @@ class Body:
             TooLargeError: it is longer than the limit.
             EncodedError, CompressedError: it would have to be decoded first.
         """
-        if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
+        if "content-encoding" in headers and _coding(headers) not in {"", *_GZIP}:
             raise CompressedError
         if "transfer-encoding" in headers and headers["transfer-encoding"].lower() != "chunked":
             raise EncodedError

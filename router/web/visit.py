@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 from starlette.types import Scope
 
 from router import quarantine
@@ -25,7 +26,15 @@ from router.sources.base import Answer, Request, Source, Wanted, refusal
 from router.store.base import Route, StoreError
 from router.telemetry.counts import Counts
 from router.web import origin
-from router.web.body import Body, Budget, CrowdedError, IncompleteError, TooLargeError
+from router.web.body import (
+    Body,
+    Budget,
+    CompressedError,
+    CrowdedError,
+    IncompleteError,
+    TooLargeError,
+    decoded,
+)
 from router.web.library import Library, UnavailableError
 from router.web.limits import RETRY_AFTER
 from router.web.refusals import Refusals
@@ -53,6 +62,8 @@ class Door:
         budget: what the bodies of all requests under way may hold together.
         counts: what came.
         library: where the source's certificates come from; None where none can be had.
+        asks_first: whether it is known from the head alone who may send.
+        keeps: whether what cannot be read is set aside.
     """
 
     name: str
@@ -65,6 +76,14 @@ class Door:
     counts: Counts = field(default_factory=Counts)
     library: Library | None = None
     replies: Replies = field(default_factory=Replies)
+    asks_first: bool = field(init=False)
+    keeps: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Ask the source once what stays as it is."""
+        verifies = self.source.verifies
+        object.__setattr__(self, "asks_first", verifies and self.source.by_head)
+        object.__setattr__(self, "keeps", verifies and self.source.keeps_unreadable)
 
 
 class Visit:
@@ -108,10 +127,14 @@ class Visit:
         try:
             if "origin" in headers:
                 origin.check(headers["origin"], scope)
+            if door.asks_first:  # strangers must not fill the memory with bodies
+                door.source.admit(self._request(b""))
             self._body.check(headers)
+        except CompressedError as error:
+            if not door.keeps:
+                self._refuse(error)
         except MessageError as error:
-            self._fault = error
-            self.due = True
+            self._refuse(error)
 
     def take(self, piece: bytes) -> None:
         """A piece of its body has come; what belongs to a refused request is ignored."""
@@ -119,8 +142,7 @@ class Visit:
             try:
                 self._body.take(piece)
             except (MessageError, CrowdedError) as error:
-                self._fault = error
-                self.due = True
+                self._refuse(error)
 
     def end(self) -> None:
         """Nothing more comes."""
@@ -138,14 +160,7 @@ class Visit:
             self._end(self._fault)
             return
         try:
-            request = Request(
-                method="POST",
-                path=self._path,
-                query=self._query,
-                headers=self._headers,
-                body=self._body.whole(self._headers),
-                received=self._door.clock.now(),
-            )
+            request = self._request(self._body.whole(self._headers))
             try:
                 self._door.source.admit(request)
             except Wanted as wanted:
@@ -159,6 +174,21 @@ class Visit:
         """The rest of it will not come, or nobody wants to hear the answer."""
         self.due = False
         self._body.release()
+
+    def _refuse(self, error: MessageError | CrowdedError) -> None:
+        """It goes no further."""
+        self._fault = error
+        self.due = True
+
+    def _request(self, body: bytes) -> Request:
+        return Request(
+            method="POST",
+            path=self._path,
+            query=self._query,
+            headers=self._headers,
+            body=body,
+            received=self._door.clock.now(),
+        )
 
     def _fetch(self, wanted: Wanted, request: Request) -> None:
         if self._door.library is None:
@@ -183,9 +213,10 @@ class Visit:
         door = self._door
         source = door.source
         try:
+            request = self._unpacked(request)
             received = source.read(request)
         except MessageError as error:
-            if not (source.verifies and source.keeps_unreadable):
+            if not door.keeps:
                 raise
             received = quarantine.set_aside(door.name, source, request, error)
             self._success = door.replies.to(source.kept(request))
@@ -196,6 +227,14 @@ class Visit:
         self._success = door.replies.to(source.accepted(received))
         self._events = len(received.readings)
         door.service.offer(door.name, received, self._end, patient=source.repeats)
+
+    def _unpacked(self, request: Request) -> Request:
+        """The same without its Content-Encoding, which signatures know nothing of."""
+        if "content-encoding" not in self._headers:
+            return request
+        body = decoded(request.body, self._headers, self._door.limit)
+        headers = {name: value for name, value in self._headers.items() if name != "content-encoding"}
+        return msgspec.structs.replace(request, body=body, headers=headers)
 
     def _end(self, error: Exception | None) -> None:
         if error is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -112,9 +113,51 @@ def test_when_it_can_be_read_a_redrive_makes_its_events(folder: Path, receiver: 
     assert quarantined(folder) == []
 
 
+def test_a_packed_request_is_kept_unpacked(folder: Path, receiver: Receiver) -> None:
+    write(folder, receiver)
+    packed = {"content-encoding": "gzip", "content-type": "application/xml"}
+    with run(folder) as router:
+        url = f"{router.url}/tencent?token={TOKEN}"
+        assert request("POST", url, gzip.compress(UNREADABLE), packed).status == 200
+        assert request("POST", url, UNREADABLE, packed | {"content-encoding": "br"}).status == 200
+        router.wait_for_log("delivery.dead", count=2)
+        sheets = [
+            asked(folder, "events", "show", str(one["sequence"]))["event"]["data"]
+            for one in quarantined(folder)
+        ]
+        assert {sheet["body"].encode() for sheet in sheets} == {UNREADABLE}
+        assert [sheet["headers"].get("content-encoding") for sheet in sheets] == [None, "br"]
+        assert router.terminate() == 0
+
+
+def test_another_kind_under_the_same_name_does_not_read_it(folder: Path, receiver: Receiver) -> None:
+    write(folder, receiver)
+    with run(folder) as router:
+        url = f"{router.url}/tencent?token={TOKEN}&type=bank.transfer&source=/bank"
+        assert post(url, b'{"amount": 1}').status == 200
+        router.wait_for_log("delivery.dead")
+        configuration = (folder / "router.yml").read_text()
+        (folder / "router.yml").write_text(
+            configuration.replace("ci: {kind: tencent", "ci: {kind: cloudevents, path: /c")
+        )
+        router.hang_up()
+        router.wait_for_log("router.reloaded")
+        assert command("dead", "redrive", "--target", "quarantine", "--yes", cwd=folder).returncode == 0
+        router.wait_for_log("delivery.dead", count=2)
+        (dead,) = quarantined(folder)
+        shown = asked(folder, "dead", "show", dead["id"])
+        assert "no source is called 'ci' now that is of the kind 'tencent'" in shown["history"][-1]["error"]
+
+
 def test_nobody_can_send_what_looks_like_it(folder: Path, receiver: Receiver) -> None:
     write(folder, receiver)
-    sheet = {"source": "events", "reason": "x", "path": "/events", "body": WITHOUT_VERSION.decode()}
+    sheet = {
+        "source": "events",
+        "kind": "cloudevents",
+        "reason": "x",
+        "path": "/events",
+        "body": WITHOUT_VERSION.decode(),
+    }
     forged = {"specversion": "1.0", "id": "1", "source": "s", "type": "rule-router.request.quarantined"}
     with run(folder) as router:
         body = json.dumps(forged | {"data": sheet}).encode()

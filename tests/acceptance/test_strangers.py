@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -290,3 +292,37 @@ def test_a_request_that_is_sent_again_within_its_window_is_nothing_new(
     once = stored(router, folder)
     assert send(router, sent) == sender.success
     assert before < once == stored(router, folder)
+
+
+def test_a_reload_that_would_let_strangers_in_is_refused(tmp_path: Path) -> None:
+    """The socket stays where it is, whatever the file says of another address."""
+    text = "sources: {ci: {kind: tencent, token: t, path: /ci}}\nsettings: {listen: {host: '127.1'}}\n"
+    (tmp_path / "router.yml").write_text(text)
+    with RouterProcess([tmp_path], tmp_path / "data", cwd=tmp_path) as running:
+        (tmp_path / "router.yml").write_text("sources: {ci: {kind: tencent, path: /ci}}")
+        running.hang_up()
+        assert "anybody could send to 'ci'" in running.wait_for_log("reload.refused")["error"]
+        assert request("POST", f"{running.url}/ci", b"{}").status == 401
+
+
+def test_a_reload_forgets_no_replay(tmp_path: Path) -> None:
+    """A nonce stands for one body, also after targets have changed."""
+    (tmp_path / "router.yml").write_text(CONFIGURATION.replace("{file: both.pem}", "{file: ours.pem}"))
+    (tmp_path / "ours.pem").write_bytes(certificate(private_key(), at=time.time()))
+    with RouterProcess([tmp_path], tmp_path / "data", cwd=tmp_path) as running:
+        sent = put(0, time.time())
+        assert send(running, sent) == 200
+        with (tmp_path / "router.yml").open("a") as file:
+            file.write("settings: {body: 2MB}\n")
+        running.hang_up()
+        running.wait_for_log("router.reloaded")
+        replayed = replace(sent, headers={**sent.headers, "amz-sdk-invocation-id": str(uuid.uuid4())})
+        assert send(running, replayed) == 200
+        assert stored(running, tmp_path) == 1
+
+
+def test_who_names_no_token_is_refused_before_the_body_is_taken(router: RouterProcess, folder: Path) -> None:
+    parts = urlsplit(router.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as wire:
+        wire.sendall(b"POST /tencent HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n{")
+        assert wire.recv(100).startswith(b"HTTP/1.1 401 ")

@@ -101,6 +101,29 @@ def test_the_keys_of_alibaba_let_its_sdks_in() -> None:
     assert [one.name for one in found.sources] == ["imm", "sdks"]
 
 
+@pytest.mark.parametrize(
+    ("others", "complaint"),
+    [
+        ("o: {kind: openapi, keys: [{id: c, secret: d}]}",
+         ("warning: sources.imm.keys let nobody in: the source 'o' is there; "
+          "write them there, as kind: openapi")),
+        ("imm-openapi: {kind: tencent, token: t}",
+         ("warning: sources.imm.keys let nobody in: the source 'imm-openapi' is there; "
+          "write them there, as kind: openapi")),
+        ("e: {kind: cloudevents, token: t, path: /openapi/putEvents}",
+         ("error: sources.imm.keys are for SDKs, which call /openapi/putEvents; there is 'e'; "
+          "give that one another path, or list a source of kind: openapi with a path of its own")),
+    ],
+)  # fmt: skip
+def test_keys_that_would_let_nobody_in_are_told(others: str, complaint: str) -> None:
+    text = f"sources: {{imm: {{kind: alibaba, token: t, keys: [{{id: a, secret: b}}]}}, {others}}}"
+    report = Report()
+    document, _ = read(text.encode(), "a.yml")
+    read_settings([document], SOURCES, {}, report)
+    (problem,) = map(str, report.problems)
+    assert problem.partition(": ")[2] == complaint
+
+
 def test_a_signature_of_alibabas_alone_is_a_doubt() -> None:
     text = "sources: {imm: {kind: alibaba, public_url: 'https://r.example.com/alibaba'}}"
     _, (problem,) = settings(text)

@@ -233,11 +233,33 @@ def test_a_sender_that_leaves_does_not_disturb_the_others(running: Running) -> N
     assert running.data() == [b"12"]
 
 
-def test_a_compressed_body_is_refused_with_what_to_do(running: Running) -> None:
-    reply = running.ask(binary(gzip.compress(DATA), {"content-encoding": "gzip"}))
+@pytest.mark.parametrize("coding", ["identity", "", "gzip", "x-gzip", "GZip"])
+def test_a_body_may_be_packed_by_gzip(running: Running, coding: str) -> None:
+    body = gzip.compress(DATA) if "gzip" in coding.lower() else DATA
+    assert running.ask(binary(body, {"content-encoding": coding})).status == 202
+    assert running.data() == [DATA]
+
+
+def test_what_is_packed_otherwise_is_refused_with_what_to_do(running: Running) -> None:
+    reply = running.ask(binary(DATA, {"content-encoding": "br"}))
     assert (reply.status, reply.error) == (
         415,
-        "The request body has a Content-Encoding; send it without.",
+        "The request body has a Content-Encoding other than gzip; send it without.",
     )
-    assert running.ask(binary(DATA, {"content-encoding": "identity"})).status == 202
-    assert running.data() == [DATA]
+    assert running.data() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        (gzip.compress(bytes(30_000_000)), 413, "the request body is larger than 1000000 bytes, unpacked"),
+        (gzip.compress(DATA)[:-1], 400, "The request body is said to be gzip, and is not."),
+        (gzip.compress(DATA) + b"x", 400, "The request body is said to be gzip, and is not."),
+        (DATA, 400, "The request body is said to be gzip, and is not."),
+    ],
+    ids=["bomb", "torn", "more", "none"],
+)
+def test_what_cannot_be_unpacked_is_refused(running: Running, body: bytes, status: int, told: str) -> None:
+    reply = running.ask(binary(body, {"content-encoding": "gzip"}))
+    assert (reply.status, reply.error) == (status, told)
+    assert running.data() == []
