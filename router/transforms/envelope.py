@@ -1,4 +1,4 @@
-"""An event as EventBridge's paths see it: under the names it has here, and under those it has at AWS."""
+"""An event in AWS's envelope, which EventBridge's paths begin at."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ import msgspec
 
 NAMES = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
 """The members of AWS's envelope, in AWS's order."""
-
-
-def seen(view: Mapping[str, Any], received: float) -> dict[str, Any]:
-    """What a path begins at: the event's own names, and AWS's where it has none of that name."""
-    return {**envelope(view, received), **view}
 
 
 def envelope(view: Mapping[str, Any], received: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ JSON as well, whatever is in the event.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -42,7 +43,7 @@ def path_value(path: str) -> Callable[[View, float], Any]:
     compiled = compile_path(path)
 
     def value(view: View, received: float) -> Any:
-        found = _find(compiled, view, received)
+        found = _Seen.of(view, received).find(compiled)
         return None if found is MISSING else found
 
     return value
@@ -72,9 +73,9 @@ def transformer(written: Mapping[str, Any], rule: str) -> Fill:
     rest = template[done:]
 
     def fill(view: View, received: float) -> tuple[str, bool]:
+        seen = _Seen.of(view, received)
         filled = [
-            before + _spelt(_value(name, paths, rule, view, received), quoted=quoted)
-            for before, name, quoted in pieces
+            before + _spelt(_value(name, paths, rule, seen), quoted=quoted) for before, name, quoted in pieces
         ]
         text = "".join([*filled, rest])
         return (msgspec.json.format(text, indent=-1) if is_json else text), is_json
@@ -82,19 +83,42 @@ def transformer(written: Mapping[str, Any], rule: str) -> Fill:
     return fill
 
 
-def _value(name: str, paths: Mapping[str, JsonPath], rule: str, view: View, received: float) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An event as templates see it.
+
+    Attributes:
+        envelope: as AWS has it, whole.
+        root: what paths begin at.
+        received: when it was accepted, in seconds since the epoch.
+    """
+
+    envelope: View
+    root: View
+    received: float
+
+    @classmethod
+    def of(cls, view: View, received: float) -> _Seen:
+        whole = envelope.envelope(view, received)
+        return cls(whole, {**whole, **view}, received)
+
+    def find(self, path: JsonPath) -> Any:
+        """What stands at a path; `$` is the envelope."""
+        return path.find(self.root) if path.steps else self.envelope
+
+
+def _value(name: str, paths: Mapping[str, JsonPath], rule: str, seen: _Seen) -> Any:
     """What a placeholder stands for; nothing is the empty text (as AWS has it), null is null."""
     if name in paths:
-        found = _find(paths[name], view, received)
+        found = seen.find(paths[name])
         return "" if found is MISSING else found
     if name == "aws.events.rule-name":
         return rule
     if name == "aws.events.event.ingestion-time":
-        return envelope.ingested(received)
-    event = envelope.envelope(view, received)
+        return envelope.ingested(seen.received)
     if name == "aws.events.rule-arn":
-        return envelope.arn(event, rule)
-    return event if name == "aws.events.event.json" else envelope.without_detail(event)
+        return envelope.arn(seen.envelope, rule)
+    return seen.envelope if name == "aws.events.event.json" else envelope.without_detail(seen.envelope)
 
 
 def _spelt(value: Any, *, quoted: bool) -> str:
@@ -102,9 +126,3 @@ def _spelt(value: Any, *, quoted: bool) -> str:
     if not quoted:
         return exact.encode(value).decode()
     return exact.encode(templates.text(value)).decode()[1:-1]
-
-
-def _find(path: JsonPath, view: View, received: float) -> Any:
-    if not path.steps:
-        return envelope.envelope(view, received)
-    return path.find(envelope.seen(view, received))

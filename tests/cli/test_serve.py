@@ -234,7 +234,18 @@ def commands(*names: str) -> Sequence[str]:
 @pytest.mark.parametrize(
     "command",
     commands(
-        "serve", "demo", "check", "test", "send", "events", "deliveries", "dead", "replay", "doctor", "schema"
+        "serve",
+        "demo",
+        "check",
+        "test",
+        "explain",
+        "send",
+        "events",
+        "deliveries",
+        "dead",
+        "replay",
+        "doctor",
+        "schema",
     ),
 )
 def test_every_command_explains_itself(command: str) -> None:
