@@ -14,6 +14,7 @@ from router.audit.checkpoints import Checkpoint, found_in
 from router.audit.show import About, Entry, Query, find
 from router.audit.streams import DamagedError, lines
 from router.audit.verify import Fault, Place, Verdict, in_order, verify
+from router.cli.telling import counted
 from router.cli.times import TIME, local
 from router.errors import ConfigurationError
 from router.targets.file_names import beside, lies_beside
@@ -177,7 +178,7 @@ def _told(
         yield f"{_place(found.torn)}: an unfinished line, as a crash leaves it: no record, and no tampering"
     yield from _cover(found)
     if found.unasked:
-        yield f"{found.unasked} checkpoints are about earlier records, and were not asked"
+        yield f"not asked, for they are about earlier records: {counted(found.unasked, 'checkpoint')}"
     if not checkpoints:
         yield "without checkpoints this finds accidents, not forgers: every hash can be made anew"
         return

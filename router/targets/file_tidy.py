@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 import structlog
 
-from router.audit.streams import SUFFIXES, Packing, pack
+from router.audit.streams import SUFFIXES, DamagedError, Packing, lines, pack
 from router.errors import ConfigurationError
 from router.targets import jail
 from router.targets.file_names import BESIDE, PART, Names
@@ -47,6 +49,35 @@ def tidy(
             _log.warning("file.untidied", file=str(folder / path), error=str(error))
 
 
+def _exists(parent: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _remove_twin(parent: int, name: str, packed: str) -> None:
+    """Remove a file that was packed already: a crash came before that.
+
+    Raises:
+        OSError: what is packed is another one. Both stay.
+    """
+    with (
+        os.fdopen(jail.open_in(parent, name, os.O_RDONLY), "rb") as one,
+        os.fdopen(jail.open_in(parent, packed, os.O_RDONLY), "rb") as other,
+    ):
+        try:
+            is_same = all(line == twin for line, twin in zip_longest(one, lines(packed, other)))
+        except DamagedError:
+            is_same = False
+    if not is_same:
+        raise FileExistsError(
+            errno.EEXIST, f"{packed} is there, and holds something else; rename one of them"
+        )
+    os.unlink(name, dir_fd=parent)
+
+
 def _remove(folder: Path, path: PurePosixPath) -> None:
     parent = jail.enter(folder, path.parent)
     try:
@@ -62,6 +93,9 @@ def _pack(folder: Path, path: PurePosixPath, packing: Packing) -> None:
     packed = path.name + SUFFIXES[packing]
     part = packed + PART
     try:
+        if _exists(parent, packed):
+            _remove_twin(parent, path.name, packed)
+            return
         with (
             os.fdopen(jail.open_in(parent, path.name, os.O_RDONLY), "rb") as source,
             os.fdopen(jail.open_in(parent, part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as into,

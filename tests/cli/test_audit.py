@@ -127,7 +127,7 @@ class TestVerify:
         done = command("audit", "verify", files[1], "--from", "7", "--checkpoint", held(tmp_path, 3, 10))
         assert done.returncode == 0
         assert "up to record 10 (1 agree)" in done.stdout
-        assert "1 checkpoints are about earlier records" in done.stdout
+        assert "they are about earlier records: 1 checkpoint" in done.stdout
 
     def test_files_that_only_lie_beside(self, tmp_path: Path) -> None:
         (tmp_path / "audit.jsonl.torn-1").write_bytes(b"torn")

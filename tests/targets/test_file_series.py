@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -162,10 +163,36 @@ class TestPacking:
             await deliver(target, 1)
             await deliver(target, 2)
         (tmp_path / "audit.000001.jsonl.gz.part").write_bytes(b"half")
-        (tmp_path / "audit.000001.jsonl.gz").write_bytes(b"whole, but the other was not removed")
         async with opened(tmp_path, rotate={"size": "1B"}, compress="gzip"):
             await until(tmp_path, "audit.000001.jsonl.gz", "audit.jsonl")
         assert sequences(tmp_path / "audit.000001.jsonl.gz") == [1]
+
+    async def test_what_a_crash_left_packed_and_not_removed_is_removed(self, tmp_path: Path) -> None:
+        async with opened(tmp_path, rotate={"size": "1B"}) as target:
+            await deliver(target, 1)
+            await deliver(target, 2)
+        packed = tmp_path / "audit.000001.jsonl.gz"
+        packed.write_bytes(gzip.compress((tmp_path / "audit.000001.jsonl").read_bytes()))
+        before = packed.read_bytes()
+        async with opened(tmp_path, rotate={"size": "1B"}, compress="gzip"):
+            await until(tmp_path, "audit.000001.jsonl.gz", "audit.jsonl")
+        assert packed.read_bytes() == before
+
+    @pytest.mark.parametrize("other", [gzip.compress(b"another\n"), b"damaged"])
+    async def test_no_other_packed_file_is_written_over(self, tmp_path: Path, other: bytes) -> None:
+        packed = tmp_path / "audit.000001.jsonl.gz"
+        async with opened(tmp_path, rotate={"size": "1B"}) as target:
+            await deliver(target, 1)
+            await deliver(target, 2)
+        packed.write_bytes(other)
+        with capture_logs() as log:
+            async with opened(tmp_path, rotate={"size": "1B"}, compress="gzip"):
+                with anyio.fail_after(10):
+                    while not log:
+                        await anyio.lowlevel.checkpoint()
+        assert "holds something else" in log[0]["error"]
+        assert packed.read_bytes() == other
+        assert sequences(tmp_path / "audit.000001.jsonl") == [1]
 
     async def test_what_cannot_be_packed_stays_and_is_said(self, tmp_path: Path) -> None:
         (tmp_path / "audit.000001.jsonl.gz.part").mkdir()

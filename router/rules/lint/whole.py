@@ -93,7 +93,8 @@ def _told(
         for path, told in _namings(entry, targets.get(entry.name)):
             others = [name for name in targets if name != entry.name]
             if told == entry.name:
-                what = f"the target {told!r} would be told of what it has not taken itself"
+                of = "what it has not taken itself" if path[-1] == "dead_letter" else "this by itself"
+                what = f"the target {told!r} would be told of {of}"
                 report.add(
                     entry.document,
                     path,
