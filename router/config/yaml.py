@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any, NamedTuple
 
 import yaml
@@ -37,12 +38,22 @@ class Mark(NamedTuple):
         inner: columns from here to the first character of a text that stands in one line exactly as it
             reads (1 behind a quote); None for everything else.
         indent: of a block text (`|`), columns before its lines, which stand below as they read.
+        quoted: of a text in one line that has escapes, what is written between its quotes, the first one
+            included.
     """
 
     line: int
     column: int
     inner: int | None = None
     indent: int | None = None
+    quoted: str = ""
+
+
+_CHARACTERS = {
+    "'": re.compile(r"''|."),
+    '"': re.compile(r"\\(?:x..|u.{4}|U.{8}|.)|."),
+}
+"""By the quote: how each character of a text is written (YAML 1.2, productions 62 and 119)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +104,13 @@ class Document:
         """A character of a text, if it can be found; else where the text begins."""
         if mark.inner is not None:
             return Mark(mark.line, mark.column + mark.inner + offset)
+        if mark.quoted:
+            before = islice(_CHARACTERS[mark.quoted[0]].finditer(mark.quoted, 1), offset)
+            return Mark(mark.line, mark.column + 1 + sum(len(found.group()) for found in before))
         if mark.indent is None:
             return mark
-        before = self.at(path)[:offset].split("\n")
-        return Mark(mark.line + len(before), mark.indent + len(before[-1]) + 1)
+        lines = self.at(path)[:offset].split("\n")
+        return Mark(mark.line + len(lines), mark.indent + len(lines[-1]) + 1)
 
 
 def number(text: str) -> int | float | Decimal:
@@ -206,7 +220,7 @@ class _Builder:
             return None
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        self.values[path] = _mark(node)._replace(indent=self._indent(node))
+        self.values[path] = _mark(node)._replace(indent=self._indent(node), quoted=self._quoted(node))
         self._count(node)
         if node.tag == _PLAIN:
             return self._plain(node, path)
@@ -227,6 +241,14 @@ class _Builder:
             if line:
                 return len(written) - len(line) if written.endswith(line) else None
         return None
+
+    def _quoted(self, node: yaml.Node) -> str:
+        """What is written between quotes in one line, with the first of them; "" where that is no news."""
+        start, end = node.start_mark, node.end_mark
+        if node.tag != _QUOTED or start.line != end.line or start.line >= len(self._lines):
+            return ""
+        written = self._lines[start.line][start.column : end.column - 1]
+        return written if written[:1] in _CHARACTERS and written[1:] != node.value else ""
 
     def _count(self, node: yaml.Node) -> None:
         """Count what aliases repeat."""

@@ -102,6 +102,8 @@ rules:
   folded: >
     one
     line
+  single: 'a''b''c'
+  coded: "\\u00e4\\x41b"
 """
 
 
@@ -121,7 +123,10 @@ def test_a_place_is_the_nearest_that_is_written() -> None:
     [
         (("rules", 0, "match", "type"), 3, (3, 20)),  # plain: straight on
         (("rules", 0, "name"), 0, (2, 10)),  # behind its quote
-        (("rules", 0, "where"), 2, (4, 10)),  # an escape before it: only where the text begins is known
+        (("rules", 0, "where"), 1, (4, 12)),  # an escape is one character
+        (("rules", 0, "where"), 2, (4, 14)),
+        (("rules", 0, "single"), 3, (11, 16)),
+        (("rules", 0, "coded"), 2, (12, 21)),
         (("rules", 0, "text"), 0, (6, 5)),  # a block: below, behind its indentation
         (("rules", 0, "text"), 5, (7, 6)),
         (("rules", 0, "folded"), 5, (8, 11)),  # lines that do not stand as they read
