@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes
 
 from router.signatures.base import Key, Reason, SignatureError, same
-from router.signatures.fields import http_date, octets
+from router.signatures.fields import hold_query, http_date, octets
 
 _REFUSED = 403
 """What EventBridge's API answers, whatever is wrong (alibabacloud.com/help/en/eventbridge/error-codes)."""
@@ -59,16 +59,19 @@ def verify(
     authorization = headers.get("authorization", "").strip()
     if not authorization:
         raise SignatureError(Reason.MISSING, "not signed: there is no Authorization header", _REFUSED)
+    hold_query(query, _REFUSED)
     if found := _V1.fullmatch(authorization):
         _in_time(http_date(headers.get("date", "")), now)
+        named = _named(keys, found[1])
         text = _text_v1(method, path, query, headers)
-        made = [hmac.digest(key, text, hashlib.sha1) for key in _named(keys, found[1])]
+        made = [hmac.digest(key, text, hashlib.sha1) for key in named]
         _fit(map(base64.b64encode, made), found[2])
         return _fits_md5(headers.get("content-md5", ""), body)
     if found := _V3.fullmatch(authorization):
         _in_time(_utc(headers.get("x-acs-date", "")), now)
-        text = _text_v3(method, path, query, headers, _covered(found[2]))
-        made = [hmac.digest(key, text, hashlib.sha256) for key in _named(keys, found[1])]
+        covered, named = _covered(found[2]), _named(keys, found[1])
+        text = _text_v3(method, path, query, headers, covered)
+        made = [hmac.digest(key, text, hashlib.sha256) for key in named]
         _fit((one.hex().encode() for one in made), found[3].lower())
         _cover(headers.get("x-acs-content-sha256", "").lower(), hashlib.sha256(body).hexdigest())
         return True

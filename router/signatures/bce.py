@@ -9,16 +9,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes
 
+from router.signatures.address import Address
 from router.signatures.base import Key, Reason, SignatureError, same
+from router.signatures.fields import hold_query
 
 LONGEST = 3600
 """Seconds that a signature counts at most, whatever it says itself (-1 is "for ever"): SDKs say 1,800."""
+
+SKEW = 300.0
+"""Seconds that the sender's clock may differ from ours."""
 
 MD5 = "content-md5"
 SHA256 = "x-bce-content-sha256"
@@ -74,7 +80,8 @@ def sign(
     """
     prefix = f"bce-auth-v1/{key.id}/{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}/{expires}"
     covered = _usual(headers) if signed is None else frozenset(signed)
-    digest = _digest(key, prefix, _canonical(method, path, query, headers, covered))
+    lines = _sorted(_lines(headers, covered).values())
+    digest = _hmac(_hmac(key.secret, prefix), _text(method, _path(path), _query(query), lines))
     return f"{prefix}/{';'.join(sorted(signed or ()))}/{digest}"
 
 
@@ -87,7 +94,7 @@ def verify(
     body: bytes,
     *,
     now: float,
-    skew: float = 300,
+    known_as: Address | None = None,
 ) -> bool:
     """Hold a request to have been signed by one of the keys, whichever key id it names.
 
@@ -101,7 +108,7 @@ def verify(
         headers: all of the request's, names in lower case.
         body: compared with Content-MD5 and x-bce-content-sha256 where those are signed.
         now: seconds since the epoch.
-        skew: seconds that the sender's clock may differ.
+        known_as: where it may have been sent, if a proxy has changed path or Host since.
 
     Returns:
         Whether the signature covers the body.
@@ -110,13 +117,14 @@ def verify(
         SignatureError: none of them has, or not for now, or for another body.
     """
     signature = _read(headers.get("authorization"))
-    if not signature.begins - skew <= now <= signature.ends + skew:
+    if not signature.begins - SKEW <= now <= signature.ends + SKEW:
         raise SignatureError(
             Reason.EXPIRED, "the signature does not count now: it is too old, or a clock is wrong"
         )
-    for covered in _coverings(signature.named, headers):
-        text = _canonical(method, path, query, headers, covered)
-        if any(same(_digest(key, signature.prefix, text), signature.digest) for key in keys):
+    hold_query(query)
+    secrets = [_hmac(key.secret, signature.prefix) for key in keys]
+    for covered, text in _texts(signature.named, method, path, query, headers, known_as):
+        if any(same(_hmac(secret, text), signature.digest) for secret in secrets):
             return _is_covered(body, headers, covered)
     raise SignatureError(
         Reason.WRONG, "the signature does not fit: another key, or another request", status=403
@@ -164,6 +172,26 @@ def _coverings(named: frozenset[str], headers: Mapping[str, str]) -> Iterator[fr
         yield more
 
 
+def _texts(
+    named: frozenset[str],
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    known_as: Address | None,
+) -> Iterator[tuple[frozenset[str], str]]:
+    """What may have been signed, with the headers that it covers. Each part is encoded once."""
+    paths = dict.fromkeys(_path(one) for one in (path, *([known_as.path] if known_as else ())))
+    parameters = _query(query)
+    for covered in _coverings(named, headers):
+        lines = _lines(headers, covered)
+        variants = [_sorted(lines.values())]
+        if known_as is not None and "host" in covered:
+            variants.append(_sorted({**lines, **_lines({"host": known_as.host}, ["host"])}.values()))
+        for lined, one in itertools.product(dict.fromkeys(variants), paths):
+            yield covered, _text(method, one, parameters, lined)
+
+
 def _usual(headers: Mapping[str, str]) -> frozenset[str]:
     return _USUAL | _bce(headers)
 
@@ -172,18 +200,34 @@ def _bce(headers: Mapping[str, str]) -> frozenset[str]:
     return frozenset(name for name in headers if name.startswith("x-bce-"))
 
 
-def _canonical(
-    method: str, path: str, query: str, headers: Mapping[str, str], covered: frozenset[str]
-) -> str:
-    """The request as it is signed. Blank headers do not count; lines are sorted, not names."""
+def _text(method: str, path: str, query: str, lines: str) -> str:
+    """The request as it is signed, of parts that are in the one form already."""
+    return f"{method.upper()}\n{path}\n{query}\n{lines}"
+
+
+def _path(path: str) -> str:
+    return _sent(path, "/")
+
+
+def _query(query: str) -> str:
     pairs = (part.partition("=") for part in query.split("&") if part)
-    items = sorted(
-        f"{_sent(name)}={_sent(value)}" for name, _, value in pairs if name.lower() != "authorization"
+    return "&".join(
+        sorted(f"{_sent(name)}={_sent(value)}" for name, _, value in pairs if name.lower() != "authorization")
     )
-    lines = sorted(
-        f"{_encoded(name)}:{_encoded(value)}" for name in covered if (value := headers.get(name, "").strip())
-    )
-    return "\n".join((method.upper(), _sent(path, "/"), "&".join(items), "\n".join(lines)))
+
+
+def _lines(headers: Mapping[str, str], covered: Iterable[str]) -> dict[str, str]:
+    """Each header's line, by its name. Blank headers do not count."""
+    return {
+        name: f"{_encoded(name)}:{_encoded(value)}"
+        for name in covered
+        if (value := headers.get(name, "").strip())
+    }
+
+
+def _sorted(lines: Iterable[str]) -> str:
+    """Lines are sorted, not names."""
+    return "\n".join(sorted(lines))
 
 
 def _sent(text: str, safe: str = "") -> str:
@@ -199,13 +243,8 @@ def _encoded(text: str) -> str:
         return quote(text, safe="", errors="surrogatepass")
 
 
-def _digest(key: Key, prefix: str, canonical: str) -> str:
-    secret = _hmac(key.secret.encode(), prefix)
-    return _hmac(secret.encode(), canonical)
-
-
-def _hmac(secret: bytes, text: str) -> str:
-    return hmac.new(secret, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
+def _hmac(secret: str, text: str) -> str:
+    return hmac.new(secret.encode(), text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def _is_covered(body: bytes, headers: Mapping[str, str], covered: frozenset[str]) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, unquote, unquote_plus
 
 from router.signatures.base import Key, Reason, SignatureError, same
+from router.signatures.fields import hold_query
 
 _MEMBERS = (
     "q-sign-algorithm",
@@ -76,6 +77,7 @@ def verify(
         SignatureError: it has not, or not for now.
     """
     given = _read(headers.get("authorization"))
+    hold_query(query, 403)
     key = next((key for key in keys if same(key.id, given["q-ak"])), None)
     if key is None:
         raise SignatureError(Reason.UNKNOWN_KEY, "signed with a key that is not known here", status=403)

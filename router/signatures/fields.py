@@ -1,4 +1,4 @@
-"""What signatures need of header fields: their bytes, their times, and what stands in them as base64."""
+"""What signatures need of header fields and queries: bytes, times, base64, and how long is too long."""
 
 from __future__ import annotations
 
@@ -17,6 +17,26 @@ def octets(value: str) -> bytes:
         return value.encode("latin-1")
     except UnicodeEncodeError:
         return value.encode(errors="surrogatepass")
+
+
+LONGEST_QUERY = 4096
+MOST_PARAMETERS = 100
+"""How long a query may be that is signed, in characters and in parameters. What is pushed has one or two."""
+
+
+def hold_query(query: str, status: int = 401) -> None:
+    """Refuse a query that would cost much to bring into a signature's order, before anybody is known.
+
+    Raises:
+        SignatureError: it is longer than any sender's; with this status.
+    """
+    if len(query) > LONGEST_QUERY or query.count("&") >= MOST_PARAMETERS:
+        raise SignatureError(
+            Reason.UNFIT,
+            f"the query is too long to be signed: at most {LONGEST_QUERY} characters and {MOST_PARAMETERS} "
+            "parameters are looked at",
+            status,
+        )
 
 
 def from_base64(name: str, headers: Mapping[str, str], status: int = 401) -> bytes:
