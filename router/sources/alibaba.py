@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from pydantic import AfterValidator, model_validator
 
 from router.config.secrets import Secret
 from router.events import EventError, TooMuchError, context, http, json_format
 from router.events.received import Original, Reading, Received
-from router.signatures import eventbridge, mns
+from router.signatures import address, eventbridge, mns
 from router.signatures.base import Reason, SignatureError, same
 from router.signatures.fields import octets
 from router.sources import alibaba_event, alibaba_smq
@@ -71,8 +71,10 @@ class AlibabaSettings(SourceSettings, Tokens, Keys):
 
     @property
     def also(self) -> tuple[str, dict[str, Any]] | None:
-        """See `SourceSettings.also`."""
-        return ("openapi", {"keys": self.keys, "strict": self.strict}) if self.keys else None
+        """See `SourceSettings.also`. SDKs sign `public_url`'s host, and call paths of their own."""
+        if not self.keys:
+            return None
+        return "openapi", {"keys": self.keys, "strict": self.strict, "public_url": self.public_url}
 
     @property
     def doubt(self) -> str | None:
@@ -160,7 +162,7 @@ class AlibabaSource(Plain):
         assert public_url is not None
         signature = mns.read(request.headers, now=request.received)
         keys = self._certificates.of_smq(signature.certificate_url, beside_token=bool(self._tokens))
-        path = urlsplit(public_url).path or "/"
+        path = address.of(public_url).path
         resources = [f"{path}?{request.query}", path] if request.query else [path]
         mns.verify(signature, request.method, resources, request.headers, request.body, keys)
 

@@ -6,14 +6,13 @@ import hashlib
 import uuid
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from router.errors import MessageError
 from router.events.model import cut
 from router.events.received import Reading, Received
-from router.signatures import sigv4
+from router.signatures import address, sigv4
 from router.signatures.base import Key
 from router.sources import aws_entries, aws_pattern, aws_protocol
 from router.sources.aws_entries import EntryError, Surroundings
@@ -91,8 +90,8 @@ class AwsSource(Plain):
             return
         headers, path = request.headers, request.path
         if self.settings.public_url is not None:
-            host, path = _signed_for(self.settings.public_url)
-            headers = {**headers, "host": host}
+            known = address.of(self.settings.public_url)
+            headers, path = {**headers, "host": known.host}, known.path
         sigv4.verify(
             self._keys,
             request.method,
@@ -186,10 +185,3 @@ def _call(request: Request, signer: str) -> uuid.UUID:
         return uuid.uuid4()
     digest = hashlib.sha256(request.body).hexdigest()
     return uuid.uuid5(_CALLS, f"{signer}\n{invocation}\n{digest}")
-
-
-def _signed_for(url: str) -> tuple[str, str]:
-    """Host, as clients send it, and path of the address that they know."""
-    parts = urlsplit(url)
-    usual = ":443" if parts.scheme == "https" else ":80"
-    return parts.netloc.rpartition("@")[2].lower().removesuffix(usual), parts.path or "/"

@@ -13,14 +13,14 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 
 from router.errors import MessageError
 from router.events import EventError, context, json_format
 from router.events.received import Original, Reading, Received
-from router.signatures import acs
+from router.signatures import acs, address
 from router.signatures.base import Key, Reason, SignatureError
 from router.sources import alibaba_event
 from router.sources.base import Answer, Plain, Request, json_answer
@@ -131,7 +131,7 @@ class OpenApiSource(Plain):
             return
         headers, body, now = request.headers, request.body, request.received
         if self.settings.public_url is not None:
-            headers = {**headers, "host": urlsplit(self.settings.public_url).netloc}
+            headers = {**headers, "host": address.of(self.settings.public_url).host}
         covered = acs.verify(self._keys, request.method, request.path, request.query, headers, body, now=now)
         if not covered:
             self._nonces.check(headers, body, now)
