@@ -16,7 +16,7 @@ import msgspec
 
 from router.events import EventError, canonical, json_text
 from router.events.model import cut
-from router.sources.xml import MAX_DEPTH
+from router.sources.xml import MAX_DEPTH, MAX_NODES, too_many
 
 NUMBER_KEPT = "number-kept-as-text"
 """The note on a number's node whose text is no such number."""
@@ -128,8 +128,25 @@ def normal(value: Any, notes: set[str]) -> Any:
 
     Raises:
         EventError: nested deeper than `MAX_DEPTH`, or with a number that nobody means.
+        TooMuchError: it has more than `MAX_NODES` values.
     """
+    _hold_to_most(value)
     return _node("", value, notes, MAX_DEPTH)
+
+
+def _hold_to_most(value: Any) -> None:
+    """Count the nodes level by level, and touch no more of them than are allowed."""
+    level, nodes = [value], 1
+    while level:
+        containers = [node for node in level if isinstance(node, (dict, list))]
+        nodes += sum(map(len, containers))
+        if nodes > MAX_NODES:
+            raise too_many()
+        level = [
+            child
+            for container in containers
+            for child in (container.values() if isinstance(container, dict) else container)
+        ]
 
 
 def _node(name: str, value: Any, notes: set[str], depth: int) -> Any:

@@ -53,6 +53,8 @@ XML: Mapping[str, bytes] = {
     "one tag": b"<" + b"a" * SIZE,
     "comment without end": b"<R><!--" + b"- " * (SIZE // 2),
     "one attribute again and again": b"<R " + b"a='1' " * (SIZE // 6) + b"/>",
+    "elements": b"<R>%b</R>" % (b"<a/>" * 240_000),
+    "jobs": b"<R><EventName>x</EventName>%b</R>" % (b"<JobsDetail/>" * 70_000),
 }
 
 JSON: Mapping[str, bytes] = {
@@ -63,6 +65,8 @@ JSON: Mapping[str, bytes] = {
     "integer": b"9" * SIZE,
     "negative integer": b"-" + b"9" * SIZE,
     "many long integers": b"[" + b",".join([b"9" * 4_000] * 200) + b"]",
+    "many numbers": b"[%b1]" % (b"1," * 300_000),
+    "many texts": b'[%b""]' % (b'"",' * 300_000),
     "fraction": b"0." + b"9" * SIZE,
     "exponent": b"1e" + b"9" * SIZE,
     "small exponent": b"1e-" + b"9" * SIZE,
@@ -108,11 +112,15 @@ CARRIERS: Mapping[str, Mapping[str, Carrier]] = {
     },
     "tencent": {
         "job": lambda bomb: b'{"EventName":"ReviewImage","JobsDetail":{"Result":%b}}' % bomb,
+        "list": lambda bomb: b'{"EventName":"ReviewImage","JobsDetail":{"Section":%b}}' % bomb,
         "simple": lambda bomb: b'{"code":0,"data":{"trace_id":"t","result":%b}}' % bomb,
     },
     "aws": {
         "detail": lambda bomb: b'{"Entries":[{"Source":"s","DetailType":"t","Detail":%b}]}' % _text(bomb),
         "entries": lambda bomb: b'{"Entries":[%b]}' % bomb,
+        "resources": lambda bomb: (
+            b'{"Entries":[{"Source":"s","DetailType":"t","Detail":"{}","Resources":%b}]}' % bomb
+        ),
         "pattern": lambda bomb: b'{"EventPattern":%b,"Event":%b}' % (_text(bomb), _text(bomb)),
     },
     "openapi": {
@@ -172,7 +180,7 @@ def measure(source: Source, request: Request, enough: float) -> tuple[str, float
         else:
             outcome, answer = "read" if received.readings else "refused", source.accepted(received)
         least = min(least, time.process_time() - begin)
-        assert len(answer.body) < 1_000
+        assert len(answer.body) < 1_500  # EventBridge's refusal of a pattern quotes 500 characters of it
         if least < enough:
             break
     for reading in received.readings:
