@@ -131,9 +131,9 @@ class _Record(msgspec.Struct):
 class FileBench(Bench):
     """A folder; it is down while a file stands where a folder was."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: Any) -> None:
         self.kind = FileKind()
-        self.settings = {"path": "audit/{date}.jsonl"}
+        self.settings = {"path": "audit/{date}.jsonl", **more}
         self.folder = folder
         self._audit = folder / "audit"
         self._away = folder / "away"
@@ -166,6 +166,12 @@ class TestFile(TargetContract):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> FileBench:
         return FileBench(tmp_path)
+
+
+class TestFileChained(TargetContract):
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> FileBench:
+        return FileBench(tmp_path, chain=True)
 
 
 class FragileStream(io.StringIO):
