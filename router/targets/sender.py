@@ -193,7 +193,8 @@ class PyreqwestSender:
                 tried.add(pin.address)
                 if not self.pins.move_on(route.peer, pin, tried):
                     raise SendError(reason)
-                pin = await self._pin(route, seconds - (self._steady() - began))
+                left = seconds - (self._steady() - began)
+                pin = self.pins.fresh(route.peer) or await self._pin(route, left)
         except RefusedError as error:
             raise SendError(error.message, Cause.MISDIRECTED) from None
         except UnresolvedError as error:

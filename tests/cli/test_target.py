@@ -142,6 +142,23 @@ def test_facts_about_the_certificate(tmp_path: Path) -> None:
     assert "(0 days)" in text
 
 
+def test_a_receiver_that_wants_a_certificate(tmp_path: Path) -> None:
+    authority = Authority()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("127.0.0.1").write(tmp_path, "server"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=authority.pem)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    authority.issue("router").write(tmp_path, "client")
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    tls = "{ca: {file: ca.pem}, certificate: {file: client.pem}, key: {file: client.key}}"
+    with https_server(context) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        status, found = told(tmp_path, f"{{http: {{url: '{url}', tls: {tls}}}}}")
+    assert (status, found["outcome"], len(server.bodies)) == (0, "delivered", 1)
+    assert found["peer"]["problem"].startswith("without a client certificate, which a look does not show: ")
+
+
 def test_files_and_logs_too(tmp_path: Path) -> None:
     status, found = told(tmp_path, "{file: {path: it.jsonl}}")
     assert (status, found["outcome"]) == (0, "delivered")

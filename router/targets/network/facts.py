@@ -74,6 +74,7 @@ class _Look:
         return found
 
     def connect(self, addresses: Sequence[str]) -> socket.socket:
+        failure = OSError("the name has no address")
         for address in addresses:
             began = time.monotonic()
             try:
@@ -110,7 +111,11 @@ def look(url: str, connection: Connection) -> Facts:
         one.found["problem"] = f"its certificate is not good: {error.verify_message}"
         _look_again(one)
     except (OSError, RouterError, UnicodeError) as error:
-        one.found["problem"] = getattr(error, "strerror", None) or str(error)
+        why = getattr(error, "strerror", None) or str(error)
+        bare = isinstance(error, ssl.SSLError) and connection.tls.certificate
+        one.found["problem"] = (
+            f"without a client certificate, which a look does not show: {why}" if bare else why
+        )
     return Facts(peer=f"{host}:{port}", **one.found)  # type: ignore[arg-type] # as the steps above name them
 
 
