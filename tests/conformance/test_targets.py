@@ -104,7 +104,9 @@ class TestHttpStructured(TargetContract):
 class TestHttpBinary(TargetContract):
     @pytest.fixture
     def bench(self, receiver: Receiver, tmp_path: Path) -> HttpBench:
-        return HttpBench(receiver, tmp_path, "binary", _binary)
+        made = HttpBench(receiver, tmp_path, "binary", _binary, auth={"bearer": "a-token-of-the-far-side"})
+        made.secrets = ("a-token-of-the-far-side",)
+        return made
 
 
 class TestHttpSigned(TargetContract):
@@ -119,7 +121,11 @@ class TestHttpSigned(TargetContract):
 class TestHttpData(TargetContract):
     @pytest.fixture
     def bench(self, receiver: Receiver, tmp_path: Path) -> HttpBench:
-        return HttpBench(receiver, tmp_path, "data", _data, frozenset())
+        sign = {"hmac": {"header": "x-signature", "secret": "a-key-for-both"}}
+        auth = {"api-key": {"query": "key", "value": "a-key-in-the-query"}}
+        made = HttpBench(receiver, tmp_path, "data", _data, frozenset(), sign=sign, auth=auth)
+        made.secrets = ("a-key-for-both", "a-key-in-the-query")
+        return made
 
 
 class _Record(msgspec.Struct):
