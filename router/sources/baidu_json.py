@@ -20,20 +20,24 @@ _RUN = re.compile(
 _ENDS_NOTHING = (b"", b"[", b"{", b",", b":")
 """A comma behind one of these follows no value, so it is more than a trailing comma that is wrong."""
 
+MOST = 100
+"""How many are forgiven in a text; the next one is where it is no JSON. Baidu's document has one."""
+
 
 def without_trailing_commas(text: bytes) -> bytes:
     """The text with a space in place of each trailing comma; every other byte stays where it was.
 
     A JSON text comes back as it is: it has no such comma outside its strings. Nothing else is repaired
-    (`[,]` and `[1,,]` stay broken), and places in the result are places in the original.
+    (`[,]`, `[1,,]` and what is beyond `MOST` stay broken), and places in the result are places in the
+    original.
     """
     pieces: list[bytes] = []
-    start = 0
-    while (end := _end_of_run(text, start)) < len(text):
+    start = found = 0
+    while found < MOST and (end := _end_of_run(text, start)) < len(text):
         run = text[start:end]
         before = run.rstrip(b" \t\r\n")[-1:]
         pieces += (run, b"," if before in _ENDS_NOTHING else b" ")
-        start = end + 1
+        start, found = end + 1, found + 1
     return b"".join((*pieces, text[start:]))
 
 
