@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qs
 
@@ -152,19 +153,21 @@ class AlibabaSource(Plain):
                 Reason.UNFIT,
                 "whoever has got one push can make signatures of version 1: give the source a token as well",
             )
-        keys = self._certificates.of_eventbridge(signature.certificate_url, request.received)
         # A token may stand in the query of the address, and need not stand in the configuration twice.
         url = f"{public_url}?{request.query}" if request.query and "?" not in public_url else public_url
-        eventbridge.verify(signature, url, request.headers, request.body, keys)
+        verify = partial(eventbridge.verify, signature, url, request.headers, request.body)
+        self._certificates.hold_push(signature.certificate_url, request.received, verify)
 
     def _check_message(self, request: Request) -> None:
         public_url = self.settings.public_url
         assert public_url is not None
         signature = mns.read(request.headers, now=request.received)
-        keys = self._certificates.of_smq(signature.certificate_url, beside_token=bool(self._tokens))
         path = address.of(public_url).path
         resources = [f"{path}?{request.query}", path] if request.query else [path]
-        mns.verify(signature, request.method, resources, request.headers, request.body, keys)
+        verify = partial(mns.verify, signature, request.method, resources, request.headers, request.body)
+        self._certificates.hold_message(
+            signature.certificate_url, request.received, verify, beside_token=bool(self._tokens)
+        )
 
     def read(self, request: Request) -> Received:
         """The events of a push.

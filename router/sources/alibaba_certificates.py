@@ -9,7 +9,7 @@ regions.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from router.signatures.base import Reason, SignatureError
+from router.sources.alibaba_learnt import Learnt
 from router.sources.base import Wanted
 
 _CHINA = (
@@ -61,13 +62,14 @@ _EVENTBRIDGE = re.compile(r"https://([a-z0-9-]+)-eventbridge\.oss-accelerate\.al
 _SMQ = re.compile(r"https?://(mnstest\.oss-cn-hangzhou\.aliyuncs\.com" + _NAME + ")")
 """The one bucket that SMQ's documentation names. Its samples have `http`; what is fetched is `https`."""
 
-MOST = 16
-"""How many certificates are remembered."""
-
 SAFE_BITS = 1024
 """What a key must have for its signature alone to count. Shorter ones have been factored (RSA-512: 1999).
 
 The certificate that SMQ signed with in 2023 holds 512 bits, and had ended in 2016."""
+
+
+Verify = Callable[[Sequence[RSAPublicKey]], None]
+"""Raises SignatureError where none of these keys made a push's signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,9 @@ def read_pem(content: bytes) -> tuple[_Certificate, ...]:
 class Certificates:
     """The keys that may sign.
 
+    A certificate that has ended, or whose key does not fit, is fetched once more if that was not done in the
+    last five minutes: its owner may have put another one in its place.
+
     Args:
         pinned: a PEM that holds the only ones that count, whatever a push names and whatever their dates say.
         regions: those whose certificates count.
@@ -109,50 +114,71 @@ class Certificates:
     def __init__(self, pinned: bytes | None = None, regions: Collection[str] = REGIONS) -> None:
         self._pinned = None if pinned is None else tuple(one.key for one in read_pem(pinned))
         self._regions = regions
-        self._learnt: dict[str, tuple[_Certificate, ...]] = {}
+        self._learnt: Learnt[tuple[_Certificate, ...]] = Learnt()
 
-    def of_eventbridge(self, url: str, now: float) -> Sequence[RSAPublicKey]:
-        """The keys of the certificate at this address.
+    def hold_push(self, url: str, now: float, verify: Verify) -> None:
+        """Verify a push of EventBridge's with the certificate that it names.
+
+        Args:
+            url: where it says that its certificate is.
+            now: seconds since the epoch.
+            verify: is given the certificate's keys.
 
         Raises:
-            SignatureError: it is not one of EventBridge's, or does not count now.
-            Wanted: it is not known yet.
+            SignatureError: it is not one of EventBridge's, or does not count now, or `verify` says so.
+            Wanted: it is not known yet, or another one may be there by now.
         """
         if self._pinned is not None:
-            return self._pinned
+            verify(self._pinned)
+            return
         named = _EVENTBRIDGE.fullmatch(url)
         if named is None or named[1] not in self._regions:
             raise SignatureError(
                 Reason.UNFIT, "the certificate it names is not kept where EventBridge keeps its certificates"
             )
-        found = self._at(url, 401)
+        found = self._at(url, now, 401)
         if not all(one.begins <= now <= one.ends for one in found):
+            self._once_more(url, now)
             raise SignatureError(
                 Reason.UNFIT,
                 "the certificate it names does not count today; if it is Alibaba's in spite of that, pin it "
                 "with `certificate`",
             )
-        return self._long_enough(found, 401, beside_token=False)
+        self._hold(url, now, self._long_enough(found, 401, beside_token=False), verify)
 
-    def of_smq(self, url: str, *, beside_token: bool) -> Sequence[RSAPublicKey]:
-        """The keys of the certificate at this address, whatever its dates: SMQ's own had ended years before.
+    def hold_message(self, url: str, now: float, verify: Verify, *, beside_token: bool) -> None:
+        """Verify SMQ's push likewise, whatever its certificate's dates: SMQ's own had ended years before.
 
         Args:
-            url: where a push says it is.
+            url: where it says that its certificate is.
+            now: seconds since the epoch.
+            verify: is given the certificate's keys.
             beside_token: whether the push had a token as well, so that a weak key does no harm.
 
         Raises:
-            SignatureError: it is not one of SMQ's, or too weak.
-            Wanted: it is not known yet.
+            SignatureError: it is not one of SMQ's, or too weak, or `verify` says so.
+            Wanted: it is not known yet, or another one may be there by now.
         """
         if self._pinned is not None:
-            return self._pinned
+            verify(self._pinned)
+            return
         named = _SMQ.fullmatch(url)
         if named is None:
             raise SignatureError(
                 Reason.UNFIT, "the certificate it names is not kept where SMQ keeps its certificates", 403
             )
-        return self._long_enough(self._at(f"https://{named[1]}", 403), 403, beside_token=beside_token)
+        kept = f"https://{named[1]}"
+        keys = self._long_enough(self._at(kept, now, 403), 403, beside_token=beside_token)
+        self._hold(kept, now, keys, verify)
+
+    def _hold(self, url: str, now: float, keys: Sequence[RSAPublicKey], verify: Verify) -> None:
+        try:
+            verify(keys)
+        except SignatureError as error:
+            if error.reason is Reason.WRONG:
+                self._once_more(url, now)
+            raise
+        self._learnt.prove(url)
 
     def _long_enough(
         self, found: Sequence[_Certificate], status: int, *, beside_token: bool
@@ -167,19 +193,22 @@ class Certificates:
             )
         return keys
 
-    def _at(self, url: str, status: int) -> Sequence[_Certificate]:
-        found = self._learnt.get(url)
+    def _at(self, url: str, now: float, status: int) -> Sequence[_Certificate]:
+        found = self._learnt.at(url)
         if found is None:
-            raise Wanted(url, partial(self._learn, url))
+            raise Wanted(url, partial(self._learn, url, now))
         if not found:
-            del self._learnt[url]  # the next one to ask has it fetched again
+            self._learnt.forget(url)  # the next one to ask has it fetched again
             raise SignatureError(Reason.UNFIT, "what it names as its certificate is none", status)
         return found
 
-    def _learn(self, url: str, content: bytes) -> None:
+    def _once_more(self, url: str, now: float) -> None:
+        if self._learnt.is_due(url, now):
+            raise Wanted(url, partial(self._learn, url, now))
+
+    def _learn(self, url: str, now: float, content: bytes) -> None:
         try:
-            self._learnt[url] = read_pem(content)
+            found = read_pem(content)
         except ValueError:
-            self._learnt[url] = ()
-        while len(self._learnt) > MOST:
-            del self._learnt[next(iter(self._learnt))]
+            found = self._learnt.at(url) or ()  # what served until now is better than nothing
+        self._learnt.learn(url, found, now)

@@ -15,7 +15,8 @@ from router.config.yaml import read
 from router.signatures import eventbridge, mns
 from router.signatures.base import Reason, SignatureError
 from router.sources.alibaba import AlibabaSettings, AlibabaSource
-from router.sources.alibaba_certificates import MOST, REGIONS
+from router.sources.alibaba_certificates import REGIONS
+from router.sources.alibaba_learnt import MOST, PAUSE
 from router.sources.base import Request, Wanted
 from tests.signatures.certificates import NOW, certificate, private_key
 from tests.signatures.smq_push import GENUINE, GENUINE_CERTIFICATE
@@ -184,12 +185,87 @@ def test_a_certificate_that_does_not_count_today_is_refused(at: float) -> None:
     assert why(asked, push(signed())) == (Reason.UNFIT, 401)
 
 
-def test_few_certificates_are_remembered() -> None:
+def numbered(index: int) -> str:
+    return f"{HOST}/x509_public_certificate_{index}.pem"
+
+
+STRANGER = private_key("stranger")
+"""Signs what names others' certificates; nobody's fits it."""
+
+
+def test_some_certificates_are_remembered_that_no_push_fits() -> None:
     asked = source(public_url=URL)
     for index in range(MOST + 1):
-        learnt(asked, push(signed(certificate=f"{HOST}/x509_public_certificate_{index}.pem")))
-    asked.admit(push(signed(certificate=f"{HOST}/x509_public_certificate_1.pem")))
-    learnt(asked, push(signed(certificate=f"{HOST}/x509_public_certificate_0.pem")))
+        learnt(asked, push(signed(key=STRANGER, certificate=numbered(index))))
+    asked.admit(push(signed(certificate=numbered(1))))
+    learnt(asked, push(signed(certificate=numbered(0))))
+
+
+def test_strangers_cannot_have_one_forgotten_that_a_push_fits() -> None:
+    asked = source(public_url=URL)
+    learnt(asked, push(signed()))
+    asked.admit(push(signed()))
+    for index in range(2 * MOST):
+        learnt(asked, push(signed(key=STRANGER, certificate=numbered(index))))
+    asked.admit(push(signed()))
+
+
+def test_of_those_that_fit_the_ones_in_use_are_remembered() -> None:
+    asked = source(public_url=URL)
+    for index in range(MOST + 1):
+        learnt(asked, push(signed(certificate=numbered(index))))
+        asked.admit(push(signed(certificate=numbered(index))))
+        if index < MOST:
+            asked.admit(push(signed(certificate=numbered(0))))
+    asked.admit(push(signed(certificate=numbered(0))))
+    learnt(asked, push(signed(certificate=numbered(1))))
+
+
+def test_a_certificate_that_has_ended_is_fetched_again() -> None:
+    asked = source(public_url=URL)
+    learnt(asked, push(signed()))
+    late = NOW + 86_400 * 31
+    assert learnt(asked, push(signed(at=late), now=late), PEM) == CERTIFICATE
+    assert why(asked, push(signed(at=late), now=late)) == (Reason.UNFIT, 401)
+    later = late + PAUSE - 1
+    assert why(asked, push(signed(at=later), now=later)) == (Reason.UNFIT, 401)
+    later += 1
+    learnt(asked, push(signed(at=later), now=later), certificate(KEY, at=later))
+    asked.admit(push(signed(at=later), now=later))
+
+
+@pytest.mark.parametrize("of_smq", [False, True])
+def test_another_certificate_at_the_same_address_is_found(of_smq: bool) -> None:
+    def request(key: Any, now: float) -> Request:
+        return push(queued(key=key), now=now) if of_smq else push(signed(key=key, at=now), now=now)
+
+    asked = source(public_url=URL)
+    learnt(asked, request(KEY, NOW))
+    asked.admit(request(KEY, NOW))
+    successor = private_key("theirs")
+    assert why(asked, request(successor, NOW + 1)) == (Reason.WRONG, 403)
+    later = NOW + PAUSE
+    url = learnt(asked, request(successor, later), certificate(successor))
+    assert url == (OF_SMQ if of_smq else CERTIFICATE)
+    asked.admit(request(successor, later))
+    assert why(asked, request(KEY, later)) == (Reason.WRONG, 403)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", PEM])
+def test_a_stranger_has_it_fetched_at_most_every_five_minutes(content: bytes) -> None:
+    asked = source(public_url=URL)
+    learnt(asked, push(signed()))
+    later = NOW + PAUSE
+    forged = push(signed(key=STRANGER, at=later), now=later)
+    learnt(asked, forged, content)
+    for _ in range(3):
+        assert why(asked, forged) == (Reason.WRONG, 403)
+    asked.admit(push(signed(at=later), now=later))  # whatever was there, what served does so still
+
+
+def test_a_pinned_certificate_is_never_fetched() -> None:
+    late = NOW + 10 * PAUSE
+    assert why(pinned(), push(signed(key=STRANGER, at=late), now=late)) == (Reason.WRONG, 403)
 
 
 PEM_NAME = "/x509_public_certificate_1.pem"
