@@ -79,7 +79,7 @@ def _copy(source: BinaryIO, sink: socket.socket) -> None:
 def proxying(credentials: str | None = None) -> Iterator[Proxy]:
     """A proxy, as long as the context is open."""
     with Proxy(credentials) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, name="proxy")
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), name="proxy")
         thread.start()
         try:
             yield proxy
