@@ -132,6 +132,14 @@ class SourceContract:
             _check(received)
             assert 200 <= source.accepted(received).status < 300
 
+    def test_whoever_is_known_by_the_head_is_let_in_without_a_body(self) -> None:
+        """With `by_head`, a request is admitted before its body is taken in."""
+        source = self.sender.strict()
+        if not source.by_head:
+            pytest.skip("this kind looks at the body, too")
+        for request in self.sender.requests:
+            source.admit(msgspec.structs.replace(request, body=b""))
+
     @_inherited
     @given(st.data())
     def test_strangers_are_turned_away(self, data: st.DataObject) -> None:
