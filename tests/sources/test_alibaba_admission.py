@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from router.config.report import Report
 from router.config.shapes import validate
 from router.config.yaml import read
+from router.events import EventError
 from router.signatures import eventbridge, mns
 from router.signatures.base import Reason, SignatureError
 from router.sources.alibaba import AlibabaSettings, AlibabaSource
@@ -94,10 +95,53 @@ def test_a_token_alone_is_asked_for() -> None:
     assert why(asked, push({}, query="token=%ff")) == (Reason.WRONG, 403)
 
 
+def test_a_plus_in_the_address_is_a_plus() -> None:
+    """As for every other source that takes a token there."""
+    asked = source(token="aGVs+bG8=")
+    asked.admit(push({"x-mns-version": "1"}, query="token=aGVs+bG8="))
+    asked.admit(push({}, query="a=b&token=aGVs%2BbG8%3D"))
+    assert why(source(token="a b"), push({}, query="token=a+b")) == (Reason.WRONG, 403)
+
+
 def test_a_token_may_hold_any_character() -> None:
     asked = source(token="tökén ")
     asked.admit(push({eventbridge.TOKEN: "tökén ".encode().decode("latin-1")}))
     asked.admit(push({}, query="token=t%C3%B6k%C3%A9n%20"))
+
+
+FORGED = {
+    "ce-specversion": "1.0",
+    "ce-id": "forged",
+    "ce-source": "/payments",
+    "ce-type": "com.bank.transfer",
+    "content-type": "application/json",
+}
+
+
+@pytest.mark.parametrize("body", [BODY, b"[" + BODY + b"]"], ids=["structured", "batch"])
+def test_headers_that_are_not_signed_make_no_other_event(body: bytes) -> None:
+    asked = pinned()
+    request = push({**signed(body=body), **FORGED}, body)
+    asked.admit(request)
+    assert asked.read(request).readings == asked.read(push(signed(body=body), body)).readings
+    (reading,) = asked.read(request).readings
+    assert (reading.event.id, reading.event.type) == ("1", "imm:Task:X")
+
+
+@pytest.mark.parametrize("body", [b'{"amount": 1}', b"text", b""])
+def test_attributes_that_are_not_signed_make_no_event_at_all(body: bytes) -> None:
+    with pytest.raises(EventError, match="no signature covers"):
+        pinned().read(push({**signed(body=body), **FORGED}, body))
+    # Without them it is a text that a transformation made; with a token alone, they count.
+    assert pinned().read(push(signed(body=b"text"), b"text")).readings[0].notes == ("no-cloudevent",)
+    (reading,) = source(public_url=URL, signature=False, token="t0ken").read(push(FORGED, b"{}")).readings
+    assert reading.event.type == "com.bank.transfer"
+
+
+def test_what_is_wrong_with_a_signed_event_is_said_whatever_stands_beside_it() -> None:
+    body = BODY.replace(b'"imm:Task:X"', b"7")
+    with pytest.raises(EventError, match="type: "):
+        pinned().read(push({**signed(body=body), **FORGED}, body))
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
