@@ -29,6 +29,11 @@ _MEMBERS = ("EventName", "JobsDetail", "WorkflowExecution", "code", "message", "
 _UNNAMED = "Review"
 """What such a callback is called."""
 
+_TELLING = frozenset(
+    ("result", "suggestion", "forbiddenstatus", "forbidstate", "hitflag", "state", "status", "errorcode")
+)
+"""Members of a verdict that say something, without capitals and underlines."""
+
 _PROBE = "testrequestwhensettingcallbackurl"
 _PROBED = "testtraceid"
 _NO_LETTERS = re.compile(r"[\W_]+")
@@ -67,7 +72,10 @@ def parse(body: bytes, notes: set[str]) -> tuple[str, dict[str, Any]]:
     elif start == b"{":
         callback = tencent_form.read_json(body)
         form, envelope = "json", callback.get("Response")
-        callback = envelope if type(envelope) is dict else callback
+        if type(envelope) is dict:
+            if not callback.keys().isdisjoint(_MEMBERS):
+                raise EventError("a callback in an envelope, Response, and another one beside it")
+            callback = envelope
     else:
         raise EventError("neither XML nor a JSON object: a callback begins with < or {")
     if type(callback) is not dict:
@@ -82,8 +90,12 @@ def items(callback: dict[str, Any], notes: set[str]) -> list[Item]:
     """What is in a callback in normal form.
 
     Raises:
-        EventError: it has none of the shapes above.
+        EventError: it has none of the shapes above, or several: which one counts, nobody could say.
     """
+    if len(callback.keys() & {"JobsDetail", "WorkflowExecution", "data"}) > 1:
+        raise EventError(
+            "JobsDetail, WorkflowExecution and data are three kinds of callback: one has one of them"
+        )
     if not callback.keys().isdisjoint(("JobsDetail", "WorkflowExecution")):
         return _detailed(callback)
     if "code" in callback and type(callback.get("data")) is dict:
@@ -99,17 +111,24 @@ def is_probe(callback: dict[str, Any]) -> bool:
 
     All of it must be so: the simple form, with the message `Test request when setting callback url` and the
     `trace_id` `test_trace_id` (however they are spelled: only letters and digits count), and nothing in it
-    that failed, is to be blocked or reviewed, or is frozen. A verdict on a file has a `trace_id` of its own.
+    that failed, is to be blocked or reviewed, or is frozen, also where that is spelled otherwise. A verdict
+    on a file has a `trace_id` of its own.
     """
     data = callback.get("data")
     if type(data) is not dict or "JobsDetail" in callback or "WorkflowExecution" in callback:
         return False
-    condemned = callback.get("code") or data.get("result") or data.get("forbidden_status")
     return (
-        not condemned
+        not callback.get("code")
         and _letters(callback.get("message")) == _PROBE
         and _letters(data.get("trace_id")) == _PROBED
+        and not _says_something(data)
     )
+
+
+def _says_something(data: dict[str, Any]) -> bool:
+    """Whether a member of it, or of one of its parts, is a result other than 0."""
+    parts = [data, *(part for part in data.values() if type(part) is dict)]
+    return any(value != 0 and _letters(name) in _TELLING for part in parts for name, value in part.items())
 
 
 def _letters(text: Any) -> str:

@@ -2,8 +2,8 @@
 
 `pass`, `review` or `block`. What nobody can be sure of is `review`, and `verdictreason` says why: `failed`, a
 job that did not do its work, whatever else its payload says; `missing`, a moderation event without a result
-that can be read. Only a result in a known word, of a job that is done and of which nothing says that it
-failed, is a `pass`. A job that is not done may still condemn (a live stream is moderated while it runs), but
+that can be read. Only a result in a known word, of a job that says that it is done and of which nothing says
+that it failed, is a `pass`. Any other job may still condemn (a live stream is moderated while it runs), but
 not acquit: its `pass` is no result yet.
 """
 
@@ -27,6 +27,9 @@ _RESULTS = {0: PASS, 1: BLOCK, 2: REVIEW}
 _FROZEN = ("ForbidState", "forbidden_status")
 """Tencent's words for what became of the file: 0 nothing, 1 frozen, 2 moved."""
 
+_WHY = ("ErrorCode", "FailReason")
+"""Further words for an error, whichever cloud uses them."""
+
 _DONE = frozenset(("success", "succeeded", "true"))
 _FAILURES = frozenset(("failed", "failure", "fail", "error", "false"))
 _NO_ERROR = frozenset(("", "0", "200", "ok", "success", "succeeded"))
@@ -38,7 +41,7 @@ def imm(type: str, data: Any) -> dict[str, str]:  # noqa: A002 (the attribute's 
 
     A moderation event is one whose type names Moderation: `imm:Task:ImageModeration`,
     `imm:Task:VideoModeration`, and what may come. Its outcome stands in `Status`, `State` or `Success`, and
-    in `Code`; its result in `Suggestion`.
+    in `Code`; its result in `Suggestion`. Each documented sample has an outcome: one without is not done.
 
     Args:
         type: the event's type.
@@ -50,16 +53,16 @@ def imm(type: str, data: Any) -> dict[str, str]:  # noqa: A002 (the attribute's 
     if not (type.lower().startswith("imm:") and "moderation" in type.lower()):
         return {}
     item: Mapping[str, Any] = data if isinstance(data, dict) else {}
-    return _judge(item, ("Status", "State", "Success"), ("Code",), {"Suggestion": _word})
+    return _judge(item, ("Status", "State", "Success"), ("Code", *_WHY), {"Suggestion": _word})
 
 
 def tencent(name: str, item: Mapping[str, Any]) -> dict[str, str]:
     """The extensions of an event of Tencent's Cloud Infinite.
 
-    A moderation event is one whose name names Review. Its outcome stands in `State` and `Code` (Detail) or in
-    `code` (Simple); its result in `Result`, `result` or, of documents and web pages, `Suggestion`. Where
-    several are there, the harshest counts. A file that was frozen or moved is none that passed: its `pass` is
-    a `review`.
+    A moderation event is one whose name names Review. Its outcome stands in `State` and `Code` (Detail), of
+    which `State` is always documented, or in `code` (Simple); its result in `Result`, `result` or, of
+    documents and web pages, `Suggestion`. Where several are there, the harshest counts. A file that was
+    frozen or moved is none that passed: its `pass` is a `review`.
 
     Args:
         name: the callback's `EventName`, or `event` in its simple form.
@@ -71,7 +74,9 @@ def tencent(name: str, item: Mapping[str, Any]) -> dict[str, str]:
     if "review" not in name.lower():
         return {}
     results = dict.fromkeys(("Result", "result", "Suggestion"), _number)
-    found = _judge(item, ("State",), ("Code", "code"), results)
+    is_simple = "trace_id" in item and "State" not in item
+    states, done = (("code",), _NO_ERROR) if is_simple else (("State",), _DONE)
+    found = _judge(item, states, ("Code", "code", *_WHY), results, done)
     if found["verdict"] == PASS and any(_says(item, field) not in ("", "0") for field in _FROZEN):
         return {"verdict": REVIEW}
     return found
@@ -82,6 +87,7 @@ def _judge(
     states: tuple[str, ...],
     codes: tuple[str, ...],
     results: Mapping[str, Callable[[Any], str | None]],
+    done: frozenset[str] = _DONE,
 ) -> dict[str, str]:
     """What an outcome and a result come to. A field that is null or empty is as good as absent."""
     said = {_says(item, field) for field in states} - {""}
@@ -90,7 +96,8 @@ def _judge(
         return dict(_FAILED)
     found = {read(item[field]) for field, read in results.items() if item.get(field) not in (None, "")}
     known = [verdict for verdict in _MILD_TO_HARSH if verdict in found]
-    if None in found or not known or (said - _DONE and known[-1] == PASS):
+    is_done = said and said <= done
+    if None in found or not known or (known[-1] == PASS and not is_done):
         return dict(_MISSING)
     return {"verdict": known[-1]}
 

@@ -253,7 +253,13 @@ def test_strict_refuses_what_lenient_fills_in(missing: str, message: str) -> Non
 @pytest.mark.parametrize(
     ("type_", "data", "said", "verdict", "notes"),
     [
-        ("imm:Task:ImageModeration", '{"Suggestion":"pass"}', {}, {"verdict": "pass"}, ()),
+        (
+            "imm:Task:ImageModeration",
+            '{"Suggestion":"pass","Status":"success"}',
+            {},
+            {"verdict": "pass"},
+            (),
+        ),
         (
             "imm:Task:ImageModeration",
             '{"Suggestion":"pass","Status":"Failed"}',

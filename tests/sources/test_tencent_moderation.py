@@ -212,11 +212,32 @@ def test_the_consoles_test_is_answered_and_is_no_event(change: dict[str, Any]) -
         {"data": PROBE["data"] | {"result": 2}},
         {"data": PROBE["data"] | {"result": "0x1"}},
         {"data": PROBE["data"] | {"forbidden_status": 1}},
+        {"data": PROBE["data"] | {"Result": 1}},
+        {"data": PROBE["data"] | {"RESULT": 1}},
+        {"data": PROBE["data"] | {"Suggestion": "block"}},
+        {"data": PROBE["data"] | {"ForbidState": 2}},
+        {"data": PROBE["data"] | {"State": "Failed"}},
+        {"data": PROBE["data"] | {"porn_info": {"hit_flag": 1, "score": 99}}},
     ],
 )
 def test_a_verdict_is_never_taken_for_that_test(change: dict[str, Any]) -> None:
     (event,) = events(SOURCE, post(dump(PROBE | change)))
     assert event.extensions["verdict"] in ("pass", "review", "block")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        DETAIL | {"WorkflowExecution": {"RunId": "r", "State": "Success", "Result": 0}},
+        DETAIL | SIMPLE,
+        SIMPLE | {"WorkflowExecution": {"RunId": "r", "State": "Success", "Result": 0}},
+        {"Response": SIMPLE} | DETAIL,
+        {"Response": DETAIL} | SIMPLE,
+    ],
+)
+def test_of_two_callbacks_in_one_none_is_dropped(body: dict[str, Any]) -> None:
+    with pytest.raises(EventError, match="callback"):
+        events(SOURCE, post(dump(body)))
 
 
 _said = st.recursive(

@@ -25,12 +25,11 @@ def plainly(word: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "outcome",
     [
-        {},
         {"Status": "success", "Code": ""},
         {"Status": "Succeeded", "Code": "200"},
         {"State": "Succeeded", "Code": None},
         {"Success": True, "Code": 200},
-        {"Status": "", "Success": None},
+        {"Status": "", "Success": True},
     ],
 )
 def test_a_suggestion_of_imm_is_the_verdict(word: str, kind: str, outcome: dict[str, Any]) -> None:
@@ -50,6 +49,8 @@ def test_a_suggestion_of_imm_is_the_verdict(word: str, kind: str, outcome: dict[
         {"Code": 400},
         {"Code": {"a": "b"}},
         {"Status": "Running", "Code": "InternalError"},
+        {"Status": "success", "ErrorCode": "InternalError"},
+        {"Status": "success", "FailReason": "the file is gone"},
     ],
 )
 def test_a_failed_job_of_imm_is_for_review_whatever_else_it_says(suggestion: Any, outcome: Any) -> None:
@@ -70,6 +71,8 @@ def test_a_failed_job_of_imm_is_for_review_whatever_else_it_says(suggestion: Any
         {"Suggestion": "normal"},
         {"Suggestion": 0},
         {"Suggestion": ["pass"]},
+        {"Suggestion": "pass"},
+        {"Suggestion": "pass", "Status": "", "Success": None},
         {"Suggestion": "pass", "Status": "Running"},
         {"Suggestion": "pass", "State": "Suspended"},
         {"Suggestion": "pass", "Status": ["success"]},
@@ -91,10 +94,10 @@ def test_other_events_of_alibaba_have_none(kind: str) -> None:
     [
         ("ReviewImage", "Result", {"State": "Success"}),
         ("ReviewImage", "Result", {"State": "Success", "Code": "Success", "ForbidState": 0}),
-        ("ReviewImage", "result", {"code": 0, "message": "success", "forbidden_status": 0}),
-        ("Review", "result", {}),
+        ("ReviewImage", "result", {"trace_id": "t", "code": 0, "message": "success", "forbidden_status": 0}),
+        ("Review", "result", {"trace_id": "t", "code": 0}),
         ("ReviewDocument", "Suggestion", {"State": "Success"}),
-        ("ReviewHtml", "Suggestion", {}),
+        ("ReviewHtml", "Suggestion", {"State": "Success", "ErrorCode": "", "FailReason": ""}),
     ],
 )
 def test_tencents_numbers_are_verdicts(
@@ -113,10 +116,18 @@ def test_tencents_numbers_are_verdicts(
         {"code": -1},
         {"code": 403},
         {"code": "high"},
+        {"State": "Success", "ErrorCode": "Boom"},
+        {"State": "Success", "FailReason": "the file is gone"},
     ],
 )
 def test_a_failed_job_of_tencent_is_for_review_whatever_else_it_says(results: Any, outcome: Any) -> None:
     assert verdict.tencent("ReviewVideo", {**results, **outcome}) == FAILED
+
+
+@pytest.mark.parametrize("outcome", [{}, {"State": ""}, {"Code": "Success"}, {"code": 0}, {"trace_id": "t"}])
+def test_a_job_that_does_not_say_that_it_is_done_may_condemn_and_not_acquit(outcome: Any) -> None:
+    assert verdict.tencent("ReviewImage", {**outcome, "Result": 0}) == MISSING
+    assert verdict.tencent("ReviewImage", {**outcome, "Result": 1}) == plainly("block")
 
 
 UNFINISHED = ["Submitted", "Snapshoting", "Auditing", "RUNNING", "Pause", "Cancel", "Unheard", 0, ["Success"]]
@@ -146,14 +157,18 @@ def test_without_a_result_that_can_be_read_tencent_is_for_review(results: dict[s
 
 
 def test_the_harshest_of_several_results_counts() -> None:
-    assert verdict.tencent("ReviewHtml", {"Result": 0, "Suggestion": 2}) == plainly("review")
+    assert verdict.tencent("ReviewHtml", {"State": "Success", "Result": 0, "Suggestion": 2}) == plainly(
+        "review"
+    )
     assert verdict.tencent("ReviewHtml", {"Result": 2, "Suggestion": 1}) == plainly("block")
 
 
 @pytest.mark.parametrize("field", ["ForbidState", "forbidden_status"])
 @pytest.mark.parametrize("value", [1, 2, "frozen", {"a": 1}])
 def test_a_file_that_was_frozen_did_not_pass(field: str, value: Any) -> None:
-    assert verdict.tencent("ReviewImage", {"Result": 0, field: value}) == plainly("review")
+    assert verdict.tencent("ReviewImage", {"State": "Success", "Result": 0, field: value}) == plainly(
+        "review"
+    )
     assert verdict.tencent("ReviewImage", {"Result": 1, field: value}) == plainly("block")
     assert verdict.tencent("ReviewImage", {"State": "Failed", field: value}) == FAILED
 
@@ -190,7 +205,18 @@ _values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-_fields = ["Suggestion", "Status", "State", "Success", "Code", "code", "Result", "result", "ForbidState"]
+_fields = [
+    "Suggestion",
+    "Status",
+    "State",
+    "Success",
+    "Code",
+    "code",
+    "Result",
+    "result",
+    "ForbidState",
+    "trace_id",
+]
 payloads = st.dictionaries(st.sampled_from(_fields) | st.text(max_size=5), _values, max_size=6)
 
 
@@ -204,6 +230,7 @@ def test_imm_passes_only_what_says_pass_and_nothing_that_says_failed(data: Any, 
     assert known(found)
     if found["verdict"] == "pass":
         assert data["Suggestion"] == "pass"
+        assert any(_said(data, name) for name in ("Status", "State", "Success"))
         assert all(
             re.fullmatch(r"(?i)|\s*(success|succeeded|true)\s*", _said(data, name)) for name in _fields[1:4]
         )
@@ -220,7 +247,8 @@ def test_tencent_passes_only_what_says_zero_and_nothing_that_says_failed(data: A
         ]
         assert results
         assert all(type(result) is int and result == 0 for result in results)
-        assert re.fullmatch(r"(?i)|\s*(success|succeeded|true)\s*", _said(data, "State"))
+        done = re.fullmatch(r"(?i)\s*(success|succeeded|true)\s*", _said(data, "State"))
+        assert done or ("trace_id" in data and _said(data, "code"))
         assert _said(data, "ForbidState") in ("", "0")
         assert not data.get("code") or _said(data, "code") != "1"
 
