@@ -140,6 +140,22 @@ class SourceContract:
         for request in self.sender.requests:
             source.admit(msgspec.structs.replace(request, body=b""))
 
+    def test_who_has_another_secret_is_turned_away(self) -> None:
+        """The same requests, while the source has other secrets; the refusal says neither these nor those."""
+        if self.sender.settings is None:
+            pytest.skip("this kind verifies nobody")
+        assert self.sender.secrets
+        source = self.sender.source(
+            self.sender.read(**_with_others(self.sender.settings, self.sender.secrets))
+        )
+        for request in self.sender.requests:
+            with pytest.raises((MessageError, Wanted)) as caught:
+                source.admit(request)
+            if isinstance(caught.value, MessageError):
+                answer = source.refused(caught.value)
+                _check_refusal(answer)
+                assert [secret for secret in self.sender.secrets if secret.encode() in answer.body] == []
+
     @_inherited
     @given(st.data())
     def test_strangers_are_turned_away(self, data: st.DataObject) -> None:
@@ -267,6 +283,15 @@ def _check(received: Received) -> None:
         data = event.data.strip(b" \t\r\n") if event.data and event.is_json else event.data
         assert back == msgspec.structs.replace(event, data=data)
         event.view()
+
+
+def _with_others(written: Any, secrets: Sequence[str]) -> Any:
+    """Settings as they are written, with other secrets in their places."""
+    if isinstance(written, Mapping):
+        return {key: _with_others(value, secrets) for key, value in written.items()}
+    if isinstance(written, list | tuple):
+        return [_with_others(value, secrets) for value in written]
+    return f"another-{written[::-1]}" if written in secrets else written
 
 
 def _check_refusal(answer: Answer) -> None:

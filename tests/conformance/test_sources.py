@@ -104,7 +104,7 @@ class TestOpenApi(SourceContract):
         OpenApiSource,
         [Request("POST", "/", "", V3, BODY_V3, SIGNED_AT)],
         {"keys": [{"id": "AK", "secret": "SK"}, {"id": "OTHER", "secret": "a-secret-of-alibaba"}]},
-        ["a-secret-of-alibaba"],
+        ["SK", "a-secret-of-alibaba"],
         repeated(b"[", EVENT, b"]"),
         MAX_ENTRIES,
         BODIES,

@@ -37,7 +37,7 @@ Law = Callable[[SourceContract], None]
          AssertionError),
         (broken.Surprising, SourceContract.test_it_reads_events_or_says_what_is_wrong, msgspec.DecodeError),
         (broken.Random, SourceContract.test_a_second_try_holds_the_same_events, AssertionError),
-        (broken.Credulous, SourceContract.test_strangers_are_turned_away, pytest.fail.Exception),
+        (broken.Credulous, SourceContract.test_who_has_another_secret_is_turned_away, pytest.fail.Exception),
         (broken.Curious, SourceContract.test_it_asks_nothing_of_the_operating_system, AssertionError),
         (broken.Soft, SourceContract.test_it_is_frozen, AssertionError),
         (broken.Hasty, lambda held: held.test_who_comes_too_much_is_told_when_to_come_again(5), KeyError),
