@@ -200,7 +200,7 @@ def _fault(fault: Fault) -> str:
     which = f"record {fault.first:,}"
     if fault.last > fault.first:
         which = f"records {fault.first:,} to {fault.last:,}"
-        if fault.what.startswith("rewritten"):
+        if fault.what.startswith(("rewritten", "cut")):
             which = f"one or more of {which}"
     return f"{which}: {fault.what} ({where})"
 

@@ -26,6 +26,9 @@ __all__ = ["FileKind", "FileSettings", "FileTarget"]
 PAUSE = 5.0
 """Seconds before a store that could not take a checkpoint is asked again."""
 
+LOOK = 3_600.0
+"""Seconds between two looks for files that were kept long enough."""
+
 LAST_WORD = 2.0
 """Seconds that the last checkpoint may take to be stored when the target is closed."""
 
@@ -88,6 +91,7 @@ class FileTarget:
         """Pack, remove, and tell of checkpoints, for ever."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._sign_in_time)
+            group.start_soon(self._look_now_and_then)
             while True:
                 self._stir = anyio.Event()
                 if self._tidied != self._series.turns:
@@ -115,6 +119,12 @@ class FileTarget:
         while True:
             await self._clock.sleep_until(self._clock.now() + chain.every)
             await to_thread.run_sync(self._sign, limiter=self._limiter)
+            self._look()
+
+    async def _look_now_and_then(self) -> None:
+        while self._settings.keep is not None:
+            await self._clock.sleep_until(self._clock.now() + LOOK)
+            self._tidied = 0
             self._look()
 
     async def _told(self) -> bool:

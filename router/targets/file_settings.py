@@ -125,7 +125,7 @@ class FileSettings(_Settings):
         path: from the data folder; `{date}` and `{hour}` are those, in UTC, of the moment of writing.
         rotate: when a file is finished beside that; None for never.
         compress: what finished files are packed with; None for nothing.
-        keep: seconds after its last line at which a finished file is removed; None for never.
+        keep: seconds after its last line at which a finished file is removed, within an hour; None for never.
         chain: whether each record remembers the one before, and who signs for that.
     """
 

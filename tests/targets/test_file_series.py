@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from router.targets.base import Delivered
 from router.targets.file import FileSettings
 from router.targets.file_names import Names, beside
+from tests.support import HandClock
 from tests.targets.clock import StandingClock
 from tests.targets.filing import DAY, HOUR, KEY, NOON, deliver, names, opened, sequences
 
@@ -220,8 +221,11 @@ class TestRetention:
         (tmp_path / "other.000001.jsonl").write_bytes(b"")
         os.utime(tmp_path / "other.000001.jsonl", (0, 0))
         left = ("audit.000002.jsonl", "audit.000003.jsonl", "audit.jsonl", "other.000001.jsonl")
-        async with opened(tmp_path, rotate={"size": "1B"}, keep="400d"):
+        clock = HandClock(NOON)
+        async with opened(tmp_path, clock, rotate={"size": "1B"}, keep="400d"):
             await until(tmp_path, *left)
+            clock.advance(HOUR)  # nothing is written meanwhile
+            await until(tmp_path, *left[1:])
 
     async def test_a_packed_file_is_as_old_as_its_last_line(self, tmp_path: Path) -> None:
         async with opened(tmp_path, rotate={"size": "1B"}) as target:
