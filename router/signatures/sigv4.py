@@ -124,6 +124,15 @@ def credential(headers: Mapping[str, str]) -> Credential | None:
         return None
 
 
+def signature(headers: Mapping[str, str]) -> str:
+    """The signature itself, in hexadecimal digits.
+
+    Raises:
+        SignatureError: it cannot be read.
+    """
+    return _read(headers).digest
+
+
 def _refused(reason: Reason, message: str) -> SignatureError:
     return SignatureError(reason, message, status=400)
 
@@ -171,9 +180,9 @@ def _time(text: str) -> datetime:
         if _BASIC.fullmatch(text):
             return datetime.fromisoformat(text)
         found = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter also where a zone leads out of the years 1 to 9999
         raise _refused(Reason.UNFIT, "Date must be in ISO-8601 'basic format'.") from None
-    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
 
 def _check_time(at: datetime, now: float) -> None:

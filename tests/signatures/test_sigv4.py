@@ -263,7 +263,15 @@ def test_a_signature_that_cannot_be_read_is_refused(given: str, message: str) ->
 
 
 @pytest.mark.parametrize(
-    "stamp", ["yesterday", "20261322T000000Z", "2026-09-21", "Mon, 99 Sep 2026", "٢" * 8]
+    "stamp",
+    [
+        "yesterday",
+        "20261322T000000Z",
+        "2026-09-21",
+        "Mon, 99 Sep 2026",
+        "٢" * 8,
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+    ],
 )
 def test_a_time_that_cannot_be_read_is_refused(stamp: str) -> None:
     error = refused({**signed(KEY, BODY, at=NOW), "x-amz-date": stamp})
@@ -276,6 +284,27 @@ def test_a_date_may_be_of_any_zone() -> None:
     for written in ("Mon, 21 Sep 2026 16:13:20 +0200", "Mon, 21 Sep 2026 14:13:20 GMT"):
         assert refused({**headers, "date": written}).reason is Reason.WRONG  # it is now, and was not signed
     assert refused({**headers, "date": "Mon, 21 Sep 2026 14:13:20 +0200"}).reason is Reason.EXPIRED
+
+
+dates = st.builds(
+    "{}, {} {} {} {}:{}:{} {}{}".format,
+    st.sampled_from(["Mon", "", "٢"]),
+    st.integers(-1, 99999),
+    st.sampled_from(["Jan", "Dec", "Feb", "13", ""]),
+    st.sampled_from(["0000", "0001", "1969", "2026", "9999", "10000", "-1", "9" * 400]),
+    st.integers(-1, 99),
+    st.integers(-1, 99),
+    st.integers(-1, 99),
+    st.sampled_from(["+", "-", ""]),
+    st.integers(0, 10**9) | st.sampled_from(["0000", "2359", "2400", "9999", "GMT", "EST", "9" * 5000, ""]),
+) | st.datetimes().map("{:%Y%m%dT%H%M%SZ}".format)
+
+
+@given(dates | dates.map(str.swapcase), st.sampled_from(["date", "x-amz-date"]))
+def test_no_date_is_more_than_a_reason_to_refuse(date: str, name: str) -> None:
+    headers = signed(KEY, BODY, at=NOW)
+    del headers["x-amz-date"]
+    assert refused({**headers, name: date}).message.isprintable()
 
 
 def test_a_request_without_a_time_is_refused() -> None:
