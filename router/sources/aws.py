@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
@@ -14,7 +13,7 @@ from router.events.model import cut
 from router.events.received import Reading, Received
 from router.signatures import address, sigv4
 from router.signatures.base import Key
-from router.sources import aws_entries, aws_pattern, aws_protocol
+from router.sources import aws_calls, aws_entries, aws_pattern, aws_protocol
 from router.sources.aws_entries import EntryError, Surroundings
 from router.sources.aws_protocol import AnotherProtocolError, AwsError
 from router.sources.base import Answer, Plain, Request
@@ -25,10 +24,6 @@ SERVICE = "events"
 
 REMEMBERED = 20_000
 """Calls of which it is known when they began: all of the last minute, at 300 a second."""
-
-_INVOCATION = "amz-sdk-invocation-id"
-_CALLS = uuid.UUID("6e7a5c0f-3f0e-5f9c-9a4c-0d3a1f2b7c5e")
-"""The name space of calls (RFC 9562, section 5.5)."""
 
 
 class AwsSettings(SourceSettings, Keys):
@@ -69,6 +64,9 @@ class AwsSource(Plain):
 
     settings: AwsSettings = _OPEN
     _keys: tuple[Key, ...] = field(init=False, repr=False)
+    _signatures: aws_calls.Signatures = field(
+        default_factory=aws_calls.Signatures, init=False, repr=False, compare=False
+    )
     _began: dict[uuid.UUID, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -141,7 +139,9 @@ class AwsSource(Plain):
     def _put_events(self, request: Request) -> Received:
         entries = aws_entries.read(request.body)
         signer = sigv4.credential(request.headers)
-        call = _call(request, signer.key if signer else "")
+        call = aws_calls.call(request.headers, request.body, signer.key if signer else "")
+        if self._keys and signer:
+            call = self._signatures.call(sigv4.signature(request.headers), call, request.received)
         enveloped = self.settings.data == "envelope"
         around = Surroundings(
             account=self.settings.account,
@@ -173,15 +173,3 @@ class AwsSource(Plain):
 
 def _is_rpc_v2(request: Request) -> bool:
     return "smithy-protocol" in request.headers
-
-
-def _call(request: Request, signer: str) -> uuid.UUID:
-    """What the tries of one call have in common, and no other call.
-
-    SDKs send the same invocation id with every try. It is not signed, so it counts only together with the
-    signer and the body.
-    """
-    if (invocation := request.headers.get(_INVOCATION)) is None:
-        return uuid.uuid4()
-    digest = hashlib.sha256(request.body).hexdigest()
-    return uuid.uuid5(_CALLS, f"{signer}\n{invocation}\n{digest}")

@@ -17,7 +17,7 @@ from router.events import TooMuchError
 from router.events.fingerprint import fingerprint
 from router.events.received import Received
 from router.signatures.base import Key, Reason, SignatureError
-from router.sources import aws
+from router.sources import aws, aws_calls
 from router.sources.aws_protocol import AnotherProtocolError, AwsError
 from router.sources.base import Request
 from router.testing.strategies import json_texts
@@ -164,6 +164,52 @@ def test_other_calls_are_other_events(other: Request) -> None:
 def test_without_an_invocation_id_every_call_is_new() -> None:
     request = put(ENTRY)
     assert source().read(request).readings[0].event.id != source().read(request).readings[0].event.id
+
+
+def ids(here: aws.AwsSource, *requests: Request) -> list[str]:
+    return [here.read(request).readings[0].event.id for request in requests]
+
+
+def named(request: Request, invocation: str, later: float) -> Request:
+    """The same request, with the same signature, under another invocation id."""
+    headers = {**request.headers, "amz-sdk-invocation-id": invocation}
+    return msgspec.structs.replace(request, headers=headers, received=request.received + later)
+
+
+def test_a_copy_of_a_signed_call_is_that_call_whatever_it_is_named() -> None:
+    request = put(ENTRY, more=INVOCATION)
+    copies = [named(request, f"copy-{number}", 5.1 + 80 * number) for number in range(4)]
+    nameless = put(ENTRY)
+    for copy in copies:
+        source(keys=KEYS).admit(copy)  # the signature still counts
+    assert len(set(ids(source(keys=KEYS), request, *copies))) == 1
+    here = source(keys=KEYS)
+    assert len(set(ids(here, nameless, msgspec.structs.replace(nameless, received=NOW + 9)))) == 1
+
+
+def test_equal_calls_of_one_second_are_two() -> None:
+    """They have the same signature: its time is in seconds."""
+    first, second = (put(ENTRY, more={"amz-sdk-invocation-id": name}) for name in "ab")
+    assert first.headers["authorization"] == second.headers["authorization"]
+    assert len(set(ids(source(keys=KEYS), first, named(second, "b", 0.3)))) == 2
+
+
+def test_a_bounded_number_of_signatures_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws_calls, "MOST", 2)
+    calls = [put({**ENTRY, "Detail": f'{{"a":{number}}}'}, more=INVOCATION) for number in range(3)]
+    here = source(keys=KEYS)
+    first, *_ = ids(here, *calls)
+    assert ids(here, named(calls[0], "copy", 6)) != [first]  # forgotten
+    assert ids(here, named(calls[2], "copy", 6)) == ids(source(keys=KEYS), calls[2])
+
+
+def test_signatures_are_remembered_while_they_count() -> None:
+    request = put(ENTRY, more=INVOCATION, at=NOW + 299)
+    here = source(keys=KEYS)
+    (first,) = ids(here, request)
+    last = named(request, "copy", 599)
+    here.admit(last)
+    assert ids(here, last) == [first]
 
 
 def test_when_calls_began_is_remembered_for_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
