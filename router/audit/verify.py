@@ -115,8 +115,8 @@ def verify(
     if fault is None and (most := max(course.held, default=0)) >= course.n:
         # A forger who takes one out and makes all hashes anew leaves one too few at the end.
         what = (
-            f"cut: a checkpoint says that there were {most:,}; record {course.n:,} is the first that is missing,"
-            " if none before it that no checkpoint covers was rewritten"
+            f"cut: a checkpoint says that there were {most:,}; record {course.n:,} is the first that is"
+            " missing, if none before it that no checkpoint covers was rewritten"
         )
         fault = Fault(what, max(course.covered + 1, first), most, None)
     return Verdict(first, course.n - 1, course.covered, fault, course.torn, course.agreed, unasked)

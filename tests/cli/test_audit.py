@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -84,7 +88,10 @@ class TestVerify:
     def test_a_cut(self, files: list[Path], tmp_path: Path) -> None:
         done = command("audit", "verify", files[0], "--checkpoint", held(tmp_path, 4, 8))
         assert done.returncode == 1
-        assert "one or more of records 5 to 8: cut: a checkpoint says that there were 8; record 7 is the first" in done.stdout
+        assert (
+            "one or more of records 5 to 8: cut: a checkpoint says that there were 8; record 7 is the first"
+            in done.stdout
+        )
 
     def test_a_forged_checkpoint(self, files: list[Path], tmp_path: Path) -> None:
         other = tmp_path / "other.pub"
@@ -133,6 +140,17 @@ class TestVerify:
         (tmp_path / "audit.jsonl.torn-1").write_bytes(b"torn")
         done = command("audit", "verify", tmp_path / "audit.jsonl.torn-1")
         assert (done.returncode, "lie beside" in done.stderr) == (2, True)
+
+
+def test_a_terminal_shows_how_far_it_is(files: list[Path]) -> None:
+    outer, inner = pty.openpty()
+    words = [sys.executable, "-m", "router", "audit", "verify", *map(str, files)]
+    done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=inner, check=True, timeout=60)
+    os.close(inner)
+    said = os.read(outer, 4096).decode()
+    os.close(outer)
+    assert done.returncode == 0
+    assert "100 %  10 records" in said
 
 
 class TestShow:
