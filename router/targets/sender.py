@@ -30,6 +30,7 @@ from router.errors import ConfigurationError, RouterError
 from router.targets.base import Cause
 from router.targets.network.connection import Connection, Tls
 from router.targets.network.pins import Peer, Pin, Pins
+from router.targets.network.reasons import reason_of
 from router.targets.network.resolving import UnresolvedError
 from router.targets.network.special import Address
 from router.targets.network.vetting import RefusedError, literal, surely
@@ -48,31 +49,6 @@ _MOMENT = 0.001
 _PING = timedelta(seconds=20)
 _PONG = timedelta(seconds=10)
 """A peer that is gone takes an HTTP/2 connection with it: without these, all requests would die there."""
-
-_PHRASES = (
-    ("Connection refused", "connection refused by {peer}"),
-    ("Connection reset", "connection reset by {peer} before it answered"),
-    ("connection reset", "connection reset by {peer} before it answered"),
-    ("Broken pipe", "connection closed by {peer} before it answered"),
-    ("connection closed", "connection closed by {peer} before it answered"),
-    ("No route to host", "no route to {peer}"),
-    ("Network is unreachable", "the network of {peer} cannot be reached from here"),
-    ("Too many open files", "this machine is out of file descriptors (ulimit -n)"),
-    (
-        "proxy authorization required",
-        "the proxy does not let {peer} be asked for: mend `proxy.user` and `password`",
-    ),
-    ("CertificateRequired", "{peer} wants a client certificate; give it one (`tls`)"),
-    (
-        "CaUsedAsEndEntity",
-        "TLS with {peer} failed: it shows an authority's own certificate; give it one without CA:TRUE",
-    ),
-    ("ProtocolVersion", "TLS with {peer} failed: it speaks no version from `tls.minimum` on"),
-    ("tls handshake eof", "TLS with {peer} failed: it hung up; does it speak `tls.minimum`, or a later one?"),
-    ("close_notify", "{peer} ended TLS before it answered; does it want a client certificate (`tls`)?"),
-    ("InvalidContentType", "{peer} does not speak TLS: is it http:// instead of https://?"),
-)
-"""What the client says (the operating system's words, mostly), and what we say. First match wins."""
 
 
 class SendError(RouterError):
@@ -343,13 +319,4 @@ def _peer(url: Url) -> Peer:
 
 def _reason(error: RequestError, route: _Route) -> str:
     causes = [cause["message"] for cause in error.details["causes"] or ()] or [error.message]
-    root = causes[-1]
-    peer = route.met if "tcp connect error" in causes else route.name
-    for sign, phrase in _PHRASES:
-        if any(sign in cause for cause in causes):
-            return phrase.format(peer=peer)
-    if "certificate" in root or "fatal alert" in root:
-        return f"TLS with {peer} failed: {root}"
-    if "tcp connect error" in causes:
-        return f"no connection to {peer}: {root}"
-    return f"{peer} broke HTTP: {root}"
+    return reason_of(causes, route.name, route.met)
