@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from router.config.environment import Filled, Unfilled
@@ -162,7 +162,7 @@ class _Fault:
                 return "leave the quotes out"
             return f"write {meant}" if meant else ""
         if self.kind == "list_type" and isinstance(written, str):
-            return f"write [{written}]"
+            return f"write [{written if _holds_plain(self.model, self.within) else '…'}]"
         return ""
 
     def _fault_of_url(self) -> str:
@@ -235,6 +235,19 @@ def _keys(annotation: Any, path: Path) -> list[str]:
     for step in path:
         places = [inner for place in places for inner in _inside(place, step)]
     return sorted({key for place in places for model in _models(place) for key in _fields(model)})
+
+
+def _holds_plain(annotation: Any, path: Path) -> bool:
+    """Whether the list at a path has items that may be shown: plain values, of which none is a secret."""
+    places = [annotation]
+    for step in (*path, 0):
+        places = [inner for place in places for inner in _inside(place, step)]
+    members = [member for place in places for member in _members(place)]
+    return bool(members) and not any(
+        get_origin(member) in {list, tuple, dict}
+        or (isinstance(member, type) and issubclass(member, (BaseModel, SecretStr)))
+        for member in members
+    )
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from router.config.model import Shape
 from router.config.problems import ConfigurationProblems, Problem, Severity, did_you_mean
 from router.config.report import Report
+from router.config.secrets import Secret
 from router.config.shapes import described, shown, validate
 from router.config.yaml import read
 
@@ -30,6 +31,10 @@ class Item(Shape):
     weight: Annotated[float, Field(ge=0, lt=10)] = 0
 
 
+class Inner(Shape):
+    tokens: list[Annotated[Secret, Field(description="several")]] | None = None
+
+
 class Model(Shape):
     name: str
     within: Annotated[int, Field(alias="for")] = 1
@@ -39,6 +44,11 @@ class Model(Shape):
     listed: list[Annotated[Item, Field(description="a thing")]] = Field(default_factory=list)
     by_name: dict[str, Item] = Field(default_factory=dict)
     auth: Bearer | Basic | None = None
+    words: list[str] = Field(default_factory=list)
+    modes: list[Literal["fast", "slow"]] = Field(default_factory=list)
+    tokens: list[Secret] = Field(default_factory=list)
+    inner: Inner = Field(default_factory=Inner)
+    rows: list[dict[str, Secret]] = Field(default_factory=list)
 
     @field_validator("name")
     @classmethod
@@ -46,6 +56,9 @@ class Model(Shape):
         if name == "taken":
             raise ValueError(f"{name!r} is taken")
         return name
+
+
+KEYS = "auth, by_name, for, inner, items, listed, mode, modes, name, ready, rows, tokens, words"
 
 
 def complaints(text: str) -> list[str]:
@@ -63,9 +76,9 @@ def complaints(text: str) -> list[str]:
         ("{}", "2:3: error: it: the key 'name' is missing"),
         ("{nmae: a, name: b}", "2:4: error: it.nmae: unknown key 'nmae'; did you mean 'name'?"),
         ("{name: a, zzz: b}", ("2:13: error: it.zzz: unknown key 'zzz'; "
-         "the keys here are auth, by_name, for, items, listed, mode, name, ready")),
+         f"the keys here are {KEYS}")),
         ("{name: a, within: 1}", ("2:13: error: it.within: unknown key 'within'; "
-         "the keys here are auth, by_name, for, items, listed, mode, name, ready")),
+         f"the keys here are {KEYS}")),
         ("{name: [a]}", "2:10: error: it.name: wants a text, found a list"),
         ("{name: 12}", "2:10: error: it.name: wants a text, found a number"),
         ("{name: }", "2:10: error: it.name: wants a text, found nothing"),
@@ -85,7 +98,13 @@ def complaints(text: str) -> list[str]:
         ("{name: a, mode: fats}",
          "2:19: error: it.mode: wants 'fast' or 'slow', found 'fats'; did you mean 'fast'?"),
         ("{name: a, mode: [x]}", "2:19: error: it.mode: wants 'fast' or 'slow', found a list"),
-        ("{name: a, items: x}", "2:20: error: it.items: wants a list, found a text; write [x]"),
+        ("{name: a, items: x}", "2:20: error: it.items: wants a list, found a text; write […]"),
+        ("{name: a, words: x}", "2:20: error: it.words: wants a list, found a text; write [x]"),
+        ("{name: a, modes: fast}", "2:20: error: it.modes: wants a list, found a text; write [fast]"),
+        ("{name: a, tokens: hush}", "2:21: error: it.tokens: wants a list, found a text; write […]"),
+        ("{name: a, inner: {tokens: hush}}",
+         "2:29: error: it.inner.tokens: wants a list, found a text; write […]"),
+        ("{name: a, rows: hush}", "2:19: error: it.rows: wants a list, found a text; write […]"),
         ("{name: a, items: [{size: 1}, {siez: 2}]}",
          "2:33: error: it.items.1.siez: unknown key 'siez'; did you mean 'size'?"),
         (
