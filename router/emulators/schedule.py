@@ -21,6 +21,13 @@ DECAY = (*(2.0**n for n in range(9)), *(512.0,) * 167)
 """EventBridge's EXPONENTIAL_DECAY_RETRY: 1, 2, 4, … 256 s, then 512 s: 176 pauses, 86,015 s in all."""
 
 
+ASKED = 100
+"""How often it waits because a 429 asks it to; further ones count as failures like any other."""
+
+SHORTEST = 1.0
+"""Seconds that it waits at least when it is asked to: `Retry-After: 0` is no invitation to go on and on."""
+
+
 def backoff(random: Random) -> tuple[float, ...]:
     """EventBridge's BACKOFF_RETRY: three pauses of 10 to 20 s."""
     return tuple(random.uniform(10.0, 20.0) for _ in range(3))
@@ -42,7 +49,7 @@ class Policy:
 
     Attributes:
         pauses: the seconds before each further try, drawn anew for each event.
-        heeds: whether it waits as long as the Retry-After of a 429 says.
+        heeds: whether it waits as long as the Retry-After of a 429 says, `ASKED` times.
     """
 
     pauses: Callable[[Random], tuple[float, ...]]
@@ -72,7 +79,7 @@ class Course:
     """
 
     def __init__(self, policy: Policy, random: Random) -> None:
-        self._heeds = policy.heeds
+        self._asked = ASKED if policy.heeds else 0
         self._left: Iterator[float] = iter(policy.pauses(random))
         self._waited = 0.0
 
@@ -82,12 +89,15 @@ class Course:
         Args:
             status: None where there was no answer. Only 200 is success: Baidu's document says so, and of
                 EventBridge and Tencent it is what is known to work.
-            retry_after: the seconds that the answer asks for. A 429 that is waited for uses up no try.
+            retry_after: the seconds that the answer asks for. A 429 that is waited for, for `SHORTEST` at
+                least, uses up no try.
         """
         if status == HTTPStatus.OK:
             return Then.TAKEN, 0.0
-        if self._heeds and status == HTTPStatus.TOO_MANY_REQUESTS and retry_after is not None:
-            pause: float | None = retry_after
+        pause: float | None
+        if self._asked and status == HTTPStatus.TOO_MANY_REQUESTS and retry_after is not None:
+            self._asked -= 1
+            pause = max(retry_after, SHORTEST)
         else:
             pause = next(self._left, None)
         if pause is None or self._waited + pause > DAY:

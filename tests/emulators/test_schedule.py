@@ -65,6 +65,13 @@ def test_baidu_waits_as_long_as_a_429_says_and_that_uses_up_no_try() -> None:
     assert course.after(429, None) == (Then.AGAIN, 8)
 
 
+@pytest.mark.parametrize("asked", [0.0, 0.5])
+def test_baidu_may_not_be_asked_to_go_on_and_on(asked: float) -> None:
+    found = told(BAIDU, 429, asked)
+    assert len(found) == schedule.ASKED + 177
+    assert [pause for _, pause in found[:-1]] == [1.0] * schedule.ASKED + list(DECAY)
+
+
 def test_eventbridge_knows_no_retry_after() -> None:
     assert Course(EXPONENTIAL, Random(1)).after(429, 7.0) == (Then.AGAIN, 1)
 
