@@ -1,67 +1,64 @@
 """Credentials in Baidu's pushes: PostEvent may carry temporary ones, with which anybody reads the bucket.
 
 `content.credentials` holds accessKeyId, secretAccessKey, sessionToken and expiration
-(intl.cloud.baidu.com/doc/BOS/s/lkc4lyou5-en). Found by pattern: they may stand in what is no JSON, too.
+(intl.cloud.baidu.com/doc/BOS/s/lkc4lyou5-en). They may stand in what is no JSON, and in any encoding, too.
 """
 
 from __future__ import annotations
 
-import re
+import codecs
 
-REDACTED = b'"[redacted]"'
-"""What stands in their place."""
+from router.sources import baidu_redaction
 
-_NAMES = ("credentials", "accessKeyId", "secretAccessKey", "sessionToken")
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+    codecs.BOM_UTF8: "utf-8",
+}
+"""In this order: UTF-32's begins with UTF-16's."""
 
+_SHAPES: dict[tuple[bool, ...], str] = {
+    (False, False, False, True): "utf-32-be",
+    (True, False, False, False): "utf-32-le",
+    (False, True, False, True): "utf-16-be",
+    (True, False, True, False): "utf-16-le",
+}
+"""Which of its first bytes are not 0, if a text begins with two ASCII characters (RFC 4627, section 3)."""
 
-def _spelled(name: str) -> str:
-    """A pattern for all the ways in which JSON may spell a name."""
-    return "".join(rf"(?:{char}|\\u00{ord(char):02x}|\\u00{ord(char.upper()):02x})" for char in name.lower())
-
-
-_MEMBER = re.compile(rf'(?i)"(?:{"|".join(map(_spelled, _NAMES))})"\s*+:'.encode())
-
-MAX_TOKENS = 25_000
-"""How much of a body is looked through for values; what stands behind that goes as one.
-
-Some 18 are in one `credentials`, and there is one for each of a push's events, of which 1,000 are taken."""
-
-_TOKEN = re.compile(
-    rb"""([ \t\r\n]*+)(?:
-        (?P<key>"(?:[^"\\]|\\.)*+"(?=[ \t\r\n]*+:))
-      | (?P<scalar>"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[^ \t\r\n",:\[\]{}]++)
-      | (?P<open>[\[{])
-      | (?P<close>[\]}])
-      | (?P<mark>[,:]))""",
-    re.DOTALL | re.VERBOSE,
-)
+_BOM = "\ufeff"
 
 
 def redacted(body: bytes) -> bytes:
-    """The body with `REDACTED` for each value in such a member; every other byte stays as it is.
+    """The body without credentials, in the encoding it came in.
 
-    Where the text breaks off or is broken in there, rather too much of it goes than too little, and all of it
-    where it is in another encoding.
+    JSON stays JSON, with `"[redacted]"` for each value of such a member; of other texts, what stands behind
+    such a name goes (see `baidu_redaction`). What is no text stays as it is where it cannot hold such a name,
+    in UTF-8, UTF-16 or UTF-32. Else a digest stands for all of it, so that two different ones stay two.
     """
-    if b"\0" in body:
-        return REDACTED
-    pieces: list[bytes] = []
-    done = tokens = 0
-    while found := _MEMBER.search(body, done):
-        pieces.append(body[done : found.end()])
-        done = found.end()
-        depth, before = 0, b""
-        while token := _TOKEN.match(body, done):  # a search would try each of many blanks
-            kind = str(token.lastgroup)
-            depth += (kind == "open") - (kind == "close")
-            if depth < 0 or (depth == 0 and kind == "mark"):
-                break
-            blank, text = token[1], token[kind]
-            is_value = kind == "scalar" or (kind == "key" and before not in (b"{", b","))
-            pieces += (blank, REDACTED if is_value and text != b"null" else text)
-            done, before, tokens = token.end(), text, tokens + 1
-            if depth == 0 or tokens > MAX_TOKENS:
-                break
-        if tokens > MAX_TOKENS:
-            return b"".join((*pieces, REDACTED))
-    return b"".join((*pieces, body[done:]))
+    encoding = _encoding(body)
+    if encoding is None:
+        return baidu_redaction.redacted(body)
+    bare = body.replace(b"\0", b"")
+    try:
+        text = body.decode(encoding)
+    except UnicodeDecodeError:
+        text = ""
+    marked = text.startswith(_BOM)
+    plain = text.removeprefix(_BOM).encode()
+    names = baidu_redaction.names(bare)
+    if text and baidu_redaction.names(plain) == names:
+        left = baidu_redaction.redacted(plain).decode()
+        return (_BOM * marked + left).encode(encoding)
+    return baidu_redaction.mark(body) if names else body
+
+
+def _encoding(body: bytes) -> str | None:
+    """What it seems to be written in; None for what has no byte 0, and so is read as it is."""
+    for mark, encoding in _MARKS.items():
+        if body.startswith(mark):
+            return encoding
+    if b"\0" not in body:
+        return None
+    return _SHAPES.get(tuple(map(bool, body[:4])), "utf-8")
