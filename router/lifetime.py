@@ -23,6 +23,9 @@ from router.web.server import REQUEST_GRACE
 LAST_GRACE = 5.0
 """Seconds after all other grace until the process ends, whatever still hangs."""
 
+SECRETS = 2.0
+"""Seconds between two looks at the files that hold secrets."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -58,6 +61,7 @@ async def serve(
                 _settle_memory()
                 group.start_soon(reloads.run)
                 group.start_soon(reloads.watch)
+                group.start_soon(reloads.watch_secrets)
                 async for number in signals:
                     if number == signal.SIGHUP:
                         reloads.ask()
@@ -97,6 +101,16 @@ class Reloads:
         except Exception as error:  # noqa: BLE001 (a machine may be out of inotify watches, a folder may go)
             log.warning("reload.unwatched", error=str(error), hint="send SIGHUP after a change")
 
+    async def watch_secrets(self) -> None:
+        """Look at the files that hold secrets every now and then, for ever.
+
+        They may be anywhere, and a link of a link: so they are asked, not watched.
+        """
+        while True:
+            await anyio.sleep(SECRETS)
+            if self._files.secrets_have_changed():
+                self.ask()
+
     def _look(self) -> None:
         self._asked.set()
 
@@ -110,12 +124,14 @@ class Reloads:
             try:
                 changed = await self._router.reload(await to_thread.run_sync(self._reread))
             except (ConfigurationError, StoreError) as error:
+                self._router.refused = error.message
                 log.error("reload.refused", error=error.message, hint="the old configuration runs on")
                 self._told = True  # whatever comes next, the log's last word must not be this
             except Exception:
                 log.exception("reload.failed", hint="the old configuration runs on")
                 self._told = True
             else:
+                self._router.refused = ""
                 if changed:
                     _settle_memory()
                 if changed or told:

@@ -97,6 +97,7 @@ class Router:
         engine: what it does with deliveries.
         desk: what it does for operators.
         address: how these reach it.
+        refused: why it does not run what is in the files now; empty where it does.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Router:
         self._upkeep = upkeep
         self._ways = ways
         self._library = library
+        self.refused = ""
         self._sources: dict[str, Source] = {}
         self._specs: dict[str, SourceSpec] = {}
         self._counts: dict[str, Counts] = {}
@@ -130,6 +132,7 @@ class Router:
             redriven=engine.look,
             now=engine.now,
             sources=self.sources,
+            refused=lambda: self.refused,
         )
         self.desk = Desk(store, parts.clock, lambda: self.deployment, live)
         self.address = Address(url=reachable(url), token=secrets.token_urlsafe(32), pid=os.getpid())

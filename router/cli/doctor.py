@@ -108,8 +108,8 @@ def _of_stopped(place: Place, *, yes: bool) -> Diagnosis:
 
 
 def _is_ill(status: Status) -> bool:
-    """Whether a target is in trouble, as far as is known of it."""
-    return any(_complaint(target) is not None for target in _known(status))
+    """Whether something is in trouble, as far as is known of it."""
+    return bool(status.refused) or any(_complaint(target) is not None for target in _known(status))
 
 
 def _known(status: Status) -> tuple[TargetStatus, ...]:
@@ -188,6 +188,8 @@ def _gap(gap: Gap) -> str:
 def _fares(status: Status) -> Iterator[str]:
     if status.running:
         yield f"a router runs here: {telling.counted(status.rules, 'rule')}, configuration {status.version}"
+    if status.refused:
+        yield f"what is in the files was refused, and the configuration before it runs on: {status.refused}"
     yield from (f"not ready: {why}" for why in status.ready)
     since = "" if status.since is None else f", the oldest event of {local(status.since)}"
     yield f"the store weighs {status.bytes:,} bytes{since}"

@@ -56,8 +56,13 @@ def web_address(_: click.Context, __: click.Parameter, value: str | None) -> str
     callback=lambda _context, _parameter, value: "/" + value.lstrip("/"),
     help="The source's path, such as /tencent.",
 )
+@click.option(
+    "--token",
+    envvar="ROUTER_SEND_TOKEN",
+    help="What the source knows its senders by; better in ROUTER_SEND_TOKEN, which ps does not show.",
+)
 @placed
-def send(files: tuple[Path, ...], url: str | None, path: str, place: Place) -> None:
+def send(files: tuple[Path, ...], url: str | None, path: str, token: str | None, place: Place) -> None:
     """Send the events in FILES to a running router; `-` is standard input, and read where no file is named.
 
     For /events a file holds one CloudEvent, a list of them, or one on each line. For any other path its
@@ -76,7 +81,10 @@ def send(files: tuple[Path, ...], url: str | None, path: str, place: Place) -> N
             failed += 1
             continue
         for line, body, content_type in requests:
-            said = _post(url + path, body, content_type)
+            headers = {"Content-Type": content_type}
+            if token is not None:
+                headers["Authorization"] = f"Bearer {token}"
+            said = _post(url + path, body, headers)
             click.echo(f"{file}{line}: {said or 'accepted'}", err=said is not None)
             failed += said is not None
     if failed:
@@ -138,9 +146,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Redirects)
 
 
-def _post(url: str, body: bytes, content_type: str) -> str | None:
+def _post(url: str, body: bytes, headers: dict[str, str]) -> str | None:
     """What went wrong; None if the router took it."""
-    request = urllib.request.Request(url, body, {"Content-Type": content_type}, method="POST")  # noqa: S310 -- vetted above
+    request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 -- vetted above
     try:
         with _OPENER.open(request, timeout=TIMEOUT):
             return None

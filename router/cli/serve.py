@@ -13,6 +13,7 @@ import anyio
 import click
 
 from router.cli.deployment import load
+from router.config import secrets
 from router.config.problems import Problem
 from router.config.watching import Files
 from router.lifetime import serve as run
@@ -47,9 +48,14 @@ def serve(
     }
 
     doubts = Doubts()
+    files = Files(paths or (Path(),))
 
     def parts() -> Parts:
-        loaded = load(paths)
+        with secrets.noted() as read:
+            try:
+                loaded = load(paths)
+            finally:
+                files.follow(read)
         for problem in doubts.news(loaded.warnings):
             click.echo(str(problem), err=True)
         return Parts(
@@ -59,7 +65,6 @@ def serve(
             insecure=insecure,
         )
 
-    files = Files(paths or (Path(),))
     anyio.run(run, parts(), pump.close, parts, files, backend_options={"use_uvloop": True})
 
 

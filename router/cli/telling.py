@@ -17,6 +17,7 @@ from rich.text import Text
 from router.cli.times import local
 from router.operations.answers import AttemptTold, DeliverySummary, DeliveryTold, EventSummary, EventTold
 from router.store.base import State
+from router.store.listing import UNREADABLE
 
 SHOWN = 2_000
 """Characters of a payload that are shown."""
@@ -72,12 +73,11 @@ def deliveries(found: Iterable[DeliverySummary]) -> Iterator[RenderableType]:
     for delivery in found:
         yield Text(delivery.id, "bold")
         origin = _origin(delivery.event_id, delivery.event_source, None)
+        about = [Text(f"{delivery.event_type}, {origin}", "dim")]
         if delivery.rules:
-            about = [
-                Text(f"{delivery.event_type}, {origin}", "dim"),
-                Text(f"for {counted(len(delivery.rules), 'rule')}: {', '.join(delivery.rules)}", "dim"),
-            ]
-        else:  # a rule has asked for each that there is
+            rules = f"for {counted(len(delivery.rules), 'rule')}: {', '.join(delivery.rules)}"
+            about.append(Text(rules, "dim"))
+        elif delivery.event_type == UNREADABLE:
             about = [Text(f"its event, {delivery.sequence}, cannot be read any more", "dim")]
         lines = [_stands(delivery), *about]
         yield Padding(Text("\n").join(lines), (0, 0, 0, 2), expand=False)

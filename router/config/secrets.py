@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
+
+_READ: ContextVar[set[Path] | None] = ContextVar("files that secrets were read from", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[set[Path]]:
+    """The files that secrets are read from while this is open, those that cannot be read among them."""
+    found: set[Path] = set()
+    token = _READ.set(found)
+    try:
+        yield found
+    finally:
+        _READ.reset(token)
 
 
 def _secret(value: Any, info: ValidationInfo) -> Any:
@@ -18,6 +34,8 @@ def _secret(value: Any, info: ValidationInfo) -> Any:
 
 
 def _from_file(path: Path) -> str:
+    if (read := _READ.get()) is not None:
+        read.add(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

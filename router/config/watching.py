@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 import anyio
@@ -28,22 +28,39 @@ class Files:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
         self._seen = self._look()
+        self._secrets: frozenset[_Told] = frozenset()
 
     def have_changed(self) -> bool:
         """Whether they are others than when it was made, or asked last."""
         before, self._seen = self._seen, self._look()
         return before != self._seen
 
-    def _look(self) -> frozenset[tuple[object, ...]]:
-        found: set[tuple[object, ...]] = set()
-        for file in files_of(self.paths, Report()):
-            try:
-                told = file.stat()
-            except OSError as error:
-                found.add((file, error.errno))
-            else:
-                found.add((file, told.st_ino, told.st_size, told.st_mtime_ns))
-        return frozenset(found)
+    def follow(self, secrets: Iterable[Path]) -> None:
+        """Look at these, too, as they are now: they were read together with the others."""
+        self._secrets = _told(secrets)
+
+    def secrets_have_changed(self) -> bool:
+        """Whether those are others than when they were read."""
+        return self._secrets != _told(file for file, _ in self._secrets)
+
+    def _look(self) -> frozenset[_Told]:
+        return _told(files_of(self.paths, Report()))
+
+
+_Told = tuple[Path, tuple[int | None, ...]]
+
+
+def _told(files: Iterable[Path]) -> frozenset[_Told]:
+    """What the system says of files."""
+    return frozenset((file, _stamp(file)) for file in files)
+
+
+def _stamp(file: Path) -> tuple[int | None, ...]:
+    try:
+        told = file.stat()
+    except OSError as error:
+        return (error.errno,)
+    return told.st_ino, told.st_size, told.st_mtime_ns
 
 
 Wanted = Callable[[Change, str], bool]

@@ -105,6 +105,6 @@ def _tell_dead(settlement: Settlement) -> None:
         type=delivery.event.type,
         source=delivery.event.source,
         id=delivery.event.id,
-        attempts=len(settlement.tried().attempts),
+        attempts=sum(not one.redrive for one in settlement.tried().attempts),
         delivery=delivery.id,
     )

@@ -270,6 +270,7 @@ class Status(Struct, frozen=True, kw_only=True):
         ready: why it turns senders away; empty where it does not.
         since: when the oldest event that is kept was accepted.
         sources: empty where no router runs that could tell.
+        refused: why the router that runs does not run what is in the files now; "" where it does.
     """
 
     running: bool
@@ -282,3 +283,4 @@ class Status(Struct, frozen=True, kw_only=True):
     bytes: int
     targets: tuple[TargetStatus, ...]
     sources: tuple[SourceStatus, ...] = ()
+    refused: str = ""

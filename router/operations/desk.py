@@ -51,6 +51,7 @@ class Live:
         redriven: to be told that deliveries have come to be due.
         now: the time by which retries are due, seconds since the epoch.
         sources: what came to each source.
+        refused: why it does not run what is in the files now; empty where it does.
     """
 
     conditions: Callable[[], Mapping[str, Breaker]]
@@ -59,6 +60,7 @@ class Live:
     redriven: Callable[[], None]
     now: Callable[[], float]
     sources: Callable[[], Sequence[SourceStatus]]
+    refused: Callable[[], str]
 
 
 class Desk:
@@ -95,8 +97,10 @@ class Desk:
         """See `Operations.status`."""
         live = self._live
         conditions = None if live is None else live.conditions()
-        sources = () if live is None else live.sources()
-        return await status.look(self.store, self._deployment(), conditions, self.complaints(), sources)
+        found = await status.look(self.store, self._deployment(), conditions, self.complaints())
+        if live is None:
+            return found
+        return msgspec.structs.replace(found, sources=tuple(live.sources()), refused=live.refused())
 
     async def events(self, query: EventQuery) -> EventPage:
         """See `Operations.events`."""

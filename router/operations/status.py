@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from router.config.names import QUARANTINE
 from router.delivery.breaker import Breaker
-from router.operations.answers import ConditionTold, SourceStatus, Status, TargetStatus
+from router.operations.answers import ConditionTold, Status, TargetStatus
 from router.operations.moments import moment
 from router.operations.order import waiting
 from router.rules.model import Deployment
@@ -18,7 +18,6 @@ async def look(
     deployment: Deployment | None,
     conditions: Mapping[str, Breaker] | None,
     complaints: Sequence[str],
-    sources: Sequence[SourceStatus] = (),
 ) -> Status:
     """Look at everything.
 
@@ -27,7 +26,6 @@ async def look(
         deployment: what is routed by; None where nobody knows.
         conditions: how each target fares; None where no router runs.
         complaints: why senders are turned away.
-        sources: what came to each.
     """
     tallies = await store.tally()
     extent = await store.extent()
@@ -53,7 +51,6 @@ async def look(
         since=None if extent.since is None else moment(extent.since),
         bytes=extent.bytes,
         targets=tuple(targets),
-        sources=tuple(sources),
     )
 
 

@@ -16,6 +16,9 @@ from router.store.lane import Key, Lane, Lanes, key_of
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
 
+UNREADABLE = "router.unreadable"
+"""The type of what stands in for an event that cannot be read any more."""
+
 
 class _View(msgspec.Struct, frozen=True):
     """A lane as it was when somebody asked.
@@ -177,7 +180,7 @@ def _stand_in(place: Place, reason: str, attempts: tuple[Attempt, ...] = ()) -> 
     event = Event(
         id=str(place.sequence),
         source="/router/unreadable",
-        type="router.unreadable",
+        type=UNREADABLE,
         datacontenttype="text/plain",
         data=reason.encode(),
     )

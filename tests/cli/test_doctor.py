@@ -107,7 +107,9 @@ def test_a_configuration_that_a_reload_refused(running_house: House) -> None:
     house.write(RENAMED.replace("{url}", "${{NOT_THERE}}"))
     text = house.command("doctor", status=1).stdout
     assert f"than the one that runs ({running}): it was refused" in text
-    assert house.command("doctor", "--data", house.data).returncode == 0  # nobody said whose files
+    told = house.command("doctor", "--data", house.data, status=1).stdout  # whoever's files they are
+    assert "what is in the files was refused, and the configuration before it runs on: " in told
+    assert "NOT_THERE is not set" in told
     house.stop()
     (house.folder / "router.yml").write_text("rules: {")
     text = house.command("doctor", status=1).stdout

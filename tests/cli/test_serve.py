@@ -134,7 +134,7 @@ def test_a_port_that_is_taken(rules: Path, tmp_path: Path) -> None:
 def test_it_does_not_listen_to_strangers_it_cannot_know(host: str, rules: Path, tmp_path: Path) -> None:
     done = router("serve", rules, "--data", tmp_path / "data", "--host", host, "--port", "0")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: refused to listen on {host}: no source verifies who sends")
+    assert done.stderr.startswith(f"error: refused to listen: it listens on {host}, and anybody could")
 
 
 def test_unless_it_is_told_to(rules: Path, tmp_path: Path) -> None:

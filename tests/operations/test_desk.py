@@ -21,6 +21,7 @@ def live(clock: HandClock) -> Live:
         redriven=lambda: None,
         now=clock.now,
         sources=list,
+        refused=str,
     )
 
 

@@ -71,6 +71,7 @@ class House:
                     redriven=lambda: None,
                     now=self.clock.now,
                     sources=list,
+                    refused=str,
                 )
                 if live
                 else None,
