@@ -17,6 +17,7 @@ _PATHS = {
     "baidu": "/baidu",
     "baidu/2018.json": "/?result",
     "baidu/2025.json": "/v1/bucketName_example/?result",
+    "baidu/derived/put-object.json": "/?event",
     "tencent": "/tencent",
 }
 """Where the document says that a sample is sent to; else where its source listens."""

@@ -17,8 +17,8 @@ from tests.process import output_until
 
 REPOSITORY = Path(__file__).parents[2]
 
-EVENTS = 36 + 4 + len(samples.load("tencent")) + 1
-"""33 and 3 derived ones of Alibaba's; 2 of Baidu's with 2 results each; all of Tencent's; 1 more."""
+EVENTS = 36 + 5 + len(samples.load("tencent")) + 1
+"""33 and 3 derived ones of Alibaba's; 2 of Baidu's with 2 results each, and an upload; Tencent's; 1 more."""
 
 
 def demo(cwd: Path, *options: str, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -49,6 +49,9 @@ def test_everything_arrives(tmp_path: Path) -> None:
     for file in (*data.glob("audit/*.jsonl"), data / "console.log"):
         assert str(file.relative_to(tmp_path)) in done.stdout
     assert "no rule wanted" in (data / "console.log").read_text()
+    (upload,) = (line["event"] for line in audit if line["event"]["type"] == "com.baidubce.bos.PutObject")
+    assert set(upload["data"]["content"]["credentials"].values()) == {"[redacted]"}
+    assert b"made-up-" not in b"".join(file.read_bytes() for file in data.rglob("*") if file.is_file())
 
 
 def test_without_once_it_keeps_serving_until_it_is_ended(tmp_path: Path) -> None:

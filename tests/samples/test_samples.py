@@ -28,7 +28,7 @@ def test_eight_documents_of_imm_lack_specversion() -> None:
 
 def test_baidus_older_document_has_its_trailing_comma() -> None:
     baidu = by_name("baidu")
-    assert set(baidu) == {"2018.json", "2025.json"}
+    assert {name for name in baidu if not name.startswith("derived/")} == {"2018.json", "2025.json"}
     with pytest.raises(json.JSONDecodeError):
         json.loads(baidu["2018.json"].body)
     json.loads(re.sub(rb",(\s*})", rb"\1", baidu["2018.json"].body))

@@ -95,7 +95,7 @@ def test_a_retry_has_the_same_ids_whatever_its_white_space(document: Any) -> Non
     assert [event.id for event in events(SOURCE, sent(document))] == first
     respaced = json.dumps(json.loads(re.sub(rb",(\s*})", rb"\1", document.body)), indent=3).encode()
     assert [event.id for event in events(SOURCE, post(respaced))] == first
-    assert len(set(first)) == len(first) == 2
+    assert len(set(first)) == len(first) == (1 if document.derived else 2)
 
 
 def test_distinct_results_have_distinct_ids() -> None:
