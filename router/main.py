@@ -47,6 +47,7 @@ from router.web.ingest import Ingest
 from router.web.library import Library
 from router.web.limits import BODIES
 from router.web.server import Server, listen, url_of
+from router.web.visit import Door
 
 GRACE = 10.0
 """Seconds that attempts under way may take to end when the router stops."""
@@ -123,6 +124,7 @@ class Router:
         self.refused = ""
         self._sources: dict[str, Source] = {}
         self._specs: dict[str, SourceSpec] = {}
+        self._doors: list[Door] = []
         self._counts: dict[str, Counts] = {}
         self._quarantine = way(QuarantineTarget(lambda: self._sources, service, parts.clock.now))
         live = Live(
@@ -184,6 +186,7 @@ class Router:
         self.desk.close()
         self._server.should_exit = True
         await self._ended.wait()
+        self._close_doors()
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Run until `stop`."""
@@ -234,10 +237,16 @@ class Router:
                 log.warning("router.restart_needed", settings=stale, hint="these count from the next start")
             return True
 
+    def _close_doors(self) -> None:
+        for door in self._doors:
+            door.refusals.close()
+        self._doors = []
+
     def _application(self) -> ASGIApp:
         doors: dict[str, ASGIApp] = {}
         settings, clock = self._parts.settings, self._parts.clock
         before, self._specs = self._specs, {spec.name: spec for spec in settings.sources}
+        self._close_doors()
         self._sources = {  # those that stay as they are remember what they know: certificates, replays
             name: self._sources[name] if before.get(name) == spec else SOURCES[spec.kind](spec.settings)
             for name, spec in self._specs.items()
@@ -256,6 +265,7 @@ class Router:
                 library=self._library,
             )
             doors |= dict.fromkeys(spec.paths, door)
+            self._doors.append(door.door)
         access = Access(self.address.token, loopback=is_loopback(self._host) and settings.public is None)
         mounted = {BASE: api(self.desk, access, self._parts.clock)}
         return build(doors, self.complaints, self._parts.clock, mounted)

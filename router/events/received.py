@@ -36,8 +36,10 @@ class Received(msgspec.Struct, frozen=True, gc=False):
         original: the request body, where an adapter split or converted it; None where every event
             holds its sender's bytes.
         reply: what the source itself wants to remember for its answer.
+        left: what of the request was not taken, as its sender is told: how many entries, by why.
     """
 
     readings: tuple[Reading, ...]
     original: Original | None = None
     reply: Any = None
+    left: dict[str, int] | None = None

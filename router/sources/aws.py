@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -161,7 +162,8 @@ class AwsSource(Plain):
             except EntryError as error:
                 results.append({"ErrorCode": error.code, "ErrorMessage": error.message})
         reply = {"FailedEntryCount": len(results) - len(readings), "Entries": results}
-        return Received(tuple(readings), reply=reply)
+        left = Counter(result["ErrorCode"] for result in results if "ErrorCode" in result)
+        return Received(tuple(readings), reply=reply, left=dict(left) or None)
 
     def _first(self, call: uuid.UUID, now: float) -> float:
         """When a call's first try came: what a second one says of its time must be the same."""

@@ -32,6 +32,9 @@ MAX_ENTRY = 256 * 1024
 MAX_BATCH = 1024 * 1024
 """Entries of a request, bytes of one and of all (help.aliyun.com/en/eventbridge/product-overview/limits)."""
 
+_FAULT = "InvalidArgument"
+"""What an entry is refused with."""
+
 _ACTION = "x-acs-action"
 
 _CODES: Mapping[Reason, str] = {
@@ -157,7 +160,9 @@ class OpenApiSource(Plain):
             alibaba_event.LOSSLESS.issuperset(reading.notes) for reading in readings
         )
         original = None if lossless else Original(request.body, request.headers.get("content-type"))
-        return Received(tuple(readings), original, reply=_Reply(entries, newer=action is not None))
+        failed = len(entries) - len(readings)
+        left = {_FAULT: failed} if failed else None
+        return Received(tuple(readings), original, _Reply(entries, newer=action is not None), left)
 
     def _entry(self, text: bytes, bus: str | None, *, newer: bool) -> Reading:
         if len(text) > MAX_ENTRY:
@@ -184,7 +189,7 @@ class OpenApiSource(Plain):
         entries = [
             {"EventId": id_, "TraceId": _trace(request_id, index)}
             if wrong is None
-            else {"ErrorCode": "InvalidArgument", "ErrorMessage": wrong, "TraceId": _trace(request_id, index)}
+            else {"ErrorCode": _FAULT, "ErrorMessage": wrong, "TraceId": _trace(request_id, index)}
             for index, (id_, wrong) in enumerate(reply.entries)
         ]
         result = {

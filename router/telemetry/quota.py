@@ -47,6 +47,11 @@ class Quota(Generic[K]):
         over = [key for key in self._left_out if self._is_over(self._minutes[key][0])]
         return {key: self._left_out.pop(key) for key in over}
 
+    def rest(self) -> dict[K, int]:
+        """As `ended`, of minutes that go on as well."""
+        found, self._left_out = dict(self._left_out), Counter()
+        return found
+
     def _is_over(self, began: float) -> bool:
         # A clock that was set back must not keep a minute open for hours.
         return not 0 <= self._clock.now() - began < MINUTE

@@ -105,6 +105,7 @@ class Visit:
         "_fault",
         "_headers",
         "_kept",
+        "_left",
         "_path",
         "_query",
         "_say",
@@ -121,6 +122,7 @@ class Visit:
         self._headers = headers
         self._scope = scope
         self._events = 0
+        self._left: dict[str, int] | None = None
         self._kept: tuple[str, int] | None = None
         self._body = Body(door.limit, door.budget)
         self._fault: MessageError | CrowdedError | None = None
@@ -226,6 +228,7 @@ class Visit:
         # Before it is stored: this might fail, too.
         self._success = door.replies.to(source.accepted(received))
         self._events = len(received.readings)
+        self._left = received.left
         door.service.offer(door.name, received, self._end, patient=source.repeats)
 
     def _unpacked(self, request: Request) -> Request:
@@ -249,6 +252,9 @@ class Visit:
         counts = self._door.counts
         counts.requests += 1
         counts.events += self._events
+        if self._left:
+            counts.refused.update({f"entry: {why}": count for why, count in self._left.items()})
+            self._door.refusals.incomplete(self._left, self._door.name, **self._about())
         if self._kept is not None:
             counts.quarantined += 1
             self._door.refusals.quarantined(*self._kept, self._door.name, **self._about())
@@ -269,20 +275,20 @@ class Visit:
         source = self._door.source
         if isinstance(error, MessageError):
             answer = source.refused(error)
-            self._note(error.message, answer.status)
+            self._note(error, answer.status)
             if isinstance(error, IncompleteError):  # nobody knows where the next request begins
                 return replace(answer, headers={**answer.headers, "connection": "close"})
             return answer
         if isinstance(error, (CrowdedError, UnavailableError)):
             answer = source.overloaded(RETRY_AFTER)
-            self._note(error.message, answer.status)
+            self._note(error, answer.status)
             return answer
         if isinstance(error, StoreError):
             return source.overloaded(RETRY_AFTER)
         raise error
 
-    def _note(self, told: str, status: int) -> None:
-        self._door.refusals.refused(told, status, self._door.name, **self._about())
+    def _note(self, error: RouterError, status: int) -> None:
+        self._door.refusals.refused(error.message, status, self._door.name, _why(error), **self._about())
 
     def _about(self) -> dict[str, Any]:
         """This request, for the log."""

@@ -305,19 +305,22 @@ def test_a_reload_that_would_let_strangers_in_is_refused(tmp_path: Path) -> None
         assert request("POST", f"{running.url}/ci", b"{}").status == 401
 
 
-def test_a_reload_forgets_no_replay(tmp_path: Path) -> None:
-    """A nonce stands for one body, also after targets have changed."""
-    (tmp_path / "router.yml").write_text(CONFIGURATION.replace("{file: both.pem}", "{file: ours.pem}"))
+def test_a_reload_forgets_no_call(tmp_path: Path) -> None:
+    """An envelope without Time has the time of the call's first try, also after targets have changed."""
+    text = CONFIGURATION.replace("{file: both.pem}", "{file: ours.pem}")
+    (tmp_path / "router.yml").write_text(text.replace("kind: aws,", "kind: aws, data: envelope,"))
     (tmp_path / "ours.pem").write_bytes(certificate(private_key(), at=time.time()))
     with RouterProcess([tmp_path], tmp_path / "data", cwd=tmp_path) as running:
         sent = put(0, time.time())
         assert send(running, sent) == 200
+        began = int(time.time())
         with (tmp_path / "router.yml").open("a") as file:
             file.write("settings: {body: 2MB}\n")
         running.hang_up()
         running.wait_for_log("router.reloaded")
-        replayed = replace(sent, headers={**sent.headers, "amz-sdk-invocation-id": str(uuid.uuid4())})
-        assert send(running, replayed) == 200
+        while int(time.time()) == began:  # an envelope's time has seconds
+            assert request("GET", f"{running.url}/healthz").status == 200
+        assert send(running, sent) == 200
         assert stored(running, tmp_path) == 1
 
 
@@ -326,3 +329,17 @@ def test_who_names_no_token_is_refused_before_the_body_is_taken(router: RouterPr
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as wire:
         wire.sendall(b"POST /tencent HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n{")
         assert wire.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+def test_entries_that_are_refused_inside_a_success_are_counted_and_told(
+    router: RouterProcess, folder: Path
+) -> None:
+    """Who heeds only the status of PutEvents loses these; here at least one can find out."""
+    good = {"Source": "tests", "DetailType": "t", "Detail": "{}"}
+    entries = [good, {**good, "Detail": "oops"}, {**good, "Source": ""}, {**good, "Detail": "1"}]
+    body = json.dumps({"Entries": entries}).encode()
+    watch = Watch(router, folder, "aws")
+    assert send(router, Sent("/", body, sigv4(FIRST, body, at=time.time()))) == 200
+    assert watch.since() == ({"entry: MalformedDetail": 2, "entry: InvalidArgument": 1}, 1)
+    line = router.wait_for_log("request.entries_refused")
+    assert (line["source"], line["entries"]) == ("aws", {"MalformedDetail": 2, "InvalidArgument": 1})

@@ -53,6 +53,18 @@ async def test_the_count_is_told_with_the_first_line_after_the_minute() -> None:
     assert "source" not in last
 
 
+async def test_one_reason_does_not_hide_another_and_the_end_hides_nothing() -> None:
+    refusals = Refusals(HandClock())
+    with capture_logs() as lines:
+        for _ in range(LINES + 3):
+            refusals.refused("no signature", 403, "events", "missing")
+        refusals.refused("another token", 403, "events", "wrong")
+        refusals.close()
+        refusals.close()
+    assert [line["reason"] for line in lines] == ["missing"] * LINES + ["wrong", "missing"]
+    assert (lines[-1]["event"], lines[-1]["count"]) == ("request.refusals_left_out", 3)
+
+
 async def test_the_count_is_told_though_nobody_comes_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.web.refusals.MINUTE", 0.05)
     monkeypatch.setattr("router.telemetry.quota.MINUTE", 0.05)
