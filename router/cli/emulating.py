@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -241,10 +242,13 @@ def run(cloud: Cloud, wanted: Wanted, gives_up: str) -> None:
         async with open_sender(f"rule-router-emulator/{cloud.name}") as sender:
             return await send_all(cloud, where, wanted.events(cloud), wanted.around(sender, teller))
 
+    short: object = "stopped before everything was taken or lost"
     try:
-        short: object = anyio.run(sending, backend_options={"use_uvloop": True})
-    except KeyboardInterrupt:
-        short = "stopped before everything was taken or lost"
+        short = anyio.run(sending, backend_options={"use_uvloop": True})
+    except* BrokenPipeError:  # whoever read has had enough; a broken pipe has nobody to complain to, either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FELL_SHORT)
+    except* KeyboardInterrupt:
         click.echo(short, err=True)
     teller.close()
     if short:
