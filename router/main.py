@@ -25,29 +25,24 @@ from router.duplicates.window import Window
 from router.errors import ConfigurationError
 from router.events import Event
 from router.operations.address import Address, forget, published, reachable
-from router.operations.answers import SourceStatus
 from router.operations.desk import Desk, Live
 from router.quarantine import QuarantineTarget, way
+from router.reception import Reception
 from router.rules.model import Deployment
 from router.service import Observer, Service, Silent
-from router.settings import Settings, SourceSpec, is_loopback
+from router.settings import Settings, is_loopback, refuse_strangers
 from router.sources.base import Source
 from router.sources.registry import installed_sources
 from router.store.base import Store
 from router.store.sqlite import SqliteStore
 from router.targets.sender import open_sender
-from router.telemetry.counts import Counts
 from router.upkeep import Bounds, Upkeep
 from router.ways import Ways
 from router.web.api import BASE, api
 from router.web.api_access import Access
 from router.web.app import Front, build
-from router.web.body import Budget
-from router.web.ingest import Ingest
 from router.web.library import Library
-from router.web.limits import BODIES
 from router.web.server import Server, listen, url_of
-from router.web.visit import Door
 
 GRACE = 10.0
 """Seconds that attempts under way may take to end when the router stops."""
@@ -56,24 +51,6 @@ SOURCES: Mapping[str, type[Source]] = installed_sources()
 """The installed kinds of source, by the word that `router.yml` uses; each is imported when asked for."""
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class ExposedError(ConfigurationError):
-    """The router would listen to strangers without asking who they are."""
-
-
-def refuse_strangers(settings: Settings) -> None:
-    """Refuse to run where others than this machine's users could send, and nobody asks who they are.
-
-    Raises:
-        ExposedError: so it is.
-    """
-    if settings.public is not None and settings.unverified:
-        raise ExposedError(
-            f"refused to listen: {settings.public}, and anybody could send to "
-            f"{', '.join(map(repr, settings.unverified))}; give each source keys or tokens "
-            "(router/sources/README.md), listen on 127.0.0.1 without a public_url, or say --insecure"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +97,16 @@ class Router:
         self._host = parts.settings.host  # a reload changes the settings, and not where it listens
         self._upkeep = upkeep
         self._ways = ways
-        self._library = library
         self.refused = ""
-        self._sources: dict[str, Source] = {}
-        self._specs: dict[str, SourceSpec] = {}
-        self._doors: list[Door] = []
-        self._counts: dict[str, Counts] = {}
-        self._quarantine = way(QuarantineTarget(lambda: self._sources, service, parts.clock.now))
+        self._reception = Reception(SOURCES, service, parts.clock, library)
+        self._quarantine = way(QuarantineTarget(self._reception.sources, service, parts.clock.now))
         live = Live(
             conditions=engine.conditions,
             complaints=self.complaints,
             accepted=parts.observer.accepted,
             redriven=engine.look,
             now=engine.now,
-            sources=self.sources,
+            sources=self._reception.status,
             refused=lambda: self.refused,
         )
         self.desk = Desk(store, parts.clock, lambda: self.deployment, live)
@@ -154,22 +127,6 @@ class Router:
         """Why it is not ready; empty where it is."""
         return [*self.service.complaints(), *self.engine.complaints()]
 
-    def sources(self) -> list[SourceStatus]:
-        """What came to each source since the start."""
-        return [
-            SourceStatus(
-                name=spec.name,
-                kind=spec.kind,
-                verifies=spec.verifies,
-                requests=counts.requests,
-                events=counts.events,
-                quarantined=counts.quarantined,
-                refused=dict(sorted(counts.refused.items())),
-            )
-            for spec in self._parts.settings.sources
-            if (counts := self._counts.get(spec.name))
-        ]
-
     async def open(self) -> None:
         """Open the targets.
 
@@ -186,7 +143,7 @@ class Router:
         self.desk.close()
         self._server.should_exit = True
         await self._ended.wait()
-        self._close_doors()
+        self._reception.close()
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Run until `stop`."""
@@ -237,38 +194,11 @@ class Router:
                 log.warning("router.restart_needed", settings=stale, hint="these count from the next start")
             return True
 
-    def _close_doors(self) -> None:
-        for door in self._doors:
-            door.refusals.close()
-        self._doors = []
-
     def _application(self) -> ASGIApp:
-        doors: dict[str, ASGIApp] = {}
-        settings, clock = self._parts.settings, self._parts.clock
-        before, self._specs = self._specs, {spec.name: spec for spec in settings.sources}
-        self._close_doors()
-        self._sources = {  # those that stay as they are remember what they know: certificates, replays
-            name: self._sources[name] if before.get(name) == spec else SOURCES[spec.kind](spec.settings)
-            for name, spec in self._specs.items()
-        }
-        budget = BODIES // max(1, len(settings.sources))  # the strangers of one source are no other's
-        for spec in settings.sources:
-            source, counts = self._sources[spec.name], self._counts.setdefault(spec.name, Counts())
-            door = Ingest(
-                spec.name,
-                source,
-                self.service,
-                clock,
-                settings.body,
-                Budget(budget),
-                counts=counts,
-                library=self._library,
-            )
-            doors |= dict.fromkeys(spec.paths, door)
-            self._doors.append(door.door)
+        settings = self._parts.settings
         access = Access(self.address.token, loopback=is_loopback(self._host) and settings.public is None)
         mounted = {BASE: api(self.desk, access, self._parts.clock)}
-        return build(doors, self.complaints, self._parts.clock, mounted)
+        return build(self._reception.open(settings), self.complaints, self._parts.clock, mounted)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from router.config.report import Report
 from router.config.shapes import validate
 from router.config.units import Duration, Size, Whole
 from router.config.yaml import Document
+from router.errors import ConfigurationError
 from router.plugins import KindError, unusable
 from router.sources.base import Source
 from router.sources.registry import USUAL
@@ -113,6 +114,24 @@ class Settings:
 
 Kinds = Mapping[str, type[Source]]
 """The kinds of source that exist, by the word that `router.yml` uses."""
+
+
+class ExposedError(ConfigurationError):
+    """The router would listen to strangers without asking who they are."""
+
+
+def refuse_strangers(settings: Settings) -> None:
+    """Refuse to run where others than this machine's users could send, and nobody asks who they are.
+
+    Raises:
+        ExposedError: so it is.
+    """
+    if settings.public is not None and settings.unverified:
+        raise ExposedError(
+            f"refused to listen: {settings.public}, and anybody could send to "
+            f"{', '.join(map(repr, settings.unverified))}; give each source keys or tokens "
+            "(router/sources/README.md), listen on 127.0.0.1 without a public_url, or say --insecure"
+        )
 
 
 def is_loopback(host: str) -> bool:
