@@ -20,6 +20,9 @@ from router.web.ingest import Ingest
 from router.web.refusals import Refusals
 from router.web.visit import Door, client_of
 
+LONGEST_QUERY = 8_192
+"""Bytes of a query. To take thousands of keys apart costs more than any event."""
+
 Doors = Mapping[bytes, Door]
 """Who takes a POST without ASGI, by the target of such a request: a path without template, and no query."""
 
@@ -105,6 +108,9 @@ class _Keyed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in {"POST", "OPTIONS"}:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+        if len(scope["query_string"]) > LONGEST_QUERY:
+            told = f"a query of {len(scope['query_string'])} bytes; at most {LONGEST_QUERY} are read"
+            raise HTTPException(HTTPStatus.REQUEST_URI_TOO_LONG, told)
         keys = {f"!{name.decode('latin-1')}" for name, _ in scope["headers"]}
         keys |= parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).keys()
         for key, door in self._doors.items():

@@ -42,3 +42,10 @@ def test_without_a_key_nobody_is_meant(running: Running) -> None:
 def test_clouds_that_never_ask_first_are_told_what_is_taken(path: str, running: Running) -> None:
     reply = running.ask(head(method="OPTIONS", target=path))
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", ["/", "/events"])
+def test_a_query_beyond_any_senders_is_not_taken_apart(path: str, running: Running) -> None:
+    reply = running.ask(head(target=f"{path}?{'a&' * 5_000}", headers={"content-length": "1"}) + b"x")
+    assert reply.status == 414
+    assert reply.error == "a query of 10000 bytes; at most 8192 are read"
