@@ -238,16 +238,12 @@ def _keys(annotation: Any, path: Path) -> list[str]:
 
 
 def _holds_plain(annotation: Any, path: Path) -> bool:
-    """Whether the list at a path has items that may be shown: plain values, of which none is a secret."""
+    """Whether the list at a path has texts for items, and no secrets: these may be shown."""
     places = [annotation]
     for step in (*path, 0):
         places = [inner for place in places for inner in _inside(place, step)]
     members = [member for place in places for member in _members(place)]
-    return bool(members) and not any(
-        get_origin(member) in {list, tuple, dict}
-        or (isinstance(member, type) and issubclass(member, (BaseModel, SecretStr)))
-        for member in members
-    )
+    return str in members and SecretStr not in members
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

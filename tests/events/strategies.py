@@ -29,6 +29,7 @@ times = st.sampled_from(
     ]
 )
 
+
 def _events(
     data: st.SearchStrategy[bytes | None], content_types: list[str | None]
 ) -> st.SearchStrategy[Event]:

@@ -36,6 +36,7 @@ class Failing:
         self.paths: Sequence[str] = self._real.paths
         self.repeats = self._real.repeats
         self.verifies = self._real.verifies
+        self.by_head = self._real.by_head
         self.keeps_unreadable = self._real.keeps_unreadable
 
     def admit(self, request: Request) -> None:
