@@ -162,7 +162,7 @@ class _Fault:
                 return "leave the quotes out"
             return f"write {meant}" if meant else ""
         if self.kind == "list_type" and isinstance(written, str):
-            return f"write [{written if _holds_plain(self.model, self.within) else '…'}]"
+            return f"write [{'…' if _may_be_secret(self.model, self.within) else written}]"
         return ""
 
     def _fault_of_url(self) -> str:
@@ -237,13 +237,20 @@ def _keys(annotation: Any, path: Path) -> list[str]:
     return sorted({key for place in places for model in _models(place) for key in _fields(model)})
 
 
-def _holds_plain(annotation: Any, path: Path) -> bool:
-    """Whether the list at a path has texts for items, and no secrets: these may be shown."""
+def _may_be_secret(annotation: Any, path: Path) -> bool:
+    """Whether what stands at a path of a model may hold a secret."""
     places = [annotation]
-    for step in (*path, 0):
+    for step in path:
         places = [inner for place in places for inner in _inside(place, step)]
-    members = [member for place in places for member in _members(place)]
-    return str in members and SecretStr not in members
+    return any(_holds_secret(place, frozenset()) for place in places)
+
+
+def _holds_secret(annotation: Any, within: frozenset[type]) -> bool:
+    members = _members(annotation)
+    inner = [held for member in members for held in get_args(member)]
+    models = [model for model in _models(annotation) if model not in within]
+    inner += [held for model in models for held in _fields(model).values()]
+    return SecretStr in members or any(_holds_secret(held, within.union(models)) for held in inner)
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def complaints(text: str) -> list[str]:
         ("{name: a, mode: fats}",
          "2:19: error: it.mode: wants 'fast' or 'slow', found 'fats'; did you mean 'fast'?"),
         ("{name: a, mode: [x]}", "2:19: error: it.mode: wants 'fast' or 'slow', found a list"),
-        ("{name: a, items: x}", "2:20: error: it.items: wants a list, found a text; write […]"),
+        ("{name: a, items: x}", "2:20: error: it.items: wants a list, found a text; write [x]"),
         ("{name: a, words: x}", "2:20: error: it.words: wants a list, found a text; write [x]"),
         ("{name: a, modes: fast}", "2:20: error: it.modes: wants a list, found a text; write [fast]"),
         ("{name: a, tokens: hush}", "2:21: error: it.tokens: wants a list, found a text; write […]"),
