@@ -80,6 +80,9 @@ _CARRIERS: Final = (
 _TEREDO: Final = IPv6Network("2001::/32")
 _ISATAP: Final = (0x00005EFE, 0x02005EFE)
 _MAPPED: Final = _CARRIERS[0][0]
+_EXCUSED: Final = (_MAPPED, IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"))
+"""Those whose addresses lead to where the one in them does, and nowhere else. The others are old, local, or a
+mere look of the last 64 bits (ISATAP): whoever has a network can give such an address to a machine in it."""
 
 
 def special(address: Address) -> str | None:
@@ -95,6 +98,11 @@ def special(address: Address) -> str | None:
 def is_mapped(address: Address) -> bool:
     """Whether a connection to it is one to the IPv4 address in it."""
     return address in _MAPPED
+
+
+def is_excused(address: Address) -> bool:
+    """Whether it is nothing but the IPv4 address in it: its own range does not count then."""
+    return any(address in network for network in _EXCUSED)
 
 
 def carried(address: Address) -> Iterator[tuple[IPv4Address, str]]:

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from router.errors import RouterError
-from router.targets.network.special import LOOPBACK, Address, Network, carried, is_mapped, special
+from router.targets.network.special import LOOPBACK, Address, Network, carried, is_excused, is_mapped, special
 
 
 class RefusedError(RouterError):
@@ -28,15 +28,17 @@ class Policy:
     loopback: bool = False
 
     def refusal(self, address: Address) -> str | None:
-        """What an address is that is refused, as in "10.0.0.5 is …"; None for one that is allowed."""
+        """What an address is that is refused, as in "10.0.0.5 is …"; None for one that is allowed.
+
+        One that holds another is refused for either of them.
+        """
         if self._allows(address):
             return None
-        inner = list(carried(address))
-        for held, form in inner:
+        for held, form in carried(address):
             what = None if self._allows(held) else special(held)
             if what is not None and not (what == LOOPBACK and self.loopback and is_mapped(address)):
                 return f"the {form} form of {held}, which is {what}"
-        what = None if inner else special(address)
+        what = None if is_excused(address) else special(address)
         return None if what == LOOPBACK and self.loopback else what
 
     def vet(self, host: str, addresses: Iterable[Address]) -> None:

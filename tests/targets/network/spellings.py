@@ -85,5 +85,14 @@ ELSEWHERE = [
     ("[100::1]", "discarded"),
     ("[64:ff9b:1::1]", "local NAT64"),
     ("[4000::1]", "reserved"),
+    ("[fd00::5efe:808:808]", "unique-local"),
+    ("[fe80::5efe:808:808]", "link-local"),
+    ("[fe80::200:5efe:808:808]", "link-local"),
+    ("[ff02::5efe:808:808]", "multicast"),
+    ("[fec0::5efe:808:808]", "site-local"),
+    ("[2001:db8::5efe:808:808]", "documentation"),
+    ("[::8.8.8.8]", "reserved"),
+    ("[::ffff:0:8.8.8.8]", "reserved"),
+    ("[2001:0:808:808:0:0:f7f7:f7f7]", "reserved"),
 ]
 """What an operating system would send somewhere else."""
