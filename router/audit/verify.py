@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -57,7 +57,7 @@ class Verdict:
         last: the number of the last sound record; `first` - 1 where there is none.
         covered: up to which record a checkpoint agrees; 0 where none does.
         fault: the first; None where there is none.
-        torn: an unfinished line at the very end: what a crash leaves, no record.
+        torn: unfinished lines at the ends of files: what crashes leave, no records.
         agreed: how many checkpoints agree.
         unasked: how many are about records before `first`.
     """
@@ -66,7 +66,7 @@ class Verdict:
     last: int
     covered: int
     fault: Fault | None
-    torn: Place | None
+    torn: tuple[Place, ...]
     agreed: int
     unasked: int
 
@@ -82,7 +82,7 @@ class _Course:
     covered: int = 0
     agreed: int = 0
     last_place: Place | None = None
-    torn: Place | None = None
+    torn: list[Place] = field(default_factory=list)
     held: dict[int, list[Checkpoint]] = field(default_factory=dict)
 
 
@@ -119,7 +119,7 @@ def verify(
             " missing, if none before it that no checkpoint covers was rewritten"
         )
         fault = Fault(what, max(course.covered + 1, first), most, None)
-    return Verdict(first, course.n - 1, course.covered, fault, course.torn, course.agreed, unasked)
+    return Verdict(first, course.n - 1, course.covered, fault, tuple(course.torn), course.agreed, unasked)
 
 
 def in_order(files: Iterable[Path]) -> list[Path]:
@@ -160,19 +160,33 @@ def _all_lines(files: Sequence[Path], progress: Callable[[int, int], None]) -> I
 def _walk(course: _Course, rest: Iterator[Line]) -> Fault | None:
     if course.n > 1 and course.n - 1 in course.held:
         course.prev = course.held[course.n - 1][0].head.encode()
-    for line, place in rest:
-        digest = follows(line, course.n, course.prev)
-        if digest is None:
-            if not course.prev and (link := link_of(line)) is not None and link.n == course.n:
-                course.prev = link.prev  # what was before is not here, and no checkpoint tells
-                digest = follows(line, course.n, course.prev)
+    while True:
+        for line, place in rest:
+            digest = follows(line, course.n, course.prev)
             if digest is None:
-                return _judge(course, line, place, rest)
-        course.before, course.prev, course.last_place = course.prev, digest, place
-        if course.n in course.held and (fault := _compare(course, place)) is not None:
-            return fault
-        course.n += 1
-    return None
+                if not course.prev and (link := link_of(line)) is not None and link.n == course.n:
+                    course.prev = link.prev  # what was before is not here, and no checkpoint tells
+                    digest = follows(line, course.n, course.prev)
+                if digest is None:
+                    following = next(rest, None)
+                    if not _is_torn(course, line, following):
+                        return _judge(course, line, place, following, rest)
+                    course.torn.append(place)
+                    rest = chain(() if following is None else (following,), rest)
+                    break
+            course.before, course.prev, course.last_place = course.prev, digest, place
+            if course.n in course.held and (fault := _compare(course, place)) is not None:
+                return fault
+            course.n += 1
+        else:
+            return None
+
+
+def _is_torn(course: _Course, line: bytes, following: Line | None) -> bool:
+    """Whether a crash left this at the end of a file: what is due comes in the next one, or nothing does."""
+    if not line or line.endswith(b"\n"):
+        return False
+    return following is None or follows(following[0], course.n, course.prev) is not None
 
 
 def _compare(course: _Course, place: Place) -> Fault | None:
@@ -186,14 +200,10 @@ def _compare(course: _Course, place: Place) -> Fault | None:
     return None
 
 
-def _judge(course: _Course, line: bytes, place: Place, rest: Iterator[Line]) -> Fault | None:
+def _judge(course: _Course, line: bytes, place: Place, following: Line | None, rest: Iterator[Line]) -> Fault:
     """What is wrong with a line that is not the record that is due."""
     n = course.n
     link = link_of(line)
-    following = next(rest, None)
-    if following is None and line and not line.endswith(b"\n"):
-        course.torn = place
-        return None
     if link is None or not link.is_sound:
         if following is not None and follows(following[0], n, course.prev) is not None:
             return Fault("inserted", n, n, place)

@@ -174,8 +174,8 @@ def _told(
         yield f"{_span(found.first, found.last)} before it agree with one another"
     else:
         yield f"{_span(found.first, found.last)}: each remembers the one before"
-    if found.torn is not None:
-        yield f"{_place(found.torn)}: an unfinished line, as a crash leaves it: no record, and no tampering"
+    for torn in found.torn:
+        yield f"{_place(torn)}: an unfinished line, as a crash leaves it: no record, and no tampering"
     yield from _cover(found)
     if found.unasked:
         yield f"not asked, for they are about earlier records: {counted(found.unasked, 'checkpoint')}"

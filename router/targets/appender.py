@@ -19,7 +19,7 @@ from router.errors import ConfigurationError
 from router.targets import jail
 
 _CHUNK: Final = 64 * 1024
-_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+_FILE: Final = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _LOCKS: Final = Path("/proc/locks")
 
@@ -41,6 +41,7 @@ class Appender:
         folder: the jail; it must exist.
         path: below it, of names only (no `..`). Missing folders are made. A symbolic link anywhere
             on the way is refused.
+        make: whether to make the file where there is none.
 
     Raises:
         FileInUseError: another target or router writes it; says who, where the system tells.
@@ -49,13 +50,13 @@ class Appender:
         OSError: it cannot be opened.
     """
 
-    def __init__(self, folder: Path, path: PurePosixPath) -> None:
+    def __init__(self, folder: Path, path: PurePosixPath, *, make: bool = True) -> None:
         self._path = folder / path
         self._name = path.name
         self._parent = jail.enter(folder, path.parent)
         self._file = -1
         try:
-            self._file = jail.open_in(self._parent, self._name, _FILE)
+            self._file = jail.open_in(self._parent, self._name, _FILE | (os.O_CREAT if make else 0))
             self._lock()
             self._check()
             self._set_torn_line_aside()

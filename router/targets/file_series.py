@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -11,7 +12,7 @@ import structlog
 from router.audit.records import ORIGIN, link_of
 from router.audit.streams import DamagedError
 from router.errors import ConfigurationError
-from router.targets.appender import Appender
+from router.targets.appender import Appender, FileInUseError, NotOurFileError
 from router.targets.base import Message
 from router.targets.file_checkpoints import Signer
 from router.targets.file_names import Names, Piece, When
@@ -72,6 +73,7 @@ class Series:
             if not self._behind:
                 _log.warning("file.clock_is_behind", file=str(self._folder / self.path))
         self._behind = behind
+        self._mend(pieces)
         self._appender = Appender(self._folder, self.path)
         try:
             self._take_up(self._names.pieces(self._folder), now)
@@ -126,6 +128,14 @@ class Series:
         self.open(now)
         assert self._appender is not None
         return self._appender
+
+    def _mend(self, pieces: list[Piece]) -> None:
+        """Set aside the line that a crash tore in the file before: nobody writes that one any more."""
+        before = [piece for piece in pieces if piece.path != self.path]
+        if before and not before[-1].is_packed:
+            # It is being packed, or somebody else's: then there is no torn line of ours in it.
+            with contextlib.suppress(FileNotFoundError, FileInUseError, NotOurFileError):
+                Appender(self._folder, before[-1].path, make=False).close()
 
     def _is_over(self, appender: Appender, now: float) -> bool:
         rotate = self._rotate

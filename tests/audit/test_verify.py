@@ -41,7 +41,7 @@ class TestAnUntouchedChain:
     @given(split=st.integers(0, COUNT), held=st.sets(st.integers(1, COUNT)))
     def test_is_whole_and_covered_up_to_the_last_checkpoint(self, split: int, held: set[int]) -> None:
         verdict = verified(LINES, sorted(held), split)
-        assert (verdict.fault, verdict.torn) == (None, None)
+        assert (verdict.fault, verdict.torn) == (None, ())
         assert (verdict.last, verdict.covered, verdict.agreed) == (COUNT, max(held, default=0), len(held))
 
     def test_may_be_packed_and_named_in_any_order(self, tmp_path: Path) -> None:
@@ -67,8 +67,13 @@ class TestAnUntouchedChain:
     def test_an_unfinished_last_line_is_no_tampering(self) -> None:
         verdict = verified([*LINES[:-1], LINES[-1][:40]])
         assert (verdict.fault, verdict.last) == (None, COUNT - 1)
-        assert verdict.torn is not None
-        assert verdict.torn.line == COUNT
+        assert [torn.line for torn in verdict.torn] == [COUNT]
+
+    def test_so_are_those_of_earlier_files_where_the_record_follows(self, tmp_path: Path) -> None:
+        files = write(tmp_path, [*LINES[:4], LINES[4][:30]], [*LINES[4:7], b"{"], LINES[7:])
+        verdict = verify(files, EVERY)
+        assert (verdict.fault, verdict.covered) == (None, COUNT)
+        assert verdict.torn == (Place(files[0], 5), Place(files[1], 4))
 
     def test_of_nothing(self, tmp_path: Path) -> None:
         verdict = verify(write(tmp_path, []))
@@ -129,11 +134,11 @@ class TestWhatTheChainItselfTells:
         changed = [*LINES[:index], false, *LINES[index + 1 :]]
         assert found(changed) == ("changed", index + 1, index + 1, index + 1)
 
-    def test_a_torn_line_in_the_middle(self, tmp_path: Path) -> None:
+    def test_a_torn_line_whose_record_does_not_follow(self, tmp_path: Path) -> None:
         torn = [*LINES[:4], LINES[4][:30]]
-        fault = verify(files := write(tmp_path, torn, LINES[4:])).fault
+        fault = verify(files := write(tmp_path, torn, LINES[5:])).fault
         assert fault is not None
-        assert (fault.what, fault.first, fault.place) == ("inserted", 5, Place(files[0], 5))
+        assert (fault.what, fault.first, fault.place) == ("changed", 5, Place(files[0], 5))
 
     def test_a_packed_file_that_is_not_whole(self, tmp_path: Path) -> None:
         packed = gzip.compress(b"".join(LINES))

@@ -92,6 +92,22 @@ class TestRecords:
         assert log == []
         assert verify([tmp_path / ("audit.000001.jsonl" if first else "audit.jsonl")]).fault is None
 
+    async def test_a_line_torn_on_an_earlier_day_is_set_aside_before_it_is_packed(
+        self, tmp_path: Path
+    ) -> None:
+        settings: dict[str, Any] = {"path": "{date}.jsonl", "chain": True, "compress": "gzip"}
+        async with opened(tmp_path, **settings) as target:
+            await deliver(target, 1, 2)
+        with (tmp_path / "2026-11-22.jsonl").open("ab") as file:
+            file.write(b'{"n":3,"prev":"abc')  # what a kill leaves of a write
+        expected = ["2026-11-22.jsonl.gz", "2026-11-22.jsonl.torn-1", "2026-11-23.jsonl"]
+        async with opened(tmp_path, StandingClock(NOON + DAY), **settings) as target:
+            await deliver(target, 3)
+            await until(lambda: names(tmp_path) == expected)
+        assert (tmp_path / "2026-11-22.jsonl.torn-1").read_bytes() == b'{"n":3,"prev":"abc'
+        verdict = verify([tmp_path / "2026-11-22.jsonl.gz", tmp_path / "2026-11-23.jsonl"])
+        assert (verdict.fault, verdict.last, verdict.torn) == (None, 3, ())
+
     async def test_a_file_that_was_laid_hands_on_is_gone_on_with_and_found(self, tmp_path: Path) -> None:
         path = tmp_path / "audit.jsonl"
         async with opened(tmp_path, chain=True) as target:
