@@ -15,8 +15,6 @@ from router.config.functions import Functions, arity, complaint
 from router.config.problems import did_you_mean
 from router.errors import ConfigurationError, MessageError
 
-_OPTIONS = jmespath.Options(custom_functions=Functions())
-
 
 class ExpressionError(ConfigurationError):
     """This is not a JMESPath expression.
@@ -56,7 +54,7 @@ class Expression:
             EvaluationError: a function got what it cannot take.
         """
         try:
-            return self._parsed.search(view, _OPTIONS)
+            return self._parsed.search(view, jmespath.Options(custom_functions=Functions()))
         except Exception as error:
             reason = str(error) or type(error).__name__
             raise EvaluationError(f"the expression {self.text!r} failed: {reason}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from jmespath.functions import Functions as Standard
@@ -17,6 +17,12 @@ from jmespath.functions import signature
 
 from router.config import exact
 from router.config.problems import did_you_mean
+
+MOST_GROWTH: Final = 10_000_000
+"""Characters that the functions of one evaluation may make beyond those that they are given.
+
+A text that stands between many others, or in place of each, multiplies: 100 kB would make gigabytes.
+"""
 
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
 _DIRECTIVES = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYzZ%")
@@ -26,7 +32,13 @@ _OPTIONAL_TEXT: Any = {"types": ["string"], "optional": True}
 
 
 class Functions(Standard):
-    """What expressions can call. Nothing here looks at a clock: a body is the same at every attempt."""
+    """What expressions can call, for one evaluation.
+
+    Nothing here looks at a clock: a body is the same at every attempt.
+    """
+
+    def __init__(self) -> None:
+        self._left = MOST_GROWTH
 
     @signature({"types": []}, {"types": []})
     def _func_default(self, value: Any, other: Any) -> Any:
@@ -64,7 +76,23 @@ class Functions(Standard):
     @signature({"types": ["string", "null"]}, {"types": ["string"]}, {"types": ["string"]})
     def _func_replace(self, text: str | None, old: str, new: str) -> str | None:
         """With every occurrence of one text exchanged for another."""
-        return None if text is None else text.replace(old, new)
+        if text is None:
+            return None
+        self._grow("replace", text.count(old) * (len(new) - len(old)) - len(new))
+        return text.replace(old, new)
+
+    @signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, between: str, texts: Sequence[str]) -> str:
+        """As JMESPath has it, but that it does not fill the memory."""
+        self._grow("join", len(between) * (len(texts) - 2))
+        return between.join(texts)
+
+    def _grow(self, function: str, characters: int) -> None:
+        """Look whether a function may make so many more, before it does."""
+        self._left -= max(characters, 0)
+        if self._left < 0:
+            told = f"{function}() would make {characters} characters more than it is given"
+            raise ValueError(f"{told}; at most {MOST_GROWTH} in one expression")
 
     def _validate_arguments(self, args: Sequence[Any], signature: Sequence[Any], function_name: str) -> Any:
         """Optional arguments are what JMESPath has not."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from router.config import exact
 from router.config.expressions import ExpressionError, compile_expression
@@ -47,6 +47,9 @@ JSON_TYPE = "application/json"
 XML_TYPE = "application/xml"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
+MOST_BYTES: Final = 10_000_000
+"""How long a body may be at most; or ten times as long as its event, where that is more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -79,14 +82,19 @@ class Transform:
             received: when, in seconds since the epoch; EventBridge's templates can ask for it.
 
         Raises:
-            TransformError: an expression cannot be evaluated, or its value is not JSON.
+            TransformError: an expression cannot be evaluated, its value is not JSON, or the body is too long.
         """
         try:
-            return self._build(_view(event), received)
+            body = self._build(_view(event), received)
         except MessageError as error:
             raise TransformError(error.message) from error
         except Exception as error:  # a stranger's payload in a user's expression: it may fail in any way
             raise TransformError(f"the body cannot be made: {error}") from error
+        most = max(MOST_BYTES, 10 * len(event.data or b""))
+        if len(body.content) > most:
+            told = f"the body would be {len(body.content)} bytes long; at most {most} are made of this event"
+            raise TransformError(told)
+        return body
 
 
 def variant_of(written: Mapping[str, Any], rule: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -96,6 +97,39 @@ def test_what_they_cannot_take_fails_as_ever(text: str) -> None:
         value(text)
 
 
+MANY = ["a"] * 15_000
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "said"),
+    [
+        ("join(data.s, data.l)", {"s": "y" * 40_000, "l": MANY}, "join() would make 599920000 characters"),
+        ("replace(data.s, 'x', data.t)", {"s": "x" * 50_000, "t": "y" * 50_000}, "replace() would make"),
+        ("replace(data.s, '', data.s)", {"s": "x" * 50_000}, "replace() would make 2500000000 characters"),
+        ("data[*].join(s, l)", [{"s": "y" * 3_000, "l": MANY[:1_000]}] * 9, "join() would make 2994000"),
+    ],
+)
+def test_no_event_makes_them_fill_the_memory(text: str, data: Any, said: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(EvaluationError) as failed:
+            compile_expression(text).search({"data": data})
+        assert tracemalloc.get_traced_memory()[1] < 45_000_000
+    finally:
+        tracemalloc.stop()
+    assert said in failed.value.message
+    assert "at most 10000000 in one expression" in failed.value.message
+
+
+def test_each_evaluation_has_the_bound_for_itself_and_a_long_text_is_none() -> None:
+    texts = {"s": "y" * 500, "l": MANY}
+    for _ in range(3):
+        assert len(compile_expression("join(data.s, data.l)").search({"data": texts})) == 7_514_500
+    long = ["z" * 2_000_000] * 6
+    assert len(compile_expression("join('', data)").search({"data": long})) == 12_000_000
+    assert compile_expression("replace(@, 'z', 'y')").search(long[0] * 6) == "y" * 12_000_000
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXTS,
@@ -108,3 +142,15 @@ VALUES = st.recursive(
 def test_json_text_is_read_back_as_the_value(held: Any) -> None:
     found = compile_expression("to_json(data)").search({"data": held})
     assert msgspec.json.decode(found) == held
+
+
+@given(TEXTS, st.lists(TEXTS))
+def test_join_is_jmespaths(between: str, texts: list[str]) -> None:
+    view = {"between": between, "texts": texts}
+    assert compile_expression("join(between, texts)").search(view) == between.join(texts)
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_replace_is_pythons(text: str, old: str, new: str) -> None:
+    view = {"text": text, "old": old, "new": new}
+    assert compile_expression("replace(text, old, new)").search(view) == text.replace(old, new)

@@ -239,3 +239,38 @@ def test_the_pieces_of_a_transform_have_their_places() -> None:
     (whole,) = pieces({"select": "data.x"})
     assert (whole.path, whole.offset, getattr(whole.part, "text", None)) == (("select",), 0, "data.x")
     assert list(pieces({"constant": "{{ type }}"})) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"text": "{{ data.text }}" * 60},
+        {"json": ["{{ data.text }}"] * 60},
+        {"select": "[data, data, data, data] | [@, @, @, @] | [@, @, @, @]"},
+        {
+            "input_transformer": {
+                "input_paths_map": {"a": "$.detail.text"},
+                "input_template": '"' + "<a> " * 60 + '"',
+            }
+        },
+    ],
+)
+def test_a_body_that_is_far_longer_than_its_event_is_refused(written: dict[str, Any]) -> None:
+    def of(length: int) -> Event:
+        data = b'{"text": "' + b"a" * length + b'"}'
+        return Event(id="1", source="/s", type="t", data=data, datacontenttype="application/json")
+
+    transform = compile_transform(written)
+    assert len(transform.render(of(150_000)).content) >= 9_000_000
+    with pytest.raises(
+        TransformError, match=r"the body would be 1\d{7} bytes long; at most 10000000 are made"
+    ):
+        transform.render(of(180_000))
+    with pytest.raises(TransformError, match=r"at most 15000120 are made of this event"):
+        transform.render(of(1_500_000))
+
+
+def test_a_long_event_has_a_long_body() -> None:
+    data = b'"' + b"a" * 12_000_000 + b'"'
+    event = Event(id="1", source="/s", type="t", data=data, datacontenttype="application/json")
+    assert compile_transform({"select": "data"}).render(event).content == data
