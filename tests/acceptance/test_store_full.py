@@ -141,7 +141,13 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 IMM = Counter(json.loads(sample.body)["type"] for sample in samples.load("alibaba"))
-BOS = Counter({"com.baidubce.bos.ImageOcr": 2, "com.baidubce.bos.ImageClassify": 2})
+BOS = Counter(
+    {
+        "com.baidubce.bos.ImageOcr": 2,
+        "com.baidubce.bos.ImageClassify": 2,
+        "com.baidubce.bos.PutObject": 1,
+    }
+)
 
 
 @pytest.mark.parametrize(
