@@ -79,7 +79,7 @@ class HttpTarget:
         self._tokens: Tokens | None = None
         if settings.auth is not None and settings.auth.oauth is not None:
             self._tokens = Tokens(settings.auth.oauth, sender, clock, settings.timeout)
-        self._secrets = () if settings.auth is None else settings.auth.secrets
+        self._secrets = settings.secrets
         # Who was told a rate waits for each request's turn: many at once would only wait for one another.
         self.concurrency = 16 if settings.handshake is None else 1
         self.batch = 1 if settings.batch is None else settings.batch.size
@@ -150,7 +150,7 @@ class HttpTarget:
 
     async def _attempt_as(self, token: Token, key: str, headers: Headers, content: bytes) -> Outcome:
         headers = {**headers, AUTHORIZATION: f"Bearer {token.text}"}
-        return await self._attempt(key, headers, content, (*self._secrets, token.text))
+        return await self._attempt(key, headers, content, (*self._secrets, *token.secrets))
 
     async def _attempt(self, key: str, headers: Headers, content: bytes, secrets: Sequence[str]) -> Outcome:
         """Send one request. Nothing that comes of it has one of the secrets in it."""

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from pydantic import AfterValidator, ConfigDict, Field, HttpUrl, model_validator
 
 from router.config.units import Duration
+from router.targets.auth.hiding import forms, in_headers
 from router.targets.auth.spec import Auth, vetted_url
 from router.targets.batches import Batch
 from router.targets.connection import ConnectionSettings
@@ -95,6 +96,15 @@ class HttpSettings(ConnectionSettings):
         if self.auth is None or not (key := self.auth.query):
             return url
         return f"{url}{'&' if '?' in url else '?'}{key}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must show itself nowhere, in all its spellings, longest first.
+
+        Tokens that are fetched come beside it.
+        """
+        auth = () if self.auth is None else self.auth.secrets
+        return tuple(sorted({*auth, *forms(in_headers(self._open_headers()))}, key=len, reverse=True))
 
     def _open_headers(self) -> dict[str, str]:
         return {name: value.get_secret_value() for name, value in self.headers.items()}

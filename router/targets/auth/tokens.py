@@ -50,11 +50,13 @@ class Token(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         number: how many were fetched before it, and one.
         until: when it is not used any more, seconds since the epoch.
+        secrets: its spellings, none of which may show itself.
     """
 
     text: str
     number: int
     until: float
+    secrets: tuple[str, ...]
 
     def __repr__(self) -> str:
         return f"Token({self.number}, until={self.until})"
@@ -136,7 +138,7 @@ class Tokens:
         text, lasts = self._read(reply.body)
         self._fetched += 1
         until = began + lasts - min(EARLY, lasts / 2)
-        return Token(text, self._fetched, until)
+        return Token(text, self._fetched, until, forms((text,)))
 
     def _read(self, body: bytes) -> tuple[str, float]:
         """A token, and how many seconds it counts."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from structlog.testing import capture_logs
@@ -106,6 +109,65 @@ class TestNowhereElse:
     async def test_not_in_the_settings(self, auth: dict[str, Any]) -> None:
         assert "hush" not in shown({"auth": auth})
         assert "router" not in shown({"auth": {"basic": {"user": "router", "password": "x"}}})
+
+
+ESCAPED = 'se"k/ret\\tök-hush'
+
+
+@pytest.mark.anyio
+class TestHeaders:
+    @pytest.mark.parametrize(
+        ("headers", "secret"),
+        [
+            ({"authorization": "Bearer hush-token-123"}, "hush-token-123"),
+            ({"Authorization": "Token hush"}, "hush"),
+            ({"authorization": "Basic aHVzaDpodXNo=="}, "aHVzaDpodXNo"),
+            ({"cookie": "sid=hush12; other=husher"}, "husher"),
+            ({"x-vault-token": "hush"}, "hush"),
+            ({"x-whatever": "hush-hush"}, "hush-hush"),
+            ({"x-number": "hush-hush-{{ data.a }}"}, "hush-hush-"),
+        ],
+    )
+    async def test_an_answer_that_repeats_one_is_kept_without_it(
+        self, receiver: Receiver, headers: dict[str, str], secret: str
+    ) -> None:
+        name = next(iter(headers)).lower()
+        receiver.decide = lambda request: Answer(
+            302,
+            {"location": f"/?{request.headers[name].partition(' ')[2]}"},
+            f"<{request.headers[name]}> <{secret}>".encode(),
+        )
+        (outcome,) = await deliver({"url": receiver.url, "headers": headers})
+        assert isinstance(outcome, RetryLater)
+        assert secret not in repr(outcome)
+        assert b"<***> <***>" in outcome.answer.replace(b"-1>", b">").replace(b"***1", b"***")
+
+    async def test_what_is_no_secret_stays(self, receiver: Receiver) -> None:
+        receiver.script(Answer(400, body=b"want application/xml, not application/json in v2"))
+        headers = {"accept": "application/json", "x-api": "v2"}
+        (outcome,) = await deliver({"url": receiver.url, "headers": headers})
+        assert outcome.answer == b"want application/xml, not application/json in v2"
+
+    @pytest.mark.parametrize("settings", [{"auth": {"bearer": ESCAPED}}, {"headers": {"x-key": ESCAPED}}])
+    @pytest.mark.parametrize(
+        "spell",
+        [
+            json.dumps,
+            lambda text: json.dumps(text, ensure_ascii=False),
+            lambda text: json.dumps(text).replace("/", "\\/"),
+            quote,
+            lambda text: quote(text, safe="").lower(),
+            lambda text: base64.b64encode(text.encode()).decode(),
+            lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+        ],
+        ids=["JSON", "JSON in UTF-8", "JSON of PHP", "URL", "URL in small letters", "base64", "base64url"],
+    )
+    async def test_however_it_is_spelt(
+        self, receiver: Receiver, settings: dict[str, Any], spell: Callable[[str], str]
+    ) -> None:
+        receiver.script(Answer(400, body=f"<{spell(ESCAPED)}>".encode()))
+        (outcome,) = await deliver({"url": receiver.url} | settings)
+        assert outcome.answer.decode().replace('"', "").rstrip("=>") == "<***"
 
 
 def test_longer_spellings_go_first() -> None:
