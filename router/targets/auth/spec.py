@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Annotated, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
@@ -105,6 +105,17 @@ class OAuth(Shape):
     audience: Annotated[str, Field(min_length=1)] | None = None
     client_auth: Literal["basic", "post"] = "basic"
 
+    @property
+    def credentials(self) -> str:
+        """What is sent with `basic`: the pair, each encoded as in a form (section 2.3.1)."""
+        pair = f"{quote_plus(self.client_id)}:{quote_plus(_open(self.client_secret))}"
+        return base64.b64encode(pair.encode()).decode()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must show itself nowhere, in all its spellings."""
+        return forms((_open(self.client_secret), self.credentials))
+
 
 class Auth(Shape):
     """What stands under `auth:`.
@@ -157,7 +168,7 @@ class Auth(Shape):
         if self.basic is not None:
             return forms((_open(self.basic.password), self.basic.credentials))
         if self.oauth is not None:
-            return forms((_open(self.oauth.client_secret),))
+            return self.oauth.secrets
         key = self.bearer if self.api_key is None else self.api_key.value
         return () if key is None else forms((_open(key),))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
+import math
 import re
-from typing import Final
-from urllib.parse import quote_plus, urlencode, urlsplit
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
 
 import anyio
 import msgspec
@@ -19,6 +19,9 @@ from router.targets.sender import Reply, Sender, SendError
 
 EARLY: Final = 60.0
 """Seconds before its end in which a token is not used any more; half its life, where that is less."""
+
+LEAST: Final = 5.0
+"""Seconds for which a token is used, whatever the server says: else each delivery would fetch one."""
 
 _TOKEN = re.compile(r"[!-~]+")
 _UNPRINTABLE = re.compile(r"[^ -~]+")
@@ -67,7 +70,7 @@ class _Answer(msgspec.Struct):
 
     access_token: str
     token_type: str = "Bearer"  # noqa: S105 -- the kind of token, and none
-    expires_in: float | None = None
+    expires_in: Any = None
 
 
 class _Refusal(msgspec.Struct):
@@ -87,7 +90,7 @@ class Tokens:
     def __init__(self, spec: OAuth, sender: Sender, clock: Clock, seconds: float) -> None:
         self._url = str(spec.token_url)
         self._headers, self._body = _request(spec)
-        self._secrets = forms((spec.client_secret.get_secret_value(),))
+        self._secrets = spec.secrets
         self._sender = sender
         self._clock = clock
         self._seconds = seconds
@@ -137,7 +140,7 @@ class Tokens:
             raise TokenError(self._refusal(reply), after)
         text, lasts = self._read(reply.body)
         self._fetched += 1
-        until = began + lasts - min(EARLY, lasts / 2)
+        until = max(began + lasts - min(EARLY, lasts / 2), self._clock.now() + LEAST)
         return Token(text, self._fetched, until, forms((text,)))
 
     def _read(self, body: bytes) -> tuple[str, float]:
@@ -151,7 +154,7 @@ class Tokens:
             raise TokenError(f"{self._who()} gave a token of the type {kind!r}; only Bearer is understood")
         if not _TOKEN.fullmatch(answer.access_token):
             raise TokenError(f"{self._who()} gave a token that cannot stand in a header")
-        return answer.access_token, float("inf") if answer.expires_in is None else answer.expires_in
+        return answer.access_token, _seconds(answer.expires_in)
 
     def _refusal(self, reply: Reply) -> str:
         try:
@@ -168,16 +171,25 @@ class Tokens:
         return f"there is no token: {urlsplit(self._url).netloc}"
 
 
+def _seconds(told: object) -> float:
+    """How long a token counts; until it is refused, where nobody says a number of seconds."""
+    try:
+        lasts = (
+            float(told) if isinstance(told, (str, int, float)) and not isinstance(told, bool) else math.inf
+        )
+    except (ValueError, OverflowError):
+        return math.inf
+    return lasts if math.isfinite(lasts) else math.inf
+
+
 def _request(spec: OAuth) -> tuple[dict[str, str], bytes]:
     """Headers and body of the request for a token (RFC 6749, sections 2.3.1 and 4.4.2)."""
-    secret = spec.client_secret.get_secret_value()
     headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
     fields = {"grant_type": "client_credentials", "scope": spec.scope, "audience": spec.audience}
     if spec.client_auth == "basic":
-        pair = f"{quote_plus(spec.client_id)}:{quote_plus(secret)}"
-        headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        headers["authorization"] = f"Basic {spec.credentials}"
     else:
-        fields |= {"client_id": spec.client_id, "client_secret": secret}
+        fields |= {"client_id": spec.client_id, "client_secret": spec.client_secret.get_secret_value()}
     return headers, urlencode({name: value for name, value in fields.items() if value is not None}).encode()
 
 

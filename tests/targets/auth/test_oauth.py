@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote_plus
 
 import anyio
 import pytest
 from structlog.testing import capture_logs
 
 from router.targets.base import Cause, Delivered, Outcome, RetryLater, Target
-from tests.receiver import Answer, Receiver
+from tests.receiver import Answer, Receiver, Request
 from tests.targets.auth.authorization import CLIENT, SECRET, Authorization, authorization
 from tests.targets.clock import StandingClock
 from tests.targets.sending import NOW, message, opened, shown
@@ -80,7 +83,16 @@ class TestKeeping:
         assert numbers == ["1", "1", "2", "2"]
 
     @pytest.mark.parametrize(
-        ("lasts", "passed", "numbers"), [(40, 19, "11"), (40, 20, "12"), (0, 0, "12"), (-5, 0, "12")]
+        ("lasts", "passed", "numbers"),
+        [
+            (40, 19, "11"),
+            (40, 20, "12"),
+            (0, 4, "11"),
+            (0, 5, "12"),
+            (-5, 4, "11"),
+            (-5, 5, "12"),
+            (2, 4, "11"),
+        ],
     )
     async def test_a_short_one_serves_for_half_of_it(
         self, server: Authorization, lasts: float, passed: float, numbers: str
@@ -91,6 +103,37 @@ class TestKeeping:
             server.clock.time += passed
             await one(target)
         assert "".join(token[-1] for token in server.tokens_used) == numbers
+
+    async def test_no_lifetime_makes_every_delivery_fetch_one(self, server: Authorization) -> None:
+        for lasts in (0, -1, "nan", "-1e400", 1e-300):
+            server.extra = {"expires_in": lasts}
+            server.said.clear()
+            async with opened(server.settings, server.clock) as target:
+                assert [await one(target) for _ in range(5)] == [Delivered(200)] * 5
+            assert len(server.said) == 1, lasts
+
+    @pytest.mark.parametrize("lasts", ["nan", "inf", True, "soon", "", [], {"s": 1}, "1e400", 10**400])
+    async def test_a_lifetime_that_is_none_is_not_said(self, server: Authorization, lasts: Any) -> None:
+        server.extra, server.lasts = {"expires_in": lasts}, 1e9
+        async with opened(server.settings, server.clock) as target:
+            await one(target)
+            server.clock.time += 1e8
+            assert await one(target) == Delivered(200)
+        assert len(server.said) == 1
+
+    async def test_a_slow_answer_serves_those_who_waited_for_it(self, server: Authorization) -> None:
+        server.extra = {"expires_in": 1}
+        decide = server.server.decide
+
+        def slowly(request: Request) -> Answer:
+            answer = decide(request)
+            server.clock.time += 8
+            return answer
+
+        server.server.decide, server.lasts = slowly, 3600
+        async with opened(server.settings, server.clock) as target:
+            assert [await one(target), await one(target)] == [Delivered(200)] * 2
+        assert len(server.said) == 1
 
     async def test_one_without_an_end_serves_until_it_is_refused(self, server: Authorization) -> None:
         server.extra, server.lasts = {"expires_in": None}, 1e9
@@ -228,6 +271,18 @@ class TestNoToken:
         outcome = await failed(server)
         assert "(invalid_scope: ***?)" in outcome.reason
         assert outcome.reason.isprintable()
+
+    @pytest.mark.parametrize("way", ["basic", "post"])
+    async def test_a_server_that_repeats_what_it_was_sent(self, server: Authorization, way: str) -> None:
+        def echo(request: Request) -> Answer:
+            said = f"no: {request.headers.get('authorization')} {request.body.decode()}"
+            return Answer(400, body=json.dumps({"error": "x", "error_description": said}).encode())
+
+        server.server.decide = echo
+        reason = (await failed(server, client_auth=way)).reason
+        pair = f"{quote_plus(CLIENT)}:{quote_plus(SECRET)}"
+        assert base64.b64encode(pair.encode()).decode().rstrip("=") not in reason
+        assert ("no: Basic ***" if way == "basic" else "client_secret=***") in reason
 
     @pytest.mark.parametrize(
         ("answer", "why"),
