@@ -85,8 +85,11 @@ class Plugins(Mapping[str, K]):
             )
         try:
             return self._check(point.load())
-        except Exception as error:
-            what = f"the kind of {self._what} {name!r} cannot be loaded from {point.value}: {error}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit, too: a module is not the one that ends the router
+            why = str(error) if isinstance(error, Exception) else f"{type(error).__name__}: {error}"
+            what = f"the kind of {self._what} {name!r} cannot be loaded from {point.value}: {why}"
             raise KindError(what, "mend or reinstall the package it comes from") from error
 
 

@@ -131,6 +131,28 @@ def test_what_cannot_be_described_is_left_out_of_the_schema() -> None:
     assert not {"odd", "gone"} & set(kinds)
 
 
+@pytest.mark.parametrize("raised", ["SystemExit('bye')", "GeneratorExit('bye')", "BaseException('bye')"])
+def test_a_module_does_not_end_the_router(
+    raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    module = f"leaving_{raised.partition('(')[0].lower()}"
+    (tmp_path / f"{module}.py").write_text(f"raise {raised}\n", encoding="utf-8")
+    registry = targets.Registry([EntryPoint("mail", f"{module}:Kind", targets.GROUP)])
+    with pytest.raises(KindError) as caught:
+        registry.kind("mail")
+    told = f"cannot be loaded from {module}:Kind: {raised.replace(chr(39), '').replace('(', ': ')[:-1]}"
+    assert caught.value.message.endswith(told)
+
+
+def test_whoever_is_at_the_keyboard_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "interrupted_kind.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
+    registry = targets.Registry([EntryPoint("mail", "interrupted_kind:Kind", targets.GROUP)])
+    with pytest.raises(KeyboardInterrupt):
+        registry.kind("mail")
+
+
 @pytest.fixture
 def broken_package(tmp_path: Path) -> dict[str, str]:
     """An environment with a package whose kinds cannot be imported."""
@@ -143,9 +165,15 @@ def broken_package(tmp_path: Path) -> dict[str, str]:
     return dict(os.environ) | {"PYTHONPATH": str(folder.parent)}
 
 
+@pytest.mark.parametrize(
+    ("module", "why"), [(None, "No module named 'nowhere'"), ("raise SystemExit('bye')", "SystemExit: bye")]
+)
 def test_a_broken_package_harms_nobody_who_does_not_use_it(
-    broken_package: dict[str, str], tmp_path: Path
+    broken_package: dict[str, str], tmp_path: Path, module: str | None, why: str
 ) -> None:
+    if module is not None:
+        (tmp_path / "site" / "nowhere.py").write_text(module, encoding="utf-8")
+
     def router(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "router", *words]
         return subprocess.run(
@@ -162,5 +190,5 @@ def test_a_broken_package_harms_nobody_who_does_not_use_it(
     used = router("check", "used.yml")
     assert used.returncode == 2
     for word, value in (("target", "nowhere:Kind"), ("source", "nowhere:Source")):
-        told = f"the kind of {word} 'broken' cannot be loaded from {value}: No module named 'nowhere'"
+        told = f"the kind of {word} 'broken' cannot be loaded from {value}: {why}"
         assert f"{told}; mend or reinstall the package it comes from" in used.stderr
