@@ -137,6 +137,7 @@ class LogTarget:
         self._levels: Mapping[str, str] = settings.levels
         chosen = settings.fields
         self._fields = None if chosen is None else {text: compile_expression(text) for text in chosen}
+        self._secret = {text for text, one in (self._fields or {}).items() if _reads_secret(one.tree)}
         self._sink = sink
         self._processors = processors
         self._limiter = CapacityLimiter(1)
@@ -178,6 +179,7 @@ class LogTarget:
         assert self._fields is not None
         view = message.event.view()
         found = {text: _value(expression, view) for text, expression in self._fields.items()}
+        found |= {text: log.REDACTED for text in self._secret if found[text] is not None}
         return found | {"rules": list(message.rules), "delivery": message.id}
 
 
@@ -201,6 +203,18 @@ def _value(expression: Expression, view: Any) -> Any:
     except (MessageError, TypeError, ValueError) as error:
         return f"({error})"
     return found if len(text) <= DATA_CHARACTERS and not isinstance(found, str) else _cut(text)
+
+
+def _reads_secret(tree: Mapping[str, Any]) -> bool:
+    """Whether an expression gives, and does not only look at, a member whose name says that it is a secret."""
+    nodes = [tree]
+    while nodes:
+        node = nodes.pop()
+        if node["type"] == "field" and log.is_secret(node["value"]):
+            return True
+        if node["type"] != "comparator":
+            nodes += node["children"][:2] if node["type"] == "filter_projection" else node["children"]
+    return False
 
 
 def _cut(text: str) -> str:

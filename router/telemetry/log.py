@@ -26,7 +26,7 @@ AUTO, JSON, CONSOLE = FORMS = ("auto", "json", "console")
 """Forms of lines: JSON, or a readable one, or that for terminals and JSON elsewhere."""
 
 _SECRET = re.compile(
-    r"(?i)(?:.*[-_])?(?:authorization|cookie|credentials?|passw(?:or)?d|secret|signature|token"
+    r"(?i)(?:.*[-_.])?(?:authorization|cookie|credentials?|passw(?:or)?d|secret|signature|token"
     r"|api[-_]?key|secret[-_]?key|private[-_]?key)\Z"
 )
 _FIRST = ("timestamp", "level", "event")
@@ -116,6 +116,11 @@ def _person(*, colors: bool) -> Processor:
     return line
 
 
+def is_secret(name: str) -> bool:
+    """Whether a name, or the last part of a dotted one, says that what it stands for is a secret."""
+    return _SECRET.match(name) is not None
+
+
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Put `REDACTED` in place of every value whose key says that it is a secret, however deep it stands."""
     return {key: _redacted(key, value) for key, value in event.items()}
@@ -131,7 +136,7 @@ def render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 
 def _redacted(key: object, value: Any) -> Any:
-    if isinstance(key, str) and value is not None and _SECRET.match(key):
+    if isinstance(key, str) and value is not None and is_secret(key):
         return REDACTED
     if isinstance(value, dict):
         return {inner: _redacted(inner, found) for inner, found in value.items()}

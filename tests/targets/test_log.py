@@ -136,6 +136,49 @@ class TestLines:
         sent = Message("1-c", 1, EVENT, None, rules, 1)
         assert (await line_of(sent, levels={"a": "warning", "b": "debug"}))["level"] == level
 
+    @pytest.mark.parametrize("form", ["json", "console"])
+    @pytest.mark.parametrize(
+        "field",
+        [
+            "data.token",
+            "data.a.b.password",
+            'data."api-key"',
+            "data.tokens[0].token",
+            "upper(data.token)",
+            "to_json(data.a)||data.token",
+            "data.[token]",
+            "data.{t: token}",
+            "join('', [id, data.token])",
+            "data.a.*.password",
+            "data",
+        ],
+    )
+    async def test_no_chosen_field_shows_a_secret(self, field: str, form: str) -> None:
+        data = {
+            "token": "t0k",
+            "api-key": "t0k",
+            "a": {"b": {"password": "t0k"}},
+            "tokens": [{"token": "t0k"}],
+        }
+        event = Event(
+            id="7",
+            source="/s",
+            type="t",
+            datacontenttype="application/json",
+            data=msgspec.json.encode(data | ({"a": None} if "||" in field else {})),
+        )
+        stream = io.StringIO()
+        assert await deliver(stream, message(event), fields=[field], format=form) == [Delivered()]
+        assert "t0k" not in stream.getvalue().lower()
+        assert "[redacted]" in stream.getvalue()
+
+    async def test_what_only_looks_at_a_secret_shows_what_it_gives(self) -> None:
+        data = b'{"token": "t0k", "l": [{"token": "t0k", "n": 1}]}'
+        event = Event(id="7", source="/s", type="t", data=data, datacontenttype="application/json")
+        fields = ["data.token == 't0k'", "data.l[?token == 't0k'].n", "data.gone.token"]
+        line = await line_of(message(event), fields=fields)
+        assert [line[field] for field in fields] == [True, [1], None]
+
     async def test_chosen_fields_stand_instead_of_the_usual(self) -> None:
         fields = ["id", "data.n", "data.gone", "upper(subject)", "length(data.gone)", "data", "self", "&id"]
         line = await line_of(message(), fields=fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,11 @@ def test_a_text_keeps_its_own_lines(text: str) -> None:
 @given(TEXTS)
 def test_within_json_it_is_the_same_text(text: str) -> None:
     assert json.loads(one_line(json.dumps(text, ensure_ascii=False))) == text
+
+
+@pytest.mark.parametrize("character", "\u00ad\u061c\u200b\u200e\u200f\u2060\u202e\ufeff")
+def test_what_is_not_to_be_seen_is_written_out(character: str) -> None:
+    assert one_line(f"a{character}b") == harmless(f"a{character}b") == f"a\\u{ord(character):04x}b"
 
 
 def test_what_is_to_be_seen_stays() -> None:

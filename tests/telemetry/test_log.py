@@ -126,6 +126,8 @@ SECRET_KEYS = [
     "private-key",
     "webhook-signature",
     "credentials",
+    "data.token",
+    "event.user.api_key",
 ]
 
 
