@@ -206,7 +206,7 @@ def _value(expression: Expression, view: Any) -> Any:
 
 
 def _reads_secret(tree: Mapping[str, Any]) -> bool:
-    """Whether an expression gives, and does not only look at, a member whose name says that it is a secret."""
+    """Whether an expression gives (not only looks at) a member whose name says that it is a secret."""
     nodes = [tree]
     while nodes:
         node = nodes.pop()
