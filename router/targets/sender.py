@@ -43,6 +43,9 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _ROUTES = 1024
 """How many addresses a sender knows the way to without reading them again."""
 
+_ADDRESSES = 8
+"""How many addresses of a name one request tries at most; the next one goes on behind them."""
+
 _MOMENT = 0.001
 """Seconds that a last try has at least."""
 
@@ -167,9 +170,9 @@ class PyreqwestSender:
                     if not isinstance(error, ConnectError):
                         raise SendError(reason) from error
                 tried.add(pin.address)
-                if not self.pins.move_on(route.peer, pin, tried):
-                    raise SendError(reason)
                 left = seconds - (self._steady() - began)
+                if not self.pins.move_on(route.peer, pin, tried) or len(tried) == _ADDRESSES or left <= 0:
+                    raise SendError(reason)
                 pin = self.pins.fresh(route.peer) or await self._pin(route, left)
         except RefusedError as error:
             raise SendError(error.message, Cause.MISDIRECTED) from None

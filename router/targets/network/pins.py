@@ -121,12 +121,14 @@ class Pins(Generic[C]):
     def move_on(self, peer: Peer, failed: Pin[C], tried: Collection[Address]) -> bool:
         """Take the peer's next address, because no connection came about; whether there is one.
 
+        It is the one behind that which failed: who may not try them all leaves the rest to the next.
         After the last one the name is asked for again, by whoever wants to connect next.
         """
         now = self._pins.get(peer)
         if now is None or now.address != failed.address:
             return now is not None and now.address not in tried  # somebody else has moved on
-        for address in now.addresses:
+        done = now.addresses.index(now.address) + 1
+        for address in now.addresses[done:] + now.addresses[:done]:
             if address not in tried:
                 self._pins[peer] = replace(now, client=self._build(peer[0], address), address=address)
                 return True

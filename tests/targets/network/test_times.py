@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from router.targets.network.connection import Connection
-from router.targets.sender import SendError, open_sender
+from router.targets.sender import PyreqwestSender, SendError, open_sender
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +55,32 @@ async def test_each_address_of_a_name_gets_its_turn(receiver: Receiver) -> None:
         for _ in range(2):
             assert (await sender.send("POST", f"http://a.test:{receiver.port}/", {}, b"", 10.0)).status == 200
     assert [request.connection for request in receiver.requests] == [1, 1]
+
+
+REFUSING = [f"127.0.1.{number}" for number in range(1, 21)]
+
+
+async def test_of_many_addresses_a_request_tries_a_few_and_the_next_one_goes_on(receiver: Receiver) -> None:
+    url = f"http://a.test:{receiver.port}/"
+    connection = Connection(resolver=lambda _host, _port: [*REFUSING, "127.0.0.1"])
+    async with open_sender("tests", connection) as sender:
+        for _ in range(2):
+            with pytest.raises(SendError, match=r"connection refused by a\.test"):
+                await sender.send("POST", url, {}, b"", 10.0)
+        assert (await sender.send("POST", url, {}, b"", 10.0)).status == 200
+        assert (await sender.send("POST", url, {}, b"", 10.0)).status == 200
+
+
+async def test_refusals_take_no_longer_than_the_whole_may(receiver: Receiver) -> None:
+    clock = itertools.count()
+    connection = Connection(resolver=lambda _host, _port: [*REFUSING[:6], "127.0.0.1"])
+    sender = PyreqwestSender("tests", connection, steady=lambda: float(next(clock)))
+    try:
+        with pytest.raises(SendError, match=r"connection refused by a\.test"):
+            await sender.send("POST", f"http://a.test:{receiver.port}/", {}, b"", 3.0)
+    finally:
+        await sender.close()
+    assert receiver.requests == []
 
 
 async def test_also_one_after_another_that_does_not_answer(silent: tuple[str, int]) -> None:
