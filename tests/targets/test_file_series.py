@@ -12,12 +12,16 @@ import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
+from router.audit.streams import Packing
+from router.audit.verify import verify
 from router.targets.base import Delivered
 from router.targets.file import FileSettings
 from router.targets.file_names import Names, beside
+from router.targets.file_series import Series
+from router.targets.file_tidy import tidy
 from tests.support import HandClock
 from tests.targets.clock import StandingClock
-from tests.targets.filing import DAY, HOUR, KEY, NOON, deliver, names, opened, sequences
+from tests.targets.filing import DAY, HOUR, KEY, NOON, deliver, message, names, opened, sequences
 
 pytestmark = pytest.mark.anyio
 
@@ -235,6 +239,62 @@ class TestRetention:
         async with opened(tmp_path, rotate={"size": "1B"}, compress="zstd"):
             await until(tmp_path, "audit.000001.jsonl.zst", "audit.jsonl")
         assert (tmp_path / "audit.000001.jsonl.zst").stat().st_mtime == NOON - 5
+
+    async def test_the_newest_file_with_records_stays_and_the_chain_goes_on(self, tmp_path: Path) -> None:
+        settings: dict[str, Any] = {"path": "{date}.jsonl", "chain": {"key": KEY}, "keep": "1d"}
+        for number in (1, 2):
+            async with opened(tmp_path, HandClock(NOON - DAY * (5 - number)), **settings) as target:
+                await deliver(target, number)
+        for name in names(tmp_path):
+            os.utime(tmp_path / name, (NOON - 3 * DAY, NOON - 3 * DAY))
+        left: tuple[str, ...] = ("2026-11-19.jsonl", "2026-11-19.jsonl.checkpoints")
+        for day in (0, 1):  # idle days
+            clock = HandClock(NOON + day * DAY)
+            async with opened(tmp_path, clock, **settings):
+                left += (f"2026-11-{22 + day}.jsonl", f"2026-11-{22 + day}.jsonl.checkpoints")
+                await until(tmp_path, *left)
+        async with opened(tmp_path, HandClock(NOON + 2 * DAY), **settings) as target:
+            await deliver(target, 3)
+        verdict = verify([tmp_path / "2026-11-24.jsonl"], first=3)
+        assert (verdict.fault, verdict.last) == (None, 3)
+
+
+class TestWhatIsStillWritten:
+    """Packing runs in a thread of its own: the writer may begin another file meanwhile."""
+
+    def series(self, folder: Path) -> Series:
+        found = Series(folder, FileSettings.model_validate({"path": "{date}.jsonl", "chain": True}), None)
+        found.open(NOON)
+        found.append([message(1)], NOON)
+        return found
+
+    @pytest.mark.parametrize(("packing", "keep"), [("gzip", None), (None, 0.5)])
+    def test_a_file_begun_since_is_left_alone(
+        self, tmp_path: Path, packing: Packing | None, keep: float | None
+    ) -> None:
+        series = self.series(tmp_path)
+        current = series.path
+        series.append([message(2)], NOON + DAY)
+        begun = tmp_path / series.path
+        os.utime(begun, (0, 0))
+        tidy(tmp_path, Names("{date}.jsonl"), current, packing, keep, NOON + DAY)
+        series.append([message(3)], NOON + DAY)
+        series.close()
+        assert sequences(begun) == [2, 3]
+
+    @pytest.mark.parametrize(("packing", "keep"), [("gzip", None), (None, 0.5)])
+    def test_so_is_one_that_is_open_with_a_newer_one_beside(
+        self, tmp_path: Path, packing: Packing | None, keep: float | None
+    ) -> None:
+        series = self.series(tmp_path)
+        written = tmp_path / series.path
+        os.utime(written, (0, 0))
+        newer = tmp_path / "2026-11-30.jsonl"
+        newer.write_bytes(written.read_bytes())
+        with capture_logs() as log:
+            tidy(tmp_path, Names("{date}.jsonl"), PurePosixPath("2026-11-01.jsonl"), packing, keep, NOON)
+        assert (names(tmp_path), log) == (["2026-11-22.jsonl", "2026-11-30.jsonl"], [])
+        series.close()
 
 
 @pytest.mark.parametrize(
