@@ -18,6 +18,7 @@ from router.cli.telling import counted
 from router.cli.times import TIME, local
 from router.errors import ConfigurationError
 from router.targets.file_names import beside, lies_beside
+from router.telemetry.characters import harmless, one_line
 
 FAULTY = 1
 """The exit status when the records are not what they were."""
@@ -80,7 +81,9 @@ def verify_(
 @click.option("--until", type=TIME, help="Written before.")
 @click.option("--type", "type_", help="The event's type; with * and ?.")
 @click.option("--subject", help="The event's subject; with * and ?.")
-@click.option("--json", "as_json", is_flag=True, help="Print the lines as they are.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the lines as they are (on a terminal, made harmless)."
+)
 def show(
     files: tuple[Path, ...],
     *,
@@ -96,9 +99,14 @@ def show(
         with path.open("rb") as file:
             try:
                 for entry, line in find(lines(path.name, file), query):
-                    click.echo(line if as_json else _entry(entry), nl=not as_json)
+                    click.echo(_line(line) if as_json else one_line(_entry(entry)), nl=not as_json)
             except DamagedError as error:
                 raise ConfigurationError(f"{path} is damaged: {error}") from error
+
+
+def _line(line: bytes) -> bytes:
+    """The line as it is; on a terminal with what would steer it as JSON may spell it, too."""
+    return harmless(line.decode(errors="replace")).encode() if sys.stdout.isatty() else line
 
 
 def _entry(entry: Entry) -> str:

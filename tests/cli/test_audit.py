@@ -165,6 +165,28 @@ class TestShow:
         assert command("audit", "show", path, "--json").stdout.encode() == line
         assert command("audit", "show", path, "--type", "other").stdout == ""
 
+    @pytest.mark.parametrize("as_json", [False, True])
+    def test_strangers_texts_do_not_steer_a_terminal(self, tmp_path: Path, as_json: bool) -> None:
+        event = (
+            '"event":{"id":"i\u009b2J","source":"/s","type":"t","subject":"a\\u001b]0;x\\u0007\\n1  forged"}'
+        )
+        body = f'{event},"rules":[],"id":"1-a","sequence":1,"time":"2026-11-22T12:00:00.000000Z"'
+        line, _ = seal(1, ORIGIN, body.encode())
+        path = tmp_path / "a.jsonl"
+        path.write_bytes(line)
+        outer, inner = pty.openpty()
+        words = [sys.executable, "-m", "router", "audit", "show", str(path), *["--json"] * as_json]
+        subprocess.run(words, stdout=inner, check=True, timeout=60)
+        os.close(inner)
+        said = os.read(outer, 65_536)
+        os.close(outer)
+        assert b"i\\u009b2J" in said
+        assert said.count(b"\n") == 1
+        assert not {b"\x1b", "\x9b".encode()} & {
+            said[at : at + size] for size in (1, 2) for at in range(len(said))
+        }
+        assert command("audit", "show", path, "--json").stdout.encode() == line
+
     def test_a_packed_file_that_is_not_whole(self, tmp_path: Path) -> None:
         path = tmp_path / "a.jsonl.gz"
         path.write_bytes(gzip.compress(members(1) * 1000)[:-9])
