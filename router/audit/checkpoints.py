@@ -10,19 +10,34 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+TYPE: Final = "rule-router.audit.checkpoint"
+"""The type of the event that tells of a checkpoint."""
+
 _TEXT: Final = "rule-router audit checkpoint 1\n{}\n{}\n{}\n{}\n"
 """What is signed: nothing that this key signs for another purpose can be taken for it."""
 
 _FOUND: Final = re.compile(
-    rb'\{\s*"chain":\s*"[a-z0-9-]+",\s*"count":\s*[0-9]{1,18},\s*"head":\s*"[0-9a-f]{64}",'
+    rb'\{\s*"chain":\s*"[a-z0-9-]+",\s*"count":\s*(?:0|[1-9][0-9]{0,17}),\s*"head":\s*"[0-9a-f]{64}",'
     rb'\s*"time":\s*"[0-9TZ:.+-]+",\s*"signature":\s*"[A-Za-z0-9+/=]*"\s*\}'
 )
+
+
+class _Event(msgspec.Struct, frozen=True):
+    type: str
+
+
+class _Record(msgspec.Struct, frozen=True):
+    rules: tuple[str, ...]
+    event: _Event
+
+
+_RECORD: Final = msgspec.json.Decoder(_Record)
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -64,6 +79,43 @@ def _is_signature(key: Ed25519PublicKey, signature: bytes, text: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+class Found(NamedTuple):
+    """What a line holds that looks like a checkpoint.
+
+    Attributes:
+        line: which; the first one is 1.
+        checkpoint: None where it cannot be read.
+        is_own: whether it stands where the router itself puts them: alone in a line, or as the event of one
+            that no rule was asked about. Anywhere else a stranger may have sent it.
+    """
+
+    line: int
+    checkpoint: Checkpoint | None
+    is_own: bool
+
+
+def looked_at(lines: Iterable[bytes]) -> Iterator[Found]:
+    """All in these lines that looks like a checkpoint."""
+    for number, line in enumerate(lines, 1):
+        text = line.replace(b"\\", b"")
+        if b'"head"' not in text or b'"signature"' not in text:
+            continue
+        is_own = text.startswith(b'{"chain"') or _is_told(line)
+        found = list(found_in([line]))
+        yield from (Found(number, one, is_own) for one in found)
+        if not found:
+            yield Found(number, None, is_own)
+
+
+def _is_told(line: bytes) -> bool:
+    """Whether a `file` target's line is of an event by which the router itself tells of a checkpoint."""
+    try:
+        record = _RECORD.decode(line)
+    except msgspec.MsgspecError:
+        return False
+    return record.event.type == TYPE and not record.rules
 
 
 def found_in(lines: Iterable[bytes]) -> Iterator[Checkpoint]:

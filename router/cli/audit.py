@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from router.audit import keys
-from router.audit.checkpoints import Checkpoint, found_in
+from router.audit.checkpoints import Checkpoint, looked_at
 from router.audit.show import About, Entry, Query, find
 from router.audit.streams import DamagedError, lines
 from router.audit.verify import Fault, Place, Verdict, in_order, verify
@@ -64,9 +66,19 @@ def verify_(
     """
     files = _records_in(files)
     places = held or _beside(files)
-    checkpoints = _of_one_chain(_read(places), name)
-    if public and (false := _forged(checkpoints, public)) is not None:
-        click.echo(f"FORGED: no key that was given has signed the checkpoint at record {false.count:,}")
+    given = [keys.public(path) for path in public]
+    seen = [_sift(place, given, name) for place in places]
+    checkpoints = _of_one_chain([one for sifted in seen for one in sifted.proof], name)
+    bad = [line for sifted in seen for line in sifted.bad]
+    if (held and not all(sifted.proof for sifted in seen)) or (public and not checkpoints):
+        where = ", ".join(str(place) for place, one in zip(places, seen, strict=True) if not one.proof)
+        bad.append(f"NO PROOF: no checkpoint that counts is in {where or 'any file beside these'}")
+        bad += ["in other text than the router's own lines, they count with --public-key alone"] * (
+            not public
+        )
+    for line in (*bad, *(line for sifted in seen for line in sifted.ignored)):
+        click.echo(line)
+    if bad:
         sys.exit(FAULTY)
     found = verify(files, checkpoints, first=first, progress=_progress(files))
     for line in _told(found, checkpoints, is_elsewhere=bool(held), is_signed=bool(public)):
@@ -133,15 +145,39 @@ def _beside(files: Iterable[Path]) -> list[Path]:
     return [path for path in sorted({beside(file) for file in files}) if path.exists()]
 
 
-def _read(paths: Iterable[Path]) -> list[Checkpoint]:
-    found: list[Checkpoint] = []
-    for path in paths:
-        with path.open("rb") as file:
-            try:
-                found += found_in(lines(path.name, file))
-            except DamagedError as error:
-                raise ConfigurationError(f"{path} is damaged: {error}") from error
-    return found
+class _Sifted(NamedTuple):
+    """What is in a file of checkpoints: those that count, and what is told of the others.
+
+    Attributes:
+        bad: of those that stand where the router puts them.
+        ignored: of those that anybody may have sent.
+    """
+
+    proof: list[Checkpoint]
+    bad: list[str]
+    ignored: list[str]
+
+
+def _sift(path: Path, public: Sequence[Ed25519PublicKey], name: str | None) -> _Sifted:
+    sifted = _Sifted([], [], [])
+    with path.open("rb") as file:
+        try:
+            for line, checkpoint, is_own in looked_at(lines(path.name, file)):
+                place = _place(Place(path, line))
+                if checkpoint is not None and (checkpoint.is_signed_by(public) if public else is_own):
+                    sifted.proof.append(checkpoint)
+                elif not is_own:
+                    sifted.ignored.append(
+                        f"ignored, for anybody may have sent it: a checkpoint's text ({place})"
+                    )
+                elif checkpoint is None:
+                    sifted.bad.append(f"UNREADABLE: what looks like a checkpoint ({place})")
+                elif name in {None, checkpoint.chain}:
+                    what = f"no key that was given has signed the checkpoint at record {checkpoint.count:,}"
+                    sifted.bad.append(f"FORGED: {what} ({place})")
+        except DamagedError as error:
+            raise ConfigurationError(f"{path} is damaged: {error}") from error
+    return sifted
 
 
 def _of_one_chain(checkpoints: list[Checkpoint], name: str | None) -> list[Checkpoint]:
@@ -153,15 +189,9 @@ def _of_one_chain(checkpoints: list[Checkpoint], name: str | None) -> list[Check
     names = sorted({checkpoint.chain for checkpoint in checkpoints})
     if name is None and len(names) > 1:
         raise ConfigurationError(f"these are checkpoints of {', '.join(names)}: choose with --chain")
-    if name is not None and name not in names:
+    if name is not None and names and name not in names:
         raise ConfigurationError(f"there is no checkpoint of {name}; there are those of {', '.join(names)}")
     return [checkpoint for checkpoint in checkpoints if name in {None, checkpoint.chain}]
-
-
-def _forged(checkpoints: Iterable[Checkpoint], public: Iterable[Path]) -> Checkpoint | None:
-    """The first checkpoint that none of the keys has signed."""
-    known = [keys.public(path) for path in public]
-    return next((one for one in checkpoints if not one.is_signed_by(known)), None)
 
 
 def _progress(files: Iterable[Path]) -> Callable[[int, int], None]:

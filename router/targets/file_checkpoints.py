@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from router.audit.checkpoints import Checkpoint, found_in
+from router.audit.checkpoints import TYPE, Checkpoint, found_in
 from router.errors import ConfigurationError
 from router.events import Event
 from router.targets import jail
@@ -18,10 +18,6 @@ from router.targets.appender import Appender
 from router.targets.base import Message
 from router.targets.file_names import BESIDE
 from router.targets.lines import rfc3339
-
-TYPE = "rule-router.audit.checkpoint"
-"""The type of the event that tells of a checkpoint. Records of such events alone make no other checkpoint
-due: else two files that tell one another would never be done."""
 
 UNSENT = 1_000
 """How many checkpoints wait for a store that cannot take them; the oldest are left out beyond."""
@@ -56,7 +52,11 @@ class Signer:
             _log.error("file.records_missing", chain=self._name, records=count, checkpoint=last.count)
 
     def count(self, messages: list[Message]) -> None:
-        """These have become records."""
+        """These have become records.
+
+        Those of checkpoints alone make no other one due: else two files that tell one another would never be
+        done.
+        """
         self._uncovered += sum(message.event.type != TYPE for message in messages)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import pty
 import subprocess
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from router.audit import keys
+from router.audit.checkpoints import TYPE
 from router.audit.records import ORIGIN, seal
 from tests.audit.chains import KEY, chain, checkpoint, forged, members, write
 from tests.cli.operating import command
@@ -32,7 +34,7 @@ def held(tmp_path: Path, *counts: int, chain_name: str = "audit") -> Path:
         msgspec.structs.replace(checkpoint(LINES, count), chain=chain_name).signed(KEY) for count in counts
     ]
     with path.open("ab") as file:
-        file.writelines(b"kept: %b\n" % msgspec.json.encode(one) for one in made)
+        file.writelines(b"%b\n" % msgspec.json.encode(one) for one in made)
     return path
 
 
@@ -96,10 +98,56 @@ class TestVerify:
     def test_a_forged_checkpoint(self, files: list[Path], tmp_path: Path) -> None:
         other = tmp_path / "other.pub"
         other.write_text(keys.make(tmp_path / "other.key"))
-        done = command("audit", "verify", *files, "--checkpoint", held(tmp_path, 4), "--public-key", other)
-        assert (done.returncode, done.stdout) == (
-            1, "FORGED: no key that was given has signed the checkpoint at record 4\n",
-        )  # fmt: skip
+        elsewhere = held(tmp_path, 4)
+        done = command("audit", "verify", *files, "--checkpoint", elsewhere, "--public-key", other)
+        told = (
+            f"FORGED: no key that was given has signed the checkpoint at record 4 ({elsewhere}, line 1)\n"
+            f"NO PROOF: no checkpoint that counts is in {elsewhere}\n"
+        )
+        assert (done.returncode, done.stdout) == (1, told)
+
+    @pytest.mark.parametrize("signed", [True, False])
+    def test_proof_that_is_not_there(self, files: list[Path], tmp_path: Path, signed: bool) -> None:
+        words = ["--public-key", str(public(tmp_path))] if signed else []
+        elsewhere = held(tmp_path, 4)
+        elsewhere.write_bytes(elsewhere.read_bytes().replace(b'"count":4', b'"count":4.0'))
+        done = command("audit", "verify", *files, "--checkpoint", elsewhere, *words)
+        assert done.returncode == 1
+        assert f"UNREADABLE: what looks like a checkpoint ({elsewhere}, line 1)" in done.stdout
+        elsewhere.write_bytes(b"nothing\n")
+        done = command("audit", "verify", *files, "--checkpoint", elsewhere, *words)
+        assert (done.returncode, f"no checkpoint that counts is in {elsewhere}" in done.stdout) == (1, True)
+
+    def test_a_key_and_no_checkpoint_beside(self, files: list[Path], tmp_path: Path) -> None:
+        done = command("audit", "verify", *files, "--public-key", public(tmp_path))
+        assert (done.returncode, "is in any file beside these" in done.stdout) == (1, True)
+
+    @pytest.mark.parametrize("signed", [True, False])
+    @pytest.mark.parametrize("count", ["2", "002"])
+    @pytest.mark.parametrize("event_type", ["t", TYPE])
+    def test_a_strangers_event_that_looks_like_one(
+        self, files: list[Path], tmp_path: Path, signed: bool, count: str, event_type: str
+    ) -> None:
+        elsewhere = held(tmp_path, 4, 8)
+        data = f'{{"chain":"audit","count":{count},"head":"{"0" * 64}","time":"2026","signature":""}}'
+        event = f'{{"id":"1","source":"/s","type":"{event_type}","data":{json.dumps(data)}}}'
+        with elsewhere.open("a") as file:
+            file.write(f'{{"sequence":1,"id":"1-a","time":"2026","rules":["all"],"event":{event}}}\n')
+        words = ["--public-key", str(public(tmp_path))] if signed else []
+        done = command("audit", "verify", *files, "--checkpoint", elsewhere, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "up to record 8 (2 agree)" in done.stdout
+        assert (
+            f"ignored, for anybody may have sent it: a checkpoint's text ({elsewhere}, line 3)" in done.stdout
+        )
+
+    def test_in_foreign_text_only_a_signature_counts(self, files: list[Path], tmp_path: Path) -> None:
+        elsewhere = held(tmp_path, 8)
+        elsewhere.write_bytes(b"kept: " + elsewhere.read_bytes())
+        done = command("audit", "verify", *files, "--checkpoint", elsewhere)
+        assert (done.returncode, "with --public-key alone" in done.stdout) == (1, True)
+        done = command("audit", "verify", *files, "--checkpoint", elsewhere, "--public-key", public(tmp_path))
+        assert (done.returncode, "up to record 8 (1 agree)" in done.stdout) == (0, True)
 
     def test_those_beside_the_files_count_and_that_is_said(self, files: list[Path], tmp_path: Path) -> None:
         held(tmp_path, 4).rename(tmp_path / "audit.jsonl.checkpoints")

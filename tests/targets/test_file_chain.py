@@ -13,13 +13,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from router.audit import keys
-from router.audit.checkpoints import Checkpoint, found_in
+from router.audit.checkpoints import TYPE, Checkpoint, found_in
 from router.audit.records import ORIGIN, link_of
 from router.audit.streams import lines
 from router.audit.verify import verify
 from router.events import Event
 from router.targets.base import Body, Delivered, Message
-from router.targets.file_checkpoints import TYPE
 from tests.support import HandClock
 from tests.targets.clock import StandingClock
 from tests.targets.filing import DAY, KEY, NOON, Told, deliver, message, names, opened, sequences
