@@ -44,12 +44,14 @@ class Signer:
         self._uncovered = 0
         self._is_failing = False
 
-    def begin(self, folder: Path, beside: PurePosixPath | None, count: int) -> None:
-        """Take up a chain of so many records. Says so where its last checkpoint knows of more."""
+    def begin(self, folder: Path, beside: PurePosixPath | None, count: int, head: bytes) -> None:
+        """Take up a chain of so many records. Says so where its last checkpoint knows others, or more."""
         self._uncovered = count
         last = None if beside is None else _last(folder, beside)
         if last is not None and last.count > count:
             _log.error("file.records_missing", chain=self._name, records=count, checkpoint=last.count)
+        if last is not None and last.count == count and last.head.encode() != head:
+            _log.error("audit.altered", chain=self._name, record=count, checkpoint=last.time)
 
     def count(self, messages: list[Message]) -> None:
         """These have become records.

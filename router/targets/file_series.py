@@ -175,7 +175,7 @@ class Series:
             self._finish(self._appender, now)
         if self._signer is not None:
             beside = self._names.beside(self._folder)
-            self._signer.begin(self._folder, beside[-1][1] if beside else None, self._count)
+            self._signer.begin(self._folder, beside[-1][1] if beside else None, self._count, self._head)
 
     def _remember(self, pieces: list[Piece]) -> bytes | None:
         """Take note of the deliveries that were written last; the very last line."""

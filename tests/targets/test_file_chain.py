@@ -19,6 +19,7 @@ from router.audit.streams import lines
 from router.audit.verify import verify
 from router.events import Event
 from router.targets.base import Body, Delivered, Message
+from tests.audit.chains import forged
 from tests.support import HandClock
 from tests.targets.clock import StandingClock
 from tests.targets.filing import DAY, KEY, NOON, Told, deliver, message, names, opened, sequences
@@ -216,6 +217,21 @@ class TestCheckpoints:
                 assert await deliver(target, 1, 2, 3) == [Delivered()] * 3
                 assert await deliver(target, 4) == [Delivered()]
         assert [line["event"] for line in log] == ["file.checkpoint_unwritten"]
+
+    async def test_a_file_that_was_rewritten_is_said_at_the_start_and_found(self, tmp_path: Path) -> None:
+        path = tmp_path / "audit.jsonl"
+        async with opened(tmp_path, **SIGNED) as target:
+            await deliver(target, 1, 2, 3)
+        path.write_bytes(
+            b"".join(forged(path.read_bytes().replace(b'"e2"', b'"e9"').splitlines(keepends=True)))
+        )
+        with capture_logs() as log:
+            async with opened(tmp_path, **SIGNED) as target:
+                assert await deliver(target, 4) == [Delivered()]
+        assert [(line["event"], line["record"]) for line in log] == [("audit.altered", 3)]
+        fault = verify([path], beside(tmp_path)).fault
+        assert fault is not None
+        assert (fault.first, fault.last) == (1, 3)
 
     async def test_a_file_that_was_cut_back_is_said_at_the_start(self, tmp_path: Path) -> None:
         path = tmp_path / "audit.jsonl"
