@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from router.audit.checkpoints import Checkpoint
 from router.audit.records import ORIGIN, Link, follows, link_of
-from router.audit.streams import DamagedError, lines
+from router.audit.streams import SUFFIXES, DamagedError, lines
 
 STEP = 20_000
 """Records between two reports of progress."""
@@ -123,14 +123,45 @@ def verify(
 
 
 def in_order(files: Iterable[Path]) -> list[Path]:
-    """The files by their first records; those without any as they are named."""
-    named = sorted(files)
+    """The files by their first records, each once, no empty ones; as they are named, if one tells none.
+
+    A crash while a file is packed leaves it beside the packed one: of two with the same content, one counts.
+    """
+    named = sorted(path for path in _distinct(files) if not _is_empty(path))
     keys: dict[Path, int] = {}
     for path in named:
         with path.open("rb") as file:
             links = islice(_links(path, file), FIRST)
             keys[path] = next((link.n for link in links if link is not None and link.is_sound), 0)
     return sorted(named, key=lambda path: keys[path]) if all(keys.values()) else named
+
+
+def _distinct(files: Iterable[Path]) -> list[Path]:
+    known = {path.resolve(): path for path in files}
+    twins = {
+        path
+        for path in known
+        if path.suffix in SUFFIXES.values()
+        and path.with_suffix("") in known
+        and _is_same(path.with_suffix(""), path)
+    }
+    return [named for path, named in known.items() if path not in twins]
+
+
+def _is_same(path: Path, packed: Path) -> bool:
+    with path.open("rb") as one, packed.open("rb") as other:
+        try:
+            return all(line == twin for line, twin in zip_longest(one, lines(packed.name, other)))
+        except DamagedError:
+            return False
+
+
+def _is_empty(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            return next(lines(path.name, file), None) is None
+        except DamagedError:
+            return False  # told where the records are read
 
 
 def _links(path: Path, file: BinaryIO) -> Iterator[Link | None]:

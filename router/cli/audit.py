@@ -80,7 +80,7 @@ def verify_(
         click.echo(line)
     if bad:
         sys.exit(FAULTY)
-    found = verify(files, checkpoints, first=first, progress=_progress(files))
+    found = verify(files, checkpoints, first=first, progress=_progress(in_order(files)))
     for line in _told(found, checkpoints, is_elsewhere=bool(held), is_signed=bool(public)):
         click.echo(line)
     if found.fault is not None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.audit.records import ORIGIN, link_of, seal
-from router.audit.streams import pack
+from router.audit.streams import Packing, pack
 from router.audit.verify import Place, Verdict, verify
 from tests.audit.chains import chain, checkpoint, forged, members, write
 
@@ -54,6 +54,28 @@ class TestAnUntouchedChain:
         third.write_bytes(b"".join(LINES[8:]))
         verdict = verify([third, first, second], EVERY)
         assert (verdict.fault, verdict.covered) == (None, COUNT)
+
+    @pytest.mark.parametrize(("suffix", "packing"), [(".gz", "gzip"), (".zst", "zstd")])
+    def test_may_be_there_packed_and_unpacked(self, tmp_path: Path, suffix: str, packing: Packing) -> None:
+        files = write(tmp_path, LINES[:5], LINES[5:])
+        packed = tmp_path / f"{files[0].name}{suffix}"
+        with files[0].open("rb") as source, packed.open("wb") as into:
+            pack(packing, source, into)
+        verdict = verify([*files, packed], EVERY)
+        assert (verdict.fault, verdict.last) == (None, COUNT)
+        files[0].write_bytes(b"".join(LINES[:4]))
+        assert verify([*files, packed]).fault is not None
+
+    def test_may_be_named_twice_and_have_empty_files(self, tmp_path: Path) -> None:
+        one, two, empty = tmp_path / "b", tmp_path / "c", tmp_path / "a"
+        one.write_bytes(b"".join(LINES[6:]))
+        two.write_bytes(b"".join(LINES[:6]))
+        empty.touch()
+        (tmp_path / "d.gz").write_bytes(gzip.compress(b""))
+        (tmp_path / "link").symlink_to(one)
+        files = [two, empty, one, two, tmp_path / "d.gz", tmp_path / "link"]
+        verdict = verify(files, EVERY)
+        assert (verdict.fault, verdict.last) == (None, COUNT)
 
     def test_may_begin_later_where_that_is_said(self, tmp_path: Path) -> None:
         files = write(tmp_path, LINES[5:])
