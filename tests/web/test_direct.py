@@ -387,6 +387,7 @@ def test_a_refusal_is_logged_with_what_is_known_of_it(tmp_path: Path, *, direct:
         "log_level": "warning",
         "source": "cloudevents",
         "status": 400,
+        "reason": "unreadable",
         "path": "/events",
         "content_type": "application/json",
         "bytes": 2,
