@@ -80,11 +80,28 @@ def verify_(
         click.echo(line)
     if bad:
         sys.exit(FAULTY)
-    found = verify(files, checkpoints, first=first, progress=_progress(in_order(files)))
+    before = _places(files)
+    try:
+        found = verify(files, checkpoints, first=first, progress=_progress(in_order(files)))
+    except FileNotFoundError as error:
+        raise _moved(Path(error.filename)) from error
+    if found.fault is not None and (moved := before.items() - _places(files).items()):
+        raise _moved(min(moved)[0])
     for line in _told(found, checkpoints, is_elsewhere=bool(held), is_signed=bool(public)):
         click.echo(line)
     if found.fault is not None:
         sys.exit(FAULTY)
+
+
+def _places(files: Iterable[Path]) -> dict[Path, int]:
+    """Which file each name stands for now; names of none are left out."""
+    return {path: path.stat().st_ino for path in files if path.exists()}
+
+
+def _moved(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} was finished or packed by its router meanwhile; run it again, or name finished files alone"
+    )
 
 
 @audit.command(short_help="Find records.")

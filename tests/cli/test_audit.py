@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -44,7 +46,34 @@ def public(tmp_path: Path) -> Path:
     return path
 
 
+def is_far_in(process: subprocess.Popen[str], path: Path) -> bool:
+    """Whether a process has read more than the beginning of a file."""
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            place = Path(f"/proc/{process.pid}/fdinfo/{link.name}").read_text().split()[1]
+            if link.resolve() == path and int(place) > 1_000_000:
+                return True
+    return False
+
+
 class TestVerify:
+    @pytest.mark.skipif(
+        not Path("/proc/self/fdinfo").exists(), reason="the system tells who reads what by /proc"
+    )
+    def test_beside_a_router_that_goes_on_it_accuses_nobody(self, tmp_path: Path) -> None:
+        many = chain(60_000)
+        first, second = write(tmp_path, many[:50_000], many[50_000:])
+        words = [sys.executable, "-m", "router", "audit", "verify", str(first), str(second)]
+        with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            give_up = time.monotonic() + 30
+            while not is_far_in(process, first):
+                assert time.monotonic() < give_up
+                assert process.poll() is None
+            second.rename(tmp_path / "finished.jsonl")
+            said, complaint = process.communicate(timeout=30)
+        assert (process.returncode, said) == (2, "")
+        assert f"{second} was finished or packed by its router meanwhile; run it again" in complaint
+
     def test_of_an_untouched_chain(self, files: list[Path], tmp_path: Path) -> None:
         done = command(
             "audit",
