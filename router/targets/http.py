@@ -19,7 +19,6 @@ from router.targets.auth.spec import AUTHORIZATION
 from router.targets.auth.tokens import Token, TokenError, Tokens
 from router.targets.base import (
     REJECTING,
-    Cause,
     Message,
     Outcome,
     Rejected,
@@ -145,7 +144,7 @@ class HttpTarget:
                 token = await tokens.get(refused=token.number)
                 outcome = await self._attempt_as(token, key, headers, content)
         except TokenError as error:
-            return RetryLater(error.message, after=error.after, cause=Cause.MISDIRECTED)
+            return RetryLater(error.message, after=error.after, cause=error.cause)
         return outcome
 
     async def _attempt_as(self, token: Token, key: str, headers: Headers, content: bytes) -> Outcome:

@@ -15,6 +15,7 @@ from router.errors import MessageError
 from router.targets.answers import named, retry_after
 from router.targets.auth.hiding import forms, hidden
 from router.targets.auth.spec import OAuth
+from router.targets.base import Cause
 from router.targets.sender import Reply, Sender, SendError
 
 EARLY: Final = 60.0
@@ -40,11 +41,13 @@ class TokenError(MessageError):
 
     Attributes:
         after: seconds that the server asked us to wait; None if it did not say.
+        cause: whether somebody has to mend it, or it may pass by itself.
     """
 
-    def __init__(self, message: str, after: float | None = None) -> None:
+    def __init__(self, message: str, after: float | None = None, cause: Cause = Cause.MISDIRECTED) -> None:
         super().__init__(message)
         self.after = after
+        self.cause = cause
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
@@ -115,7 +118,7 @@ class Tokens:
             if (token := self._usable(refused)) is not None:
                 return token
             if self._failure is not None and self._failure is not failure:
-                raise TokenError(self._failure.message, self._failure.after)
+                raise TokenError(self._failure.message, self._failure.after, self._failure.cause)
             try:
                 self._token = await self._fetch()
             except TokenError as error:
@@ -134,10 +137,12 @@ class Tokens:
         try:
             reply = await self._sender.send("POST", self._url, self._headers, self._body, self._seconds)
         except SendError as error:
-            raise TokenError(f"there is no token: {error.message}") from None
+            raise TokenError(f"there is no token: {error.message}", cause=error.cause) from None
         if not 200 <= reply.status < 300:  # noqa: PLR2004 -- a class of status codes
             after = retry_after(reply.headers.get("retry-after"), self._clock.now())
-            raise TokenError(self._refusal(reply), after)
+            passes = reply.status in {408, 429} or reply.status >= 500  # noqa: PLR2004 -- a class of status codes
+            cause = Cause.PASSING if passes else Cause.MISDIRECTED
+            raise TokenError(self._refusal(reply), after, cause)
         text, lasts = self._read(reply.body)
         self._fetched += 1
         until = max(began + lasts - min(EARLY, lasts / 2), self._clock.now() + LEAST)

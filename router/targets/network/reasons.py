@@ -23,6 +23,13 @@ _PHRASES: Final = (
         "CaUsedAsEndEntity",
         "TLS with {peer} failed: it shows an authority's own certificate; give it one without CA:TRUE",
     ),
+    # The client's own words hold the time of day, which would make a new reason of each attempt.
+    ("certificate expired", "TLS with {peer} failed: its certificate has expired"),
+    ("certificate not valid yet", "TLS with {peer} failed: its certificate does not count yet"),
+    (
+        "UnknownIssuer",
+        "TLS with {peer} failed: its certificate is signed by nobody trusted here; name them in `tls.ca`",
+    ),
     ("ProtocolVersion", "TLS with {peer} failed: it speaks no version from `tls.minimum` on"),
     ("tls handshake eof", "TLS with {peer} failed: it hung up; does it speak `tls.minimum`, or a later one?"),
     ("close_notify", "{peer} ended TLS before it answered; does it want a client certificate (`tls`)?"),
