@@ -79,7 +79,7 @@ def passing(condition: Condition) -> Any:
             return value
         case Equals(number):
             return json.loads(number.text)
-    raise NotImplementedError(f"say which value meets {condition}")
+    raise AssertionError(f"say which value meets {condition}")
 
 
 class Change(NamedTuple):

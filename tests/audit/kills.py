@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+from watchfiles import watch
 
 from router.audit import keys
 from router.audit.checkpoints import Checkpoint, found_in
@@ -142,9 +143,10 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 def _wait_until_written(data: Path, accepted: set[int]) -> None:
     give_up = time.monotonic() + 60
-    while _misses_some(data, accepted):
+    for _ in watch(data, debounce=200, rust_timeout=200, yield_on_timeout=True):
+        if not _misses_some(data, accepted):
+            return
         assert time.monotonic() < give_up, "events are missing"
-        time.sleep(0.2)
 
 
 def _misses_some(data: Path, accepted: set[int]) -> bool:

@@ -7,6 +7,8 @@ import shutil
 import time
 from pathlib import Path
 
+from watchfiles import watch
+
 from router.audit.verify import verify
 from tests.client import post
 from tests.disk import fill, make_space, mounted
@@ -42,9 +44,10 @@ def written(path: Path) -> list[int]:
 
 def wait_until_written(path: Path, *numbers: int) -> None:
     give_up = time.monotonic() + PATIENCE
-    while set(numbers) - set(written(path)):
+    for _ in watch(path.parent, debounce=50, step=10, rust_timeout=100, yield_on_timeout=True):
+        if not set(numbers) - set(written(path)):
+            return
         assert time.monotonic() < give_up, f"{path} lacks {set(numbers) - set(written(path))}"
-        time.sleep(0.02)
 
 
 def test_a_full_disk_loses_nothing_and_disturbs_nobody(tmp_path: Path) -> None:
@@ -58,7 +61,8 @@ def test_a_full_disk_loses_nothing_and_disturbs_nobody(tmp_path: Path) -> None:
         fill(disk)
         send(router, *range(5, 25))
         wait_until_written(other, *range(25))
-        assert not set(written(audit)) & set(range(15, 25)), "the disk was not full"
+        # Its last page has room for four at most, whichever are tried when there is nothing else beside them.
+        assert len(written(audit)) < 15, "the disk was not full"
         make_space(disk)
         wait_until_written(audit, *range(25))
         assert router.terminate() == 0

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from router.cli.deployment import load
 from router.operations import desk as desks
 from router.operations.answers import ReplayState, ReplayTold
-from router.operations.desk import Desk, Live
+from router.operations.desk import Desk
 from router.operations.errors import AskedWrongError, NotNowError, NotThereError
 from router.operations.moments import moment
 from router.operations.questions import ListQuery, ReplayQuery
@@ -22,82 +22,11 @@ from router.operations.replays import AT_ONCE
 from router.rules.model import Deployment
 from router.store.base import Delivery, Record, Settlement, State, Store, Stored, StoreError, Tally
 from router.store.memory import MemoryStore
-from tests.operations.archive import all_of, at, routed
+from tests.operations.archive import at, routed
+from tests.operations.replaying import NOW, RULES, House, orders
 from tests.support import HandClock
 
 pytestmark = pytest.mark.anyio
-
-NOW = 1_800_000_000.0
-
-RULES = """
-rules:
-  - {name: everything, match: {type: "*"}, targets: [audit]}
-  - name: orders
-    match: {type: "order.*", replayname: [{exists: false}]}
-    targets: [hook]
-  - {name: late, match: {type: order.late}, targets: [hook, audit]}
-targets:
-  audit: {log: {}}
-  hook: {log: {}}
-"""
-
-
-class House:
-    """A desk as a running router has one.
-
-    Attributes:
-        complaints: why nothing can be stored.
-        accepted: what it was told of.
-    """
-
-    def __init__(self, store: Store, clock: HandClock, deployment: Deployment, stack: AsyncExitStack) -> None:
-        self.store = store
-        self.clock = clock
-        self.deployment = deployment
-        self.complaints: list[str] = []
-        self.accepted: list[Record] = []
-        self._stack = stack
-
-    async def desk(self, *, live: bool = True) -> Desk:
-        return await self._stack.enter_async_context(
-            Desk(
-                self.store,
-                self.clock,
-                lambda: self.deployment,
-                Live(
-                    conditions=dict,
-                    complaints=lambda: self.complaints,
-                    accepted=self._tell,
-                    redriven=lambda: None,
-                    now=self.clock.now,
-                    sources=list,
-                    refused=str,
-                )
-                if live
-                else None,
-            )
-        )
-
-    def _tell(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
-        assert len(sequences) == len(records)
-        self.accepted += records
-
-    async def until(self, desk: Desk, name: str, wanted: Callable[[ReplayTold], bool]) -> ReplayTold:
-        """Let time pass until a replay has come so far."""
-        with anyio.fail_after(20):
-            while not wanted(told := await desk.replay_named(name)):
-                self.clock.advance(0.05)
-                await anyio.sleep(0.001)
-        return told
-
-    async def through(self, desk: Desk, query: ReplayQuery) -> ReplayTold:
-        """Replay to the end."""
-        return await self.until(desk, (await desk.replay(query)).name, lambda told: told.state.is_end)
-
-    async def replayed(self) -> list[Record]:
-        """The records that replays have made."""
-        found = await all_of(self.store.scan())
-        return [stored.record for stored in found if "replayname" in stored.record.event.extensions]
 
 
 @pytest.fixture
@@ -110,13 +39,6 @@ def deployment(tmp_path: Path) -> Deployment:
 async def house(store: Store, clock: HandClock, deployment: Deployment) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         yield House(store, clock, deployment, stack)
-
-
-async def orders(house: House, count: int) -> Sequence[int]:
-    clock = house.clock
-    records = [routed(n, type_="order.new", received=clock.now() + n) for n in range(count)]
-    clock.advance(count)
-    return await house.store.append(records)
 
 
 async def test_replayed_events_are_new_events_that_say_so(house: House) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from router.store.ledger import LIMITS, Limits
 from router.store.sqlite import SqliteStore
-from tests.store.support import FakeClock, Open, OpenLimited
+from tests.store.support import EPOCH, FakeClock, Open, OpenLimited, claim, dead, delivered, record, retrying
 
 
 @pytest.fixture
@@ -45,3 +45,14 @@ def opened(limited: OpenLimited) -> Open:
 @pytest.fixture
 async def store(opened: Open, folder: Path) -> SqliteStore:
     return opened(folder)
+
+
+@pytest.fixture
+async def left(store: SqliteStore, folder: Path) -> list[int]:
+    """A store of 200 events for `a` and `b`: `a` has a dead letter, a retry and 10 delivered."""
+    sequences = await store.append([record("a", "b", name=str(number)) for number in range(200)])
+    one, two, *others = await claim(store, "a", 12)
+    await store.settle([dead(one), retrying(two, EPOCH), *map(delivered, others)])
+    await store.remember("v1", "text")
+    await store.close()
+    return list(sequences)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -20,9 +19,9 @@ from router.store.base import Record, Tally
 from router.store.layout import VERSION
 from router.store.ledger import Limits
 from router.store.lock import FolderInUseError
-from router.store.repair import examine, losses, repair
-from router.store.salvage import Gap, Missing, Undelivered
+from router.store.repair import examine, repair
 from router.store.sqlite import SqliteStore
+from tests.store.damage import HEADER, PAGE, change, is_told, sequences_in, tear
 from tests.store.support import (
     EPOCH,
     FakeClock,
@@ -32,7 +31,6 @@ from tests.store.support import (
     crashed,
     dead,
     dead_letters,
-    delivered,
     drain,
     keys,
     record,
@@ -43,55 +41,7 @@ from tests.store.support import (
 
 pytestmark = pytest.mark.anyio
 
-PAGE = 4096
-
-HEADER = 100
 """Bytes of a database's header: noise in it may make it another program's, or another layout's."""
-
-
-def tear(path: Path, first: int, count: int = 1) -> None:
-    """Overwrite pages, the first of which is 0."""
-    content = bytearray(path.read_bytes())
-    assert len(content) >= (first + count) * PAGE
-    content[first * PAGE : (first + count) * PAGE] = b"\xa5" * count * PAGE
-    path.write_bytes(content)
-
-
-def change(path: Path, statement: str) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
-        database.execute(statement)
-
-
-def sequences_in(path: Path) -> set[int]:
-    """The events that a database has."""
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        return {at for (at,) in database.execute("SELECT sequence FROM events NOT INDEXED")}
-
-
-def is_told(missing: Missing | None, sequence: int) -> bool:
-    """Whether an event stood where something is said to be lost."""
-    assert missing is not None
-    return any(gap.first <= sequence and (gap.last is None or sequence <= gap.last) for gap in missing.gaps)
-
-
-def leaves(path: Path, name: str) -> list[int]:
-    """The leaf pages of a table or an index, the first page being 0."""
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        found = database.execute(
-            "SELECT pageno - 1 FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path", (name,)
-        )
-        return [page for (page,) in found]
-
-
-@pytest.fixture
-async def left(store: SqliteStore, folder: Path) -> list[int]:
-    """A store of 200 events for `a` and `b`: `a` has a dead letter, a retry and 10 delivered."""
-    sequences = await store.append([record("a", "b", name=str(number)) for number in range(200)])
-    one, two, *others = await claim(store, "a", 12)
-    await store.settle([dead(one), retrying(two, EPOCH), *map(delivered, others)])
-    await store.remember("v1", "text")
-    await store.close()
-    return list(sequences)
 
 
 class TestExamining:
@@ -300,96 +250,6 @@ class TestRepair:
             opened(left)
 
 
-class TestMissing:
-    """Which events are lost is told, and what of them was not delivered."""
-
-    async def test_the_index_tells_which_and_how_many(
-        self, left: list[int], folder: Path, opened: Open
-    ) -> None:
-        [events] = segments_of(folder)
-        [first, *_] = leaves(events, "events")
-        tear(events, first)
-        found = examine(folder).databases[0].missing
-        [kept] = repair(folder, EPOCH)
-        gone = sorted(set(left) - sequences_in(events))
-        assert gone[0] == left[0]
-        assert kept.missing == found
-        assert kept.missing is not None
-        assert kept.missing.gaps == (Gap(gone[0], gone[-1], len(gone)),)
-        # `a` was done with all but a dead letter and a retry; of `b` nothing was delivered.
-        assert kept.missing.undelivered == (
-            Undelivered("a", 2, len(gone) - 12, unsure=False),
-            Undelivered("b", 0, len(gone), unsure=False),
-        )
-        [(trace, loss)] = losses(folder)
-        assert (loss.when, loss.database, loss.missing) == (EPOCH, events.name, kept.missing)
-        assert trace.stat().st_mode & 0o777 == 0o600
-        letters = await dead_letters(opened(folder), "a")
-        assert [letter.delivery.sequence for letter in letters] == gone[:2]
-        assert "is lost" in str(letters[1].delivery.attempts[-1].error)
-
-    async def test_where_nothing_tells_how_many_that_is_said(self, left: list[int], folder: Path) -> None:
-        [events] = segments_of(folder)
-        rows, index = leaves(events, "events"), leaves(events, "events_by_time")
-        for page in (*rows[2:4], *index):
-            tear(events, page)
-        [kept] = repair(folder, EPOCH)
-        assert kept.missing is not None
-        gone = set(left) - sequences_in(events)
-        assert gone
-        assert all(is_told(kept.missing, sequence) for sequence in gone)
-        [gap] = kept.missing.gaps
-        assert (gap.first, gap.last, gap.count) == (min(gone), max(gone), None)
-        assert [one.unsure for one in kept.missing.undelivered] == [True, True]
-
-    async def test_a_segment_of_which_nothing_is_left(self, left: list[int], folder: Path) -> None:
-        [events] = segments_of(folder)
-        events.write_bytes(b"no database at all" * 1_000)
-        [kept] = repair(folder, EPOCH)
-        assert kept.missing is not None
-        assert kept.missing.gaps == (Gap(left[0], left[1], 2), Gap(left[0], left[-1], None))
-        assert kept.missing.undelivered[0] == Undelivered("a", 2, 0, unsure=True)
-
-    async def test_of_a_torn_record_it_is_known_where_it_goes(
-        self, store: SqliteStore, folder: Path, opened: Open
-    ) -> None:
-        sequences = await store.append([record("a", data=b'"%0*d"' % (9_000, at)) for at in range(5)])
-        await store.close()
-        [events] = segments_of(folder)
-        with contextlib.closing(sqlite3.connect(events)) as database:
-            (page,) = database.execute(
-                "SELECT pageno FROM dbstat WHERE name = 'events' AND pagetype = 'overflow' LIMIT 1"
-            ).fetchone()
-        tear(events, page - 1)
-        [kept] = repair(folder, EPOCH)
-        assert not kept.missing
-        assert losses(folder) == []
-        store = opened(folder)
-        assert len(await drain(store, "a")) == 4
-        [letter] = await dead_letters(store, "a")
-        assert letter.delivery.sequence in sequences
-
-    async def test_what_outlived_its_segment_or_the_other_way_round_is_not_lost(
-        self, left: list[int], folder: Path
-    ) -> None:
-        [events] = segments_of(folder)
-        kept_path = events.with_name("kept.sqlite")
-        with contextlib.closing(sqlite3.connect(kept_path)) as database, database:
-            database.execute("ATTACH ? AS other", (str(events),))
-            database.execute("INSERT INTO main.events SELECT * FROM other.events LIMIT 1")
-        change(events, f"UPDATE events SET routes = x'c1' WHERE sequence IN ({left[0]}, {left[1]})")
-        [kept] = repair(folder, EPOCH)
-        assert kept.missing is not None
-        assert kept.missing.gaps == (Gap(left[1], left[1], 1),)
-
-    async def test_a_database_that_is_sound_misses_nothing(self, left: list[int], folder: Path) -> None:
-        assert [finding.missing for finding in examine(folder).databases] == [None] * 3
-        (folder / "deliveries.sqlite").write_bytes(b"no database at all" * 1_000)
-        [kept] = repair(folder, EPOCH)
-        assert kept.missing is None
-        assert losses(folder) == []
-
-
 class TestInterrupted:
     async def states(self, left: list[int], folder: Path, step: int) -> tuple[Path, Path]:
         """A repair that was killed after so many of its last steps."""
@@ -486,80 +346,3 @@ async def test_many_segments_one_damaged(limited: OpenLimited, folder: Path, clo
     assert kept.path == segments_of(folder)[2]
     found = await sequences_of(limited(folder, Limits(bytes=1)))
     assert found == sequences[:4] + sequences[6:]
-
-
-class TestHalfOfWhatIsKnown:
-    """Better twice than never: where a part of what became of deliveries is lost, nothing counts as done."""
-
-    async def finish(self, folder: Path, clock: FakeClock) -> dict[str, Tally]:
-        assert not examine(folder).sound
-        for _ in repair(folder, 1.0):
-            pass
-        assert examine(folder).sound
-        store = SqliteStore(folder, clock)
-        tally = await store.tally()
-        await store.close()
-        return tally
-
-    async def test_a_leaf_of_the_watermarks_is_torn(self, folder: Path) -> None:
-        clock = FakeClock()
-        store = SqliteStore(folder, clock)
-        names = [f"target-with-quite-a-long-name-{number:04d}" for number in range(400)]
-        await store.append([record(name) for name in names])
-        for name in names:
-            await store.settle([delivered(one) for one in await store.claim(name, 10)])
-        await store.append([record(name) for name in names])
-        await store.close()
-        path = folder / "deliveries.sqlite"
-        pages = leaves(path, "watermarks")
-        tear(path, pages[len(pages) // 2])
-        tally = await self.finish(folder, clock)
-        assert all(tally[name].pending >= 1 for name in names)
-
-    async def small(self, folder: Path, clock: FakeClock) -> SqliteStore:
-        store = SqliteStore(folder, clock)
-        await store.append([record("billing", "crm") for _ in range(3)])
-        one, two, three = await store.claim("billing", 10)
-        await store.settle([retrying(one, EPOCH + 100), delivered(two), delivered(three)])
-        await store.settle([delivered(one) for one in await store.claim("crm", 10)])
-        return store
-
-    async def test_a_letter_of_a_state_is_another_one(self, folder: Path) -> None:
-        clock = FakeClock()
-        await (await self.small(folder, clock)).close()
-        path = folder / "deliveries.sqlite"
-        content = bytearray(path.read_bytes())
-        content[content.index(b"retrying", leaves(path, "exceptions")[0] * PAGE) + 4] ^= 1
-        path.write_bytes(content)
-        assert (await self.finish(folder, clock))["billing"].pending >= 1
-
-    async def test_a_watermark_is_no_number_any_more(self, folder: Path) -> None:
-        clock = FakeClock()
-        store = await self.small(folder, clock)
-        await store.append([record("billing", "crm") for _ in range(5)])
-        await store.close()
-        path = folder / "deliveries.sqlite"
-        content = bytearray(path.read_bytes())
-        head = bytes([3, 13 + 2 * len("billing"), 6])  # of the record: a text, and an integer of eight bytes
-        at = content.index(head + b"billing", leaves(path, "watermarks")[0] * PAGE)
-        content[at + 2] = 13 + 2 * 8  # a text of eight bytes
-        path.write_bytes(content)
-        assert (await self.finish(folder, clock))["billing"].pending >= 5
-
-
-async def test_of_a_database_that_is_cut_off_there_is_the_first_part(folder: Path) -> None:
-    store = SqliteStore(folder, FakeClock())
-    for number in range(0, 2_000, 100):
-        await store.append([record("a", name=str(number + n)) for n in range(100)])
-    await store.close()
-    (path,) = segments_of(folder)
-    os.truncate(path, path.stat().st_size // PAGE // 2 * PAGE)
-    (kept,) = repair(folder, 1.0)
-    assert kept.rows > 500
-    assert kept.missing is not None
-    assert examine(folder).sound
-    store = SqliteStore(folder, FakeClock())
-    found = [stored.record.event.id async for stored in store.scan()]
-    await store.close()
-    assert found == [str(number) for number in range(len(found))]
-    assert len(found) > 500
