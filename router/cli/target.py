@@ -10,12 +10,14 @@ import anyio
 import click
 
 from router.cli.deployment import load
-from router.cli.reaching import Place, placed
+from router.cli.reaching import Place, fail, is_held, placed
 from router.cli.trials import as_json, lines
 from router.config.problems import did_you_mean
 from router.settings import is_loopback
 from router.targets.base import Delivered, Surroundings
+from router.targets.file_settings import FileSettings
 from router.targets.registry import installed_kinds
+from router.targets.spec import TargetSpec
 from router.targets.trial import attempt
 
 FELL_SHORT = 1
@@ -35,7 +37,8 @@ def test(name: str, place: Place, *, told_as_json: bool) -> None:
     """Send one marked test event straight to the target NAME, past rules and store.
 
     Its type is rule-router.test, and it carries the extension ruleroutertest: true. What was sent and
-    answered is shown, secrets are not. No router need run. The exit status is 1 if it was not taken.
+    answered is shown, secrets are not. No router need run; a file target is not tried beside one that runs,
+    and an audit chain never is. The exit status is 1 if it was not taken, and 2 if it was not tried.
     """
     loaded = load(place.paths)
     spec = loaded.deployment.targets.get(name)
@@ -43,6 +46,8 @@ def test(name: str, place: Place, *, told_as_json: bool) -> None:
         known = list(loaded.deployment.targets)
         hint = did_you_mean(name, known) or f"the targets are {', '.join(known) or 'none'}"
         raise click.UsageError(f"there is no target {name!r}; {hint}")
+    if (why := _untriable(name, spec, place)) is not None:
+        fail(why)
     place.folder.mkdir(parents=True, exist_ok=True)
     surroundings = Surroundings(
         name, place.folder, is_loopback(loaded.settings.host), frozenset(spec.retry.reject)
@@ -58,3 +63,21 @@ def test(name: str, place: Place, *, told_as_json: bool) -> None:
             click.echo(line)
     if not isinstance(made.outcome, Delivered):
         sys.exit(FELL_SHORT)
+
+
+def _untriable(name: str, spec: TargetSpec, place: Place) -> str | None:
+    """Why nobody should write to a file target from outside of its router; None where one may."""
+    if not isinstance(spec.settings, FileSettings):
+        return None
+    instead = "send an event that a rule routes to it instead (router send)"
+    if spec.settings.chain:
+        return (
+            f"{name} is an audit chain, in which a test record would stay for good: nothing was written. "
+            f"To see that it takes events, {instead}, and then ask router audit verify"
+        )
+    if is_held(place.folder):
+        return (
+            f"a router runs on {place.folder}, and it alone writes its files: nothing was written to {name}. "
+            f"To try it, {instead}, and see router deliveries --target {name}; or stop the router first"
+        )
+    return None

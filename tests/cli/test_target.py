@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from router.cli import main
 from tests.certificates import Authority
-from tests.cli.operating import command
+from tests.cli.operating import RULES, House, command
 from tests.receiver import Answer, Receiver
 from tests.tls_server import https_server
 
@@ -169,6 +169,33 @@ def test_files_and_logs_too(tmp_path: Path) -> None:
     assert "rule-router.test" in output
     assert "result      delivered" in output
     assert told(tmp_path, "{log: {}}")[1]["outcome"] == "delivered"
+
+
+@pytest.mark.parametrize("chain", ["true", "{key: {file: key.pem}, every: 1}"])
+def test_no_test_record_stands_in_an_audit_chain(tmp_path: Path, chain: str) -> None:
+    assert command("audit", "key", "key.pem", cwd=tmp_path).returncode == 0
+    (tmp_path / "router.yml").write_text(
+        f"{RULE}\ntargets: {{it: {{file: {{path: it.jsonl, chain: {chain}}}}}}}\n"
+    )
+    done = command("target", "test", "it", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "it is an audit chain" in done.stderr
+    assert "router send" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_files_are_left_to_the_router_that_runs(running_house: House) -> None:
+    house = running_house
+    house.write(RULES + "  lines: {{file: {{path: lines.jsonl}}}}\n")
+    done = command("target", "test", "lines", cwd=house.folder)
+    assert done.returncode == 2
+    assert f"a router runs on {house.data}, and it alone writes its files" in done.stderr
+    assert "router deliveries --target lines" in done.stderr
+    assert "rule-router.test" not in "".join(one.read_text() for one in house.data.glob("*.jsonl"))
+    assert command("target", "test", "hook", cwd=house.folder).returncode == 0
+    house.stop()
+    assert command("target", "test", "lines", cwd=house.folder).returncode == 0
+    assert "rule-router.test" in (house.data / "lines.jsonl").read_text()
 
 
 def test_a_name_that_nobody_has(tmp_path: Path) -> None:
