@@ -49,7 +49,8 @@ def explain(event: str, names: tuple[str, ...], *, as_json: bool, place: Deploye
 
     EVENT is a file with one CloudEvent in JSON, `-` for standard input, or the sequence of a stored event
     (`router events`). An event in a file may leave out id, source and type, as those of rules' tests. It is
-    asked of the rules as the files hold them now; no target is opened, and nothing is sent.
+    asked of the rules as the files hold them now; no target is opened, and nothing is sent. Headers that
+    are filled in for each event are shown, too, with the variables of the environment as they are written.
 
     Exit status 0 if a rule matches, 1 if none does.
     """
@@ -133,10 +134,12 @@ def _leaf(leaf: Leaf) -> str:
 def _body(told: BodyTold) -> Iterator[str]:
     if told.error is not None:
         yield style(f"    → {told.target}: a dead letter: {one_line(told.error)}", "red")
-    elif told.body is None:
-        yield f"    → {told.target}: the event itself"
+        return
+    headers = "".join(f", {name}: {one_line(value)}" for name, value in told.headers.items())
+    if told.body is None:
+        yield f"    → {told.target}: the event itself{headers}"
     else:
-        yield f"    → {told.target}: {told.content_type}"
+        yield f"    → {told.target}: {told.content_type}{headers}"
         for line in harmless(told.body[:SHOWN]).split("\n"):
             yield f"      {line}"
         if len(told.body) > SHOWN:
@@ -159,6 +162,7 @@ def _as_dict(told: RuleTold) -> dict[str, Any]:
                 "target": body.target,
                 "body": body.body,
                 "content_type": body.content_type,
+                "headers": body.headers,
                 "error": body.error,
             }
             for body in told.bodies

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,8 @@ from router.events import Event
 from router.patterns import Verdict, explain, nodes
 from router.rules.model import Deployment, Destination, Place, Rule, Seen
 from router.rules.testing import shown
+from router.targets.fields import Templates, is_template
+from router.transforms import TransformSyntaxError
 
 Locate = Callable[[Rule, Path], Place]
 """Where a part of a rule is written: keys and indexes from the rule's own mapping."""
@@ -56,12 +59,14 @@ class BodyTold:
     Attributes:
         body: what the transform makes; None without one, and for one that fails.
         content_type: of that body; None without one: the event itself, in the target's own format.
-        error: why no body can be made: the delivery would be a dead letter.
+        headers: those that an `http` target fills in for each event. The environment is not in them.
+        error: why no body or header can be made: the delivery would be a dead letter.
     """
 
     target: str
     body: str | None = None
     content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -97,6 +102,7 @@ def explained(
     """
     failures: dict[str, str] = {}
     matching = deployment.matching(event, failures.__setitem__)
+    templates = _templates(deployment)
     for rule in deployment.rules:
         matched = rule in matching
         why = failures.get(rule.name, "")
@@ -109,7 +115,7 @@ def explained(
         verdict = Verdicts.MATCH if matched else Verdicts.NO_MATCH
         if rule.backstop and fits and not matched and not why:
             verdict, why = Verdicts.NOT_ASKED, f"a backstop, and {matching[0].name} matches"
-        bodies = tuple(_body(way, event, received) for way in rule.routes) if matched else ()
+        bodies = tuple(_body(way, event, received, templates) for way in rule.routes) if matched else ()
         yield RuleTold(rule.name, rule.place, verdict, branches, bodies, why)
 
 
@@ -145,11 +151,43 @@ def _where(rule: Rule, event: Event, locate: Locate) -> Leaf:
     return Leaf(locate(rule, place.path), Verdict("where", rule.where.text, place, (found,), matched, why))
 
 
-def _body(way: Destination, event: Event, received: float) -> BodyTold:
-    if way.transform is None:
-        return BodyTold(way.target)
+def _body(
+    way: Destination, event: Event, received: float, templates: Mapping[str, Mapping[str, str]]
+) -> BodyTold:
     try:
+        headers = _filled(templates.get(way.target, {}), event)
+        if way.transform is None:
+            return BodyTold(way.target, headers=headers)
         rendered = way.transform.render(event, received)
     except MessageError as error:
         return BodyTold(way.target, error=error.message)
-    return BodyTold(way.target, rendered.content.decode(), rendered.content_type)
+    return BodyTold(way.target, rendered.content.decode(), rendered.content_type, headers)
+
+
+def _templates(deployment: Deployment) -> dict[str, dict[str, str]]:
+    """By target, the headers that are filled in for each event, as the files have them.
+
+    A template that stands in a secret's file is not read: nobody wants to see it.
+    """
+    targets = msgspec.json.decode(deployment.text)["targets"]
+    return {name: found for name, written in targets.items() if (found := _templates_of(written))}
+
+
+def _templates_of(written: dict[str, Any]) -> dict[str, str]:
+    headers = (written.get("http") or {}).get("headers") or {}
+    return {name: value for name, value in headers.items() if isinstance(value, str) and is_template(value)}
+
+
+def _filled(templates: Mapping[str, str], event: Event) -> dict[str, str]:
+    """These headers for an event; one that nobody can read without the environment stays as it is.
+
+    Raises:
+        MessageError: one cannot be made.
+    """
+    filled: dict[str, str] = {}
+    for name, written in templates.items():
+        try:
+            filled |= Templates({name: written}).fill(event)
+        except TransformSyntaxError:
+            filled[name] = written
+    return filled

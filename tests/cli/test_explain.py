@@ -86,6 +86,44 @@ match     blocked (rules/a.yml:2)
     )
 
 
+HEADED = """\
+rules:
+  - {name: all, match: {type: "*"}, targets: [hook, {target: hook, transform: {text: "{{ type }}"}}, plain]}
+targets:
+  plain: {log: {}}
+  hook:
+    http:
+      url: "https://${NOT_SET}/"
+      headers:
+        x-event: "{{ type }}/{{ data.Score }}"
+        x-who: "${NOBODY} {{ data.URI }}"
+        x-field: "{{ data.${FIELD} }}"
+        x-constant: "s3cret"
+"""
+
+
+def test_headers_that_are_filled_in_for_each_event_are_shown() -> None:
+    Path("rules/a.yml").write_text(HEADED)
+    result = explain(EVENT)
+    assert (result.exit_code, result.stderr) == (0, "")
+    headers = "x-event: imm:Task:Video/7, x-who: ${NOBODY} oss://a, x-field: {{ data.${FIELD} }}"
+    assert result.stdout.splitlines()[2:] == [
+        f"    → hook: the event itself, {headers}",
+        f"    → hook: text/plain; charset=utf-8, {headers}",
+        "      imm:Task:Video",
+        "    → plain: the event itself",
+    ]
+    told = json.loads(explain(EVENT, "--json").stdout)[0]["targets"]
+    assert told[0]["headers"]["x-event"] == "imm:Task:Video/7"
+    assert told[2]["headers"] == {}
+
+
+def test_a_header_that_cannot_be_made() -> None:
+    Path("rules/a.yml").write_text(HEADED)
+    result = explain(changed(URI="two\nlines"))
+    assert "    → hook: a dead letter: the header 'x-who' would have a control character" in result.stdout
+
+
 def test_every_failing_leaf_has_its_line_and_its_near_miss() -> None:
     result = explain(changed(Suggestion="Block", Score="7"), "--rule", "blocked")
     assert result.exit_code == 1
@@ -151,7 +189,7 @@ def test_as_json() -> None:
         "column": 21,
     }
     assert (nobody["verdict"], nobody["branches"]) == ("match", [[]])
-    assert nobody["targets"] == [{"target": "plain", "body": None, "content_type": None, "error": None}]
+    assert nobody["targets"] == [{"target": "plain", "body": None, "content_type": None, "headers": {}, "error": None}]
 
 
 def test_what_strangers_write_does_nothing_to_a_terminal() -> None:
