@@ -55,7 +55,7 @@ def _doubt(documents: Sequence[Document], deployment: Deployment, report: Report
         if spec is None or not isinstance(spec.settings, Doubtful):
             continue
         for key, what, hint in spec.settings.doubts(loopback=loopback):
-            path = (*entry.path, spec.kind, key)
+            path = (*entry.path, spec.kind, *key.split("."))
             message = f"{'.'.join(map(str, path))}: {what}"
             report.add(entry.document, path, "doubtful", message, hint, key=True, severity=Severity.WARNING)
 

@@ -203,6 +203,8 @@ class Doubtful(Protocol):
     def doubts(self, *, loopback: bool) -> Iterable[tuple[str, str, str]]:
         """What `check` warns of: the key it is about, what it does, and what to do about that.
 
+        A key inside of a mapping has those that lead to it before it, with dots between.
+
         Args:
             loopback: whether the router itself listens on loopback only.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -145,23 +145,29 @@ class ConnectionSettings(BaseModel):
     def _may_be_reached(cls, given: Any, info: ValidationInfo) -> Any:
         """Refuse literal addresses that are always refused; about loopback nothing is known here."""
         url = given.url if isinstance(given, ProxySettings) else given
-        what = (
-            None if url is None else _refusal(url, Policy(tuple(info.data.get("allow", ())), loopback=True))
-        )
-        if what is not None:
-            raise ValueError(f"its address is {what}, and never connected to: {remedy('it', what)}")
+        if url is not None:
+            hold_to_policy(url, info.data.get("allow", ()))
         return given
+
+    @property
+    def peers(self) -> dict[str, HttpUrl]:
+        """Every address that is connected to, by the key that has it (dots lead into mappings)."""
+        return {"url": self.url} if self.proxy is None else {"url": self.url, "proxy": self.proxy.url}
 
     def doubts(self, *, loopback: bool) -> Iterator[tuple[str, str, str]]:
         """See `router.targets.base.Doubtful`."""
         policy = Policy(tuple(self.allow), loopback=loopback)
-        for key, url in (("url", self.url), ("proxy", self.proxy and self.proxy.url)):
-            if url and _refusal(url, policy) == LOOPBACK:
+        for key, url in self.peers.items():
+            if _refusal(url, policy) == LOOPBACK:
                 what = "leads to this machine, and is not connected to by a router that others can reach"
                 yield key, what, f"add {surely(url.host or '')} to `allow`, if it is meant"
         if self.proxy is not None:
             what = "resolves the target's name itself, and may connect to a private address that it leads to"
             yield "proxy", what, "have the proxy refuse private addresses; here only literal ones are refused"
+
+        if self.tls != TlsSettings() and all(url.scheme == "http" for url in self.peers.values()):
+            what = "has no effect, because nothing is sent over TLS: every address here begins with http://"
+            yield "tls", what, "write https:// where TLS is meant, or leave tls out"
 
     def connection(self, *, loopback: bool) -> Connection:
         """What a sender is to know of it."""
@@ -172,6 +178,16 @@ class ConnectionSettings(BaseModel):
             tls=Tls(_bytes(tls.ca), _bytes(tls.certificate), _bytes(tls.key), tls.minimum),
             proxy=None if proxy is None else Proxy(str(proxy.url), _text(proxy.user), _text(proxy.password)),
         )
+
+
+def hold_to_policy(url: HttpUrl, allow: Iterable[Network]) -> None:
+    """Refuse a literal address that is always refused; about loopback nothing is known here.
+
+    Raises:
+        ValueError: it says which rule refuses it, and what to do.
+    """
+    if (what := _refusal(url, Policy(tuple(allow), loopback=True))) is not None:
+        raise ValueError(f"its address is {what}, and never connected to: {remedy('it', what)}")
 
 
 def _refusal(url: HttpUrl, policy: Policy) -> str | None:

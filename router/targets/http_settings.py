@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import parse_qsl
 
-from pydantic import AfterValidator, ConfigDict, Field, HttpUrl, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from router.config.units import Duration
 from router.targets.auth.hiding import forms, in_headers
 from router.targets.auth.spec import Auth, vetted_url
 from router.targets.batches import Batch
-from router.targets.connection import ConnectionSettings
+from router.targets.connection import ConnectionSettings, hold_to_policy
 from router.targets.fields import UserHeaders, is_template
 from router.targets.handshake import ORIGIN, Handshake
+from router.targets.network.vetting import surely
 from router.targets.signing import Signing
+
+_FETCHED_AT: Final = "auth.oauth.token_url"
 
 
 class HttpSettings(ConnectionSettings):
@@ -47,6 +59,37 @@ class HttpSettings(ConnectionSettings):
     auth: Auth | None = None
     sign: Signing | None = None
     handshake: Handshake | None = None
+
+    @field_validator("auth")
+    @classmethod
+    def _asks_where_it_may(cls, auth: Auth | None, info: ValidationInfo) -> Auth | None:
+        if auth is not None and auth.oauth is not None:
+            try:
+                hold_to_policy(auth.oauth.token_url, info.data.get("allow", ()))
+            except ValueError as error:
+                raise ValueError(f"oauth.token_url: {error}") from None
+        return auth
+
+    @property
+    def peers(self) -> dict[str, HttpUrl]:
+        """See `ConnectionSettings`; the authorization server is one of them."""
+        oauth = None if self.auth is None else self.auth.oauth
+        return super().peers if oauth is None else {**super().peers, _FETCHED_AT: oauth.token_url}
+
+    def doubts(self, *, loopback: bool) -> Iterator[tuple[str, str, str]]:
+        """See `router.targets.base.Doubtful`."""
+        yield from super().doubts(loopback=loopback)
+        token_url = self.peers.get(_FETCHED_AT)
+        if token_url is not None and token_url.scheme == "http" and not self._is_near(token_url):
+            what = "the client's secret goes there unencrypted, which RFC 6749, section 2.3.1, forbids"
+            yield _FETCHED_AT, what, "write https://"
+
+    def _is_near(self, url: HttpUrl) -> bool:
+        """Whether this is certainly this machine, or a network that somebody has allowed."""
+        address = surely(url.host or "")
+        return address is not None and (
+            address.is_loopback or any(address in network for network in self.allow)
+        )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -189,7 +189,9 @@ def test_as_json() -> None:
         "column": 21,
     }
     assert (nobody["verdict"], nobody["branches"]) == ("match", [[]])
-    assert nobody["targets"] == [{"target": "plain", "body": None, "content_type": None, "headers": {}, "error": None}]
+    assert nobody["targets"] == [
+        {"target": "plain", "body": None, "content_type": None, "headers": {}, "error": None}
+    ]
 
 
 def test_what_strangers_write_does_nothing_to_a_terminal() -> None:

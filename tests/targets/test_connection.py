@@ -140,3 +140,49 @@ def test_check_says_that_names_are_the_proxys_business(tmp_path: Path) -> None:
     target = "{url: 'http://a.test/', proxy: {url: 'http://proxy.example:3128'}}"
     said = warnings(tmp_path, target, "127.0.0.1")
     assert "warning: targets.one.http.proxy: resolves the target's name itself" in said
+
+
+def asking(token_url: str, more: str = "") -> str:
+    oauth = f"{{token_url: '{token_url}', client_id: me, client_secret: geheim}}"
+    return f"{{url: 'https://a.test/', auth: {{oauth: {oauth}}}{more}}}"
+
+
+@pytest.mark.parametrize("host", ["10.0.0.5", "0x0a.5", "169.254.169.254", "[::ffff:10.0.0.5]"])
+def test_where_tokens_are_fetched_is_vetted_like_the_address_itself(host: str, tmp_path: Path) -> None:
+    made, (problem,) = settings(asking(f"https://{host}/token"), tmp_path)
+    assert made is None
+    assert "oauth.token_url: its address is " in problem
+    assert "never connected to: add it to `allow`" in problem
+    made, problems = settings(asking(f"https://{host}/token", ", allow: [0.0.0.0/0, '::/0']"), tmp_path)
+    assert (made is not None, problems) == (True, [])
+
+
+def test_check_warns_of_a_token_server_that_is_this_machine(tmp_path: Path) -> None:
+    target = asking("http://127.0.0.1:1/token")
+    assert warnings(tmp_path, target, "127.0.0.1") == ""
+    said = warnings(tmp_path, target, "0.0.0.0")
+    assert "router.yml:2:" in said
+    assert "warning: targets.one.http.auth.oauth.token_url: leads to this machine" in said
+
+
+def test_check_warns_of_a_secret_that_is_sent_in_the_open(tmp_path: Path) -> None:
+    said = warnings(tmp_path, asking("http://tokens.test/"), "127.0.0.1")
+    assert "targets.one.http.auth.oauth.token_url: the client's secret goes there unencrypted" in said
+    for target in (
+        asking("https://tokens.test/"),
+        asking("http://10.1.2.3/", ", allow: [10.0.0.0/8]"),
+        asking("http://localhost/"),
+    ):
+        assert warnings(tmp_path, target, "127.0.0.1") == ""
+
+
+def test_check_warns_of_tls_that_nothing_is_sent_over(tmp_path: Path) -> None:
+    tls = "tls: {minimum: '1.3'}"
+    said = warnings(tmp_path, f"{{url: 'http://a.test/', {tls}}}", "127.0.0.1")
+    assert "warning: targets.one.http.tls: has no effect, because nothing is sent over TLS" in said
+    for target in (
+        f"{{url: 'https://a.test/', {tls}}}",
+        f"{{url: 'http://a.test/', {tls}, proxy: {{url: 'https://proxy.test'}}}}",
+        asking("https://tokens.test/", f", {tls}").replace("https://a.test/", "http://a.test/"),
+    ):
+        assert "has no effect" not in warnings(tmp_path, target, "127.0.0.1")
