@@ -57,6 +57,11 @@ def follows(line: bytes, n: int, prev: bytes) -> bytes | None:
     return digest if line[-END:] == b',"hash":"%b"}\n' % digest else None
 
 
+def is_like_record(line: bytes) -> bool:
+    """Whether a line begins or ends as a record of a chain does, whatever has become of the rest."""
+    return _HEAD.match(line) is not None or _END.search(line[-END:]) is not None
+
+
 def link_of(line: bytes) -> Link | None:
     """What a line says of its place; None where it is no record of a chain."""
     head, end = _HEAD.match(line), _END.search(line[-END:])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from router.audit.checkpoints import Checkpoint
-from router.audit.records import ORIGIN, Link, follows, link_of
+from router.audit.records import ORIGIN, Link, follows, is_like_record, link_of
 from router.audit.streams import SUFFIXES, DamagedError, lines
 
 STEP = 20_000
@@ -134,6 +134,23 @@ def in_order(files: Iterable[Path]) -> list[Path]:
             links = islice(_links(path, file), FIRST)
             keys[path] = next((link.n for link in links if link is not None and link.is_sound), 0)
     return sorted(named, key=lambda path: keys[path]) if all(keys.values()) else named
+
+
+def unchained(files: Iterable[Path]) -> list[Path]:
+    """Those whose lines never were records of a chain, as far as their first ones tell; sorted."""
+    return sorted(path for path in _distinct(files) if not _is_empty(path) and not _is_chained(path))
+
+
+def _is_chained(path: Path) -> bool:
+    """Whether one of the first lines has at least the look of a record, sound or not; or none can be read."""
+    with path.open("rb") as file:
+        try:
+            return any(
+                is_like_record(line) or not line.endswith(b"\n")
+                for line in islice(lines(path.name, file), FIRST)
+            )
+        except DamagedError:
+            return True  # told where the records are read
 
 
 def _distinct(files: Iterable[Path]) -> list[Path]:

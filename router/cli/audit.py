@@ -15,7 +15,7 @@ from router.audit import keys
 from router.audit.checkpoints import Checkpoint, looked_at
 from router.audit.show import About, Entry, Query, find
 from router.audit.streams import DamagedError, lines
-from router.audit.verify import Fault, Place, Verdict, in_order, verify
+from router.audit.verify import Fault, Place, Verdict, in_order, unchained, verify
 from router.cli.telling import counted
 from router.cli.times import TIME, local
 from router.errors import ConfigurationError
@@ -24,6 +24,9 @@ from router.telemetry.characters import harmless, one_line
 
 FAULTY = 1
 """The exit status when the records are not what they were."""
+
+SHOWN = 5
+"""How many files are named in one sentence."""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -62,9 +65,10 @@ def verify_(
 
     Names the first record that was changed, removed, inserted, moved or cut off; the exit status is 1 then.
     Without --checkpoint, the checkpoints beside the files count: whoever can write there can cut both.
-    What lies beside the files under their names (checkpoints, torn lines) may be among FILEs.
+    What lies beside the files under their names (checkpoints, torn lines) may be among FILEs; files of
+    targets without a chain may not, and are named, with exit status 2.
     """
-    files = _records_in(files)
+    files = _chained_in(_records_in(files))
     places = held or _beside(files)
     given = [keys.public(path) for path in public]
     seen = [_sift(place, given, name) for place in places]
@@ -155,6 +159,30 @@ def _records_in(files: Iterable[Path]) -> tuple[Path, ...]:
     if not found:
         raise ConfigurationError("none of these is a file of records: they only lie beside such")
     return found
+
+
+def _chained_in(files: tuple[Path, ...]) -> tuple[Path, ...]:
+    """These files.
+
+    Raises:
+        ConfigurationError: some hold no records of a chain. They are not left out, because somebody may have
+            put them in the place of others.
+    """
+    if not (others := unchained(files)):
+        return files
+    chained = [path for path in in_order(files) if path not in others]
+    what = f"no line of {_some(others)} is a record of a chain, as targets with `chain` write them"
+    if not chained:
+        raise ConfigurationError(f"{what}; name files of such a target")
+    raise ConfigurationError(
+        f"{what}; name the files of one chain alone: {_some(chained)}. If one of the others belongs to that "
+        "chain, somebody has put other text in its place"
+    )
+
+
+def _some(files: Sequence[Path]) -> str:
+    more = f" and {counted(len(files) - SHOWN, 'file')} more" if len(files) > SHOWN else ""
+    return ", ".join(map(str, files[:SHOWN])) + more
 
 
 def _beside(files: Iterable[Path]) -> list[Path]:

@@ -218,6 +218,25 @@ class TestVerify:
         done = command("audit", "verify", tmp_path / "audit.jsonl.torn-1")
         assert (done.returncode, "lie beside" in done.stderr) == (2, True)
 
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_files_without_a_chain_are_named_and_called_no_tampering(
+        self, files: list[Path], tmp_path: Path, packed: bool
+    ) -> None:
+        record = b'{"sequence":1,"id":"1-plain","time":"2026-11-22T10:00:00Z","rules":[],"event":{}}\n'
+        plain = tmp_path / ("plain.jsonl.gz" if packed else "plain.jsonl")
+        plain.write_bytes(gzip.compress(record) if packed else record)
+        done = command("audit", "verify", plain, *files)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"no line of {plain} is a record of a chain" in done.stderr
+        assert f"name the files of one chain alone: {files[0]}, {files[1]}." in done.stderr
+        alone = command("audit", "verify", plain)
+        assert (alone.returncode, "name files of such a target" in alone.stderr) == (2, True)
+
+    def test_a_chained_file_whose_every_line_was_changed_is_no_other_file(self, files: list[Path]) -> None:
+        files[1].write_bytes(files[1].read_bytes().replace(b'"prev":"', b'"prev":"x'))
+        done = command("audit", "verify", *files)
+        assert (done.returncode, "NOT WHAT IT WAS: record 7: changed" in done.stdout) == (1, True)
+
 
 def test_a_terminal_shows_how_far_it_is(files: list[Path]) -> None:
     outer, inner = pty.openpty()
