@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -73,6 +75,16 @@ def test_it_is_what_was_installed(installed: Environment) -> None:
     script = "import router, router_example; print(router.__file__, router_example.__file__)"
     for file in must(installed.python, "-c", script, cwd=installed.folder).split():
         assert installed.python.parents[1] in Path(file).parents
+
+
+def test_its_page_installs_what_is_there(installed: Environment) -> None:
+    page = (EXAMPLE / "README.md").read_text()
+    (folder,) = re.findall(r"^\$ cd (\S+)$", page, re.MULTILINE)
+    lines = re.findall(r"^\$ pip install (.+?)(?: &&.*)?$", page, re.MULTILINE)
+    for line in lines:
+        named = [word.partition("[")[0] for word in shlex.split(line) if not word.startswith("-")]
+        assert [(ROOT / folder / word).resolve() for word in named] == [ROOT, EXAMPLE], line
+    assert len(lines) == 2
 
 
 def test_check_knows_its_kinds_and_their_settings(installed: Environment) -> None:
