@@ -99,7 +99,10 @@ def processors(stream: Stream, form: str = AUTO) -> list[Processor]:
 
 
 def _person(*, colors: bool) -> Processor:
-    """Renders a line for a person. What a stranger wrote must not move the cursor, or look like a line."""
+    """Renders a line for a person, without what there is nothing to tell of (None).
+
+    What a stranger wrote must not move the cursor, or look like a line.
+    """
     render = structlog.dev.ConsoleRenderer(
         colors=colors,
         exception_formatter=structlog.dev.plain_traceback,
@@ -111,9 +114,31 @@ def _person(*, colors: bool) -> Processor:
         for key in ("exception", "stack"):
             if isinstance(told := event.get(key), str):
                 event[key] = harmless(told)
-        return render(logger, method, event)
+        shown = {key: _shown(value) for key, value in event.items() if value is not None}
+        return render(logger, method, shown)
 
     return line
+
+
+class _Shown:
+    """A value that is no text, as JSON has it: `true`, not `True`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    try:
+        return _Shown(one_line(msgspec.json.encode(value, enc_hook=repr).decode()))
+    except (TypeError, ValueError, OverflowError):  # as in `render_json`
+        return value
 
 
 def is_secret(name: str) -> bool:

@@ -14,7 +14,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.telemetry.log import LEVELS, REDACTED, configure, redact, render_json
+from router.telemetry.log import LEVELS, REDACTED, configure, processors, redact, render_json
 
 
 @pytest.fixture
@@ -217,6 +217,24 @@ def test_a_person_at_a_terminal_gets_no_json() -> None:
 class Person(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_a_person_sees_json_s_words_and_nothing_of_what_is_not_there() -> None:
+    stream = io.StringIO()
+    event = {"event": "x.y", "a": None, "b": True, "c": [None, "it's", 1.5], "d": {"e": False}, "f": "it's"}
+    line: Any = event
+    for process in processors(stream, "console"):
+        line = process(None, "info", line)
+    assert line.split("x.y")[1].split() == ["b=true", 'c=[null,"it\'s",1.5]', 'd={"e":false}', 'f="it\'s"']
+
+
+@pytest.mark.parametrize("value", [{1: "\ud800"}, 2**70, {(1, 2): 3}, object(), b"\x9b"])
+def test_odd_values_do_not_cost_a_person_the_line(value: object) -> None:
+    stream = Person()
+    configure("info", stream)
+    structlog.get_logger().info("x.y", value=value, other=1)
+    assert "value" in stream.getvalue()
+    assert "\x9b" not in stream.getvalue()
 
 
 @pytest.mark.parametrize("stream", [Person(), io.StringIO()], ids=["person", "json"])
