@@ -48,7 +48,9 @@ def test_only_200_is_success(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "tries"), [(BACKOFF, 4), (EXPONENTIAL, 177), (BAIDU, 177), (ONCE, 1)], ids=str
+    ("policy", "tries"),
+    [(BACKOFF, 4), (EXPONENTIAL, 177), (BAIDU, 177), (ONCE, 1)],
+    ids=["backoff", "exponential", "baidu", "once"],
 )
 @pytest.mark.parametrize("status", [204, 400, 429, 503, None])
 def test_each_gives_up_in_the_end(policy: Policy, tries: int, status: int | None) -> None:

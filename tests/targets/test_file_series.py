@@ -183,7 +183,7 @@ class TestPacking:
             await until(tmp_path, "audit.000001.jsonl.gz", "audit.jsonl")
         assert packed.read_bytes() == before
 
-    @pytest.mark.parametrize("other", [gzip.compress(b"another\n"), b"damaged"])
+    @pytest.mark.parametrize("other", [gzip.compress(b"another\n"), b"damaged"], ids=["packed", "damaged"])
     async def test_no_other_packed_file_is_written_over(self, tmp_path: Path, other: bytes) -> None:
         packed = tmp_path / "audit.000001.jsonl.gz"
         async with opened(tmp_path, rotate={"size": "1B"}) as target:
