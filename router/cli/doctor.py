@@ -63,8 +63,10 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
 
     It sees what is broken in the structure of a database, not what has changed within a value.
 
-    Exit status 1: something is wrong. 3: nothing is wrong now, but events cannot be read, or a repair has
-    lost some; then it says which until the file that it names is removed.
+    Exit status 0: nothing is wrong; dead letters are counted, and are no fault of the store. 1: something is
+    wrong, with the store, a target, the configuration or the quarantine; dead letters count where they block
+    a key (order_by), or no target has their name. 2: it could not look. 3: nothing is wrong now, but events
+    cannot be read, or a repair has lost some; then it says which until the file that it names is removed.
     """
     diagnosis = _of_running(place) if is_held(place.folder) else _of_stopped(place, yes=yes)
     if as_json:

@@ -24,7 +24,7 @@ targets: {{hook: {{http: {{url: "{url}/hook"}}, order_by: subject}}}}
 PAGE = 4096
 
 
-def test_a_sound_store(house: House) -> None:
+def test_in_a_sound_store_ordinary_dead_letters_are_no_fault(house: House) -> None:
     house.dead_letters(2)
     house.settle()
     told = house.told("doctor")
