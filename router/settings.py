@@ -237,17 +237,22 @@ def _companion(
     report: Report,
 ) -> SourceSpec | None:
     """What the same sender speaks at other paths, where no entry is about that."""
-    if spec.settings.also is None:
+    try:
+        if (named := spec.settings.also) is None:
+            return None
+        kind, given = named
+        made = _made(spec, kind, given, kinds)
+    except Exception as error:  # noqa: BLE001 (a kind may be anybody's)
+        told = error if isinstance(error, KindError) else unusable("source", spec.kind, error)
+        report.add(entry.document, (*entry.path, "kind"), "kind", told.message, told.hint)
         return None
-    kind, given = spec.settings.also
-    name = f"{spec.name}-{kind}"
+    name = made.name
     rival = next((one.name for one in found if one.kind == kind or one.name == name), None)
     if rival is not None:
         what = f"sources.{spec.name}.keys let nobody in: the source {rival!r} is there"
         hint = f"write them there, as kind: {kind}"
         report.add(entry.document, (*entry.path, "keys"), "doubt", what, hint, severity=Severity.WARNING)
         return None
-    made = _spec(name, kinds[kind].shape.model_construct(kind=kind, **given), kinds[kind])
     if clash := [path for path in made.paths if path in taken]:
         what = f"sources.{spec.name}.keys are for SDKs, which call {clash[0]}; there is {taken[clash[0]]!r}"
         hint = f"give that one another path, or list a source of kind: {kind} with a path of its own"
@@ -255,6 +260,18 @@ def _companion(
         return None
     taken |= dict.fromkeys(made.paths, name)
     return made
+
+
+def _made(spec: SourceSpec, kind: str, given: Mapping[str, Any], kinds: Kinds) -> SourceSpec:
+    """A companion, of its own kind.
+
+    Raises:
+        KindError: that kind is not there, or cannot be used.
+    """
+    if kind not in kinds:
+        what = f"the kind of source {spec.kind!r} wants the kind {kind!r} beside it, which is not installed"
+        raise KindError(what, f"install the package that has {kind!r}, or mend the one of {spec.kind!r}")
+    return _spec(f"{spec.name}-{kind}", kinds[kind].shape.model_construct(kind=kind, **given), kinds[kind])
 
 
 def _kind(entry: Entry, value: Any, kinds: Kinds, report: Report) -> type[Source] | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, field_validator
 
 from router.config.model import Shape
-from router.sources.cloudevents import CloudEventsSource
+from router.sources.cloudevents import CloudEventsSettings, CloudEventsSource
 from router.sources.settings import SourceSettings
 from router.targets.base import Surroundings, Target
 from tests.support import ScriptedTarget
@@ -86,3 +86,29 @@ class RaisingSource(PlainSource):
 
     def __post_init__(self) -> None:
         raise RuntimeError("no source")
+
+
+class LonelyShape(CloudEventsSettings):
+    """The kind beside it is nowhere."""
+
+    @property
+    def also(self) -> tuple[str, dict[str, Any]] | None:
+        return "missing", {}
+
+
+class LonelySource(PlainSource):
+    __slots__ = ()
+    shape: ClassVar[type[SourceSettings]] = LonelyShape
+
+
+class RaisingCompanionShape(CloudEventsSettings):
+    """It cannot say what is beside it."""
+
+    @property
+    def also(self) -> tuple[str, dict[str, Any]] | None:
+        raise RuntimeError("no companion")
+
+
+class RaisingCompanionSource(PlainSource):
+    __slots__ = ()
+    shape: ClassVar[type[SourceSettings]] = RaisingCompanionShape

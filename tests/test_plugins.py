@@ -84,6 +84,23 @@ def test_a_broken_source_is_a_problem_of_its_users_alone(value: str, message: st
 
 @pytest.mark.parametrize(
     ("kind", "message"),
+    [
+        (
+            "LonelySource",
+            "the kind of source 'broken' wants the kind 'missing' beside it, which is not installed;",
+        ),
+        ("RaisingCompanionSource", "the kind of source 'broken' is broken: RuntimeError: no companion;"),
+    ],
+)
+def test_a_source_without_what_it_wants_beside_it_is_a_problem_at_its_place(kind: str, message: str) -> None:
+    kinds = kinds_of_source(broken=f"tests.broken_kinds:{kind}")
+    found, (problem,) = settings("sources: {a: {kind: broken}, b: {kind: cloudevents}}", kinds)
+    assert problem.startswith(f"x.yml:1:21: error: {message}")
+    assert "b" in [one.name for one in found.sources]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
     [("RaisingKind", "is broken: KeyError: 'x'"), ("ClaimingKind", "is broken: RuntimeError: no claim")],
 )
 def test_a_target_whose_code_is_broken_is_a_problem_at_its_place(kind: str, message: str) -> None:
