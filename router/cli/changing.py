@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import click
 import msgspec
 
-from router.cli import telling
+from router.cli import rereading, telling
 from router.cli.reaching import Place, ask, fail, is_loadable
+from router.cli.rereading import Reread
+from router.config.names import QUARANTINE
 from router.operations.answers import Changed, Left
 from router.operations.base import Operations
 from router.operations.questions import LONGEST_PAGE, Drop, Redrive
+from router.store.base import State
 
 FELL_SHORT = 1
 """The exit status when something that was named was left as it is."""
@@ -61,32 +64,38 @@ def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rule
         rules: whether today's targets must be known.
     """
 
-    async def work(operations: Operations) -> Changed:
+    async def work(operations: Operations) -> tuple[Changed, Reread | None]:
         counted = await _all(operations, change, dry=True)
         if counted.count and not yes:
             _ask(change, counted)
         if not counted.count:
-            return counted
+            return counted, None
         changed = await _all(operations, change, dry=False)
         for target in await _gone(operations, change, changed):
             click.echo(
                 f"no target is called {target} now: they wait until one is, or go --to another", err=True
             )
-        return changed
+        return changed, await _reread(operations, change, changed)
 
     named = bool(change.chosen.target or change.chosen.rule) and is_loadable(place)  # a misspelt name is told
-    told = ask(place, work, rules=rules or named)
+    told, reread = ask(place, work, rules=rules or named)
     if as_json:
-        telling.as_json(told)
+        telling.as_json(told if reread is None else msgspec.to_builtins(told) | {QUARANTINE: reread})
     else:
-        if told.count:
-            click.echo(f"{change.verb}: done with {_named(change, told)}")
-        elif not told.left:
-            click.echo(f"no {change.thing} fits")
-        for why, count in told.left.items():
-            click.echo(f"left as it is: {telling.counted(count, change.thing)} {_WHY[why]}", err=True)
-    if change.chosen.ids and told.left:
+        _tell(change, told, reread)
+    if change.chosen.ids and (told.left or (reread is not None and reread.unreadable)):
         sys.exit(FELL_SHORT)
+
+
+def _tell(change: Change[C], told: Changed, reread: Reread | None) -> None:
+    if told.count:
+        click.echo(f"{change.verb}: done with {_named(change, told)}")
+    elif not told.left:
+        click.echo(f"no {change.thing} fits")
+    for line in () if reread is None else rereading.lines(reread):
+        click.echo(line)
+    for why, count in told.left.items():
+        click.echo(f"left as it is: {telling.counted(count, change.thing)} {_WHY[why]}", err=True)
 
 
 def _ask(change: Change[C], counted: Changed) -> None:
@@ -104,6 +113,21 @@ async def _gone(operations: Operations, change: Change[C], changed: Changed) -> 
     status = await operations.status()
     gone = {target.name for target in status.targets if target.gone}
     return sorted(gone & changed.targets.keys()) if status.version is not None else []
+
+
+async def _reread(operations: Operations, change: Change[C], changed: Changed) -> Reread | None:
+    """What came of the quarantined requests among those that were redriven; None where there was none."""
+    count = changed.targets.get(QUARANTINE, 0)
+    if not isinstance(change.chosen, Redrive) or change.chosen.to is not None or not count:
+        return None
+    running, waiting = await rereading.settled(operations)
+    if not running:
+        return Reread(0, 0, count)
+    waiting = min(waiting, count)
+    chosen = msgspec.structs.replace(change.chosen, state=(State.DEAD,), target=QUARANTINE)
+    again = await _all(operations, replace(change, chosen=chosen), dry=True)
+    unreadable = min(again.count, count - waiting)
+    return Reread(count - waiting - unreadable, unreadable, waiting)
 
 
 def _named(change: Change[C], changed: Changed) -> str:

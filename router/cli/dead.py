@@ -55,7 +55,8 @@ def redrive_dead(
 ) -> None:
     """Have dead letters delivered again: all that fit, or the deliveries ID.
 
-    A redriven delivery keeps its id, and its target's retries begin anew.
+    A redriven delivery keeps its id, and its target's retries begin anew. Of requests in quarantine it says
+    how many could be read now. Exit status 1: one that was named is left as it is, or cannot be read.
     """
     redrive = Redrive(**fields(chosen), state=DEAD, ids=ids, to=to)
     verb = "redrive" if to is None else f"redrive to {to}"

@@ -113,6 +113,34 @@ def test_when_it_can_be_read_a_redrive_makes_its_events(folder: Path, receiver: 
     assert quarantined(folder) == []
 
 
+def test_a_redrive_says_how_many_could_be_read(folder: Path, receiver: Receiver) -> None:
+    write(folder, receiver)
+    with run(folder) as router:
+        assert request("POST", f"{router.url}/alibaba", WITHOUT_VERSION, SIGNED).status == 200
+        assert post(f"{router.url}/tencent?token={TOKEN}", UNREADABLE, "application/xml").status == 200
+        router.wait_for_log("delivery.dead", count=2)
+        again = command("dead", "redrive", "--target", "quarantine", "--yes", cwd=folder)
+        assert again.returncode == 0
+        first, second = again.stdout.splitlines()
+        assert first == "redrive: done with 2 dead letters (2 of quarantine)"
+        assert second.startswith("quarantine: 2 requests still cannot be read: dead again; see router dead ")
+        ids = [one["id"] for one in quarantined(folder)]
+        write(folder, receiver, strict=False)
+        router.hang_up()
+        router.wait_for_log("router.reloaded")
+        named = command("dead", "redrive", *ids, "--yes", cwd=folder)
+        assert named.returncode == 1
+        assert named.stdout.splitlines()[1:] == [
+            "quarantine: 1 request could be read now",
+            "quarantine: 1 request still cannot be read: dead again; see router dead --target quarantine",
+        ]
+        told = asked(folder, "dead", "redrive", "--target", "quarantine", "--yes")
+        assert told["quarantine"] == {"read": 0, "unreadable": 1, "waiting": 0}
+        assert router.terminate() == 0
+    later = command("dead", "redrive", "--target", "quarantine", "--yes", cwd=folder)
+    assert "quarantine: 1 request will be read as soon as the router can" in later.stdout
+
+
 def test_a_packed_request_is_kept_unpacked(folder: Path, receiver: Receiver) -> None:
     write(folder, receiver)
     packed = {"content-encoding": "gzip", "content-type": "application/xml"}
