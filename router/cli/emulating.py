@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -177,6 +177,9 @@ def keyed(told: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 class Teller:
     """Prints what happens, one line each, and counts it.
 
+    Attributes:
+        begun: how many events were sent, or their turn had come.
+
     Args:
         as_json: for programs.
         gives_up: what is said where this cloud gives up.
@@ -184,9 +187,16 @@ class Teller:
 
     def __init__(self, speed: float, gives_up: str, *, as_json: bool) -> None:
         self.counts: Counter[Then] = Counter()
+        self.begun = 0
         self._speed = speed
         self._gives_up = gives_up
         self._as_json = as_json
+
+    def counting(self, events: Iterable[Sample]) -> Iterator[Sample]:
+        """These events, each counted when it is taken."""
+        for event in events:
+            self.begun += 1
+            yield event
 
     def attempt(self, attempt: Attempt) -> None:
         """Of an attempt."""
@@ -214,8 +224,10 @@ class Teller:
         """What it came to."""
         if not self._as_json:
             taken, lost = self.counts[Then.TAKEN], self.counts[Then.LOST]
-            tries = counted(self.counts.total(), "attempt")
-            click.echo(f"{counted(taken + lost, 'event')}: {taken:,} taken, {lost:,} lost, {tries}")
+            left = self.begun - taken - lost
+            parts = [f"{taken:,} taken", f"{lost:,} lost", *([f"{left:,} neither yet"] if left else [])]
+            tries = counted(self.counts.total(), "attempt") + (" with an outcome" if left else "")
+            click.echo(f"{counted(self.begun, 'event')}: {', '.join(parts)}, {tries}")
 
     def _then(self, attempt: Attempt) -> str:
         if attempt.then is Then.LOST:
@@ -240,7 +252,8 @@ def run(cloud: Cloud, wanted: Wanted, gives_up: str) -> None:
 
     async def sending() -> int:
         async with open_sender(f"rule-router-emulator/{cloud.name}") as sender:
-            return await send_all(cloud, where, wanted.events(cloud), wanted.around(sender, teller))
+            events = teller.counting(wanted.events(cloud))
+            return await send_all(cloud, where, events, wanted.around(sender, teller))
 
     short: object = "stopped before everything was taken or lost"
     try:

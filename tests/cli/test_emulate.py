@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,6 +155,31 @@ def test_stopped_while_it_waits_it_says_how_far_it_came(receiver: Receiver) -> N
         emulator.wait_for(lambda told: told["then"] == "again", 2)
         assert emulator.interrupt() == 1
         assert emulator.errors == ["stopped before everything was taken or lost\n"]
+
+
+def test_stopped_it_counts_every_event_that_was_begun(receiver: Receiver, tmp_path: Path) -> None:
+    gate = receiver.gate()
+    answers = {b"taken": Answer(200), b"again": Answer(503), b"hangs": Answer(200, gate=gate)}
+    receiver.decide = lambda request: answers[request.body]
+    files = [tmp_path / f"{name.decode()}.json" for name in answers]
+    for file in files:
+        file.write_text(file.stem)
+    words = [sys.executable, "-m", "router", "emulate", "baidu", "--same-ids", "--speed", "0.001"]
+    with subprocess.Popen(
+        [*words, "--to", f"{receiver.url}/all", *map(str, files)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            told = [process.stdout.readline() for _ in range(2)]
+            receiver.wait_for(3)
+            process.send_signal(signal.SIGINT)
+            *_, summary = process.stdout
+            assert process.wait(30) == 1
+        finally:
+            process.kill()
+            gate.open()
+    assert "attempt 1" in told[1]
+    assert summary == "3 events: 1 taken, 0 lost, 2 neither yet, 2 attempts with an outcome\n"
 
 
 @pytest.mark.parametrize(
