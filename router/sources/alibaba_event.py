@@ -25,6 +25,31 @@ _OWN = ("verdict", "verdictreason")
 """The extensions of IMM's events that are the router's to set."""
 
 
+class _Marks(msgspec.Struct, frozen=True):
+    """What marks an object as an event."""
+
+    specversion: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    source: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Result(msgspec.Struct, frozen=True):
+    """The members that `verdict.imm` asks for; null is as good as absent there."""
+
+    Status: Any = None
+    State: Any = None
+    Success: Any = None
+    Code: Any = None
+    ErrorCode: Any = None
+    FailReason: Any = None
+    Suggestion: Any = None
+
+
+_RESULT = msgspec.json.Decoder(_Result)
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_MARKS = msgspec.json.Decoder(_Marks)
+
+
 def read(sent: bytes, decode: Decode, *, strict: bool, where: str = "") -> Reading:
     """One event, and what had to be put right.
 
@@ -76,7 +101,7 @@ def judged(event: Event, notes: tuple[str, ...]) -> Reading:
     if not event.type.startswith("imm:"):
         return Reading(event, notes)
     # Asked first without the payload, which need not be read for an event that is no moderation.
-    verdict = imm(event.type, None) and imm(event.type, event.value())
+    verdict = imm(event.type, None) and imm(event.type, _result(event))
     said = {name: event.extensions[name] for name in _OWN if name in event.extensions}
     if said == verdict:
         return Reading(event, notes)
@@ -85,13 +110,26 @@ def judged(event: Event, notes: tuple[str, ...]) -> Reading:
     return Reading(event, (*notes, "verdict-replaced") if said else notes)
 
 
+def _result(event: Event) -> dict[str, Any]:
+    """What a moderation's payload says of its outcome: the rest of it was read once, and may be long."""
+    if event.data is None or not event.is_json:
+        return {}
+    try:
+        return msgspec.structs.asdict(_RESULT.decode(event.data))
+    except msgspec.ValidationError:  # JSON, and no object
+        return {}
+
+
 def is_meant(text: bytes) -> bool:
     """Whether somebody meant this as a CloudEvent, or several, however wrong they are."""
+    if (begins := text.lstrip()[:1]) not in (b"{", b"["):
+        return False
     try:
-        value = json_text.read(text)
-    except EventError:
-        return text.lstrip()[:1] in (b"{", b"[") and b'"specversion"' in text
-    return any(map(_has_marks, value if isinstance(value, list) else [value]))
+        if any(map(_has_marks, _LIST.decode(text) if begins == b"[" else (text,))):
+            return True
+    except json_text.REFUSALS:
+        return b'"specversion"' in text
+    return b'"specversion"' in text and not json_text.is_json(text)
 
 
 def payload_type(payload: bytes) -> str:
@@ -105,8 +143,18 @@ def payload_type(payload: bytes) -> str:
     return "text/plain; charset=utf-8"
 
 
-def _has_marks(value: Any) -> bool:
-    return isinstance(value, dict) and ("specversion" in value or ("source" in value and "type" in value))
+def _has_marks(text: bytes | msgspec.Raw) -> bool:
+    """Whether a JSON text is an object with what marks an event; nothing else in it is read.
+
+    Raises:
+        msgspec.MsgspecError: it is no JSON.
+    """
+    try:
+        found = _MARKS.decode(text)
+    except msgspec.ValidationError:
+        return False
+    unset = msgspec.UNSET
+    return found.specversion is not unset or (found.source is not unset and found.type is not unset)
 
 
 def _direct(text: bytes) -> dict[str, Any] | None:

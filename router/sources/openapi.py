@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from router.errors import MessageError
-from router.events import EventError, context, json_format
+from router.events import EventError, TooMuchError, context, json_format
 from router.events.received import Original, Reading, Received
 from router.signatures import acs, address
 from router.signatures.base import Key, Reason, SignatureError
@@ -144,7 +144,7 @@ class OpenApiSource(Plain):
         action = request.headers.get(_ACTION)
         if action is not None and action != "PutEvents":
             raise UnknownActionError
-        bus, texts = _form(request.body) if action else (None, json_format.split_batch(request.body))
+        bus, texts = _form(request.body) if action else (None, _split(request.body))
         _hold_to_limits(texts)
         readings: list[Reading] = []
         entries: list[tuple[str | None, str | None]] = []
@@ -227,10 +227,27 @@ def _hold_to_limits(texts: Sequence[bytes]) -> None:
     Raises:
         EventError: it is.
     """
-    if len(texts) > MAX_ENTRIES:
-        raise EventError(f"{len(texts)} events in one request; PutEvents takes at most {MAX_ENTRIES}")
     if (size := sum(map(len, texts))) > MAX_BATCH:
         raise EventError(f"events of {size} bytes in one request; PutEvents takes at most {MAX_BATCH}")
+
+
+def _split(text: bytes, where: str = "") -> Sequence[bytes]:
+    """The entries of a list; more than PutEvents takes are counted, and not looked into.
+
+    Args:
+        text: the list.
+        where: its place in the request, for messages about what cannot be read.
+
+    Raises:
+        EventError: it is none, or too long. EventBridge answers both alike.
+    """
+    try:
+        return json_format.split_batch(text, MAX_ENTRIES)
+    except TooMuchError as error:
+        count = error.message.partition(" ")[0]  # it begins with that; the rest is not EventBridge's limit
+        raise EventError(f"{count} events in one request; PutEvents takes at most {MAX_ENTRIES}") from None
+    except EventError as error:
+        raise EventError(where + error.message) from None
 
 
 def _form(body: bytes) -> tuple[str | None, Sequence[bytes]]:
@@ -241,10 +258,7 @@ def _form(body: bytes) -> tuple[str | None, Sequence[bytes]]:
         raise EventError("the body is no form (application/x-www-form-urlencoded) in UTF-8") from None
     if "EventList" not in fields:
         raise EventError("EventList: is missing; PutEvents is a form with EventBusName and EventList")
-    try:
-        texts = json_format.split_batch(fields["EventList"][-1].encode())
-    except EventError as error:
-        raise EventError(f"EventList: {error.message}") from None
+    texts = _split(fields["EventList"][-1].encode(), "EventList: ")
     return fields.get("EventBusName", [None])[-1], texts
 
 
