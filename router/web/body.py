@@ -117,11 +117,12 @@ class Body:
         size: the bytes of it that are held.
     """
 
-    __slots__ = ("_budget", "_held", "_limit", "size")
+    __slots__ = ("_announced", "_budget", "_held", "_limit", "size")
 
     def __init__(self, limit: int, budget: Budget) -> None:
         self._limit = limit
         self._budget = budget
+        self._announced = -1
         self._held: bytes | bytearray = b""
         self.size = 0
 
@@ -150,11 +151,13 @@ class Body:
             TooLargeError: it is longer than the limit.
             EncodedError, CompressedError: it would have to be decoded first.
         """
+        if "content-length" in headers:
+            self._announced = int(headers["content-length"])
         if "content-encoding" in headers and _coding(headers) not in {"", *_GZIP}:
             raise CompressedError
         if "transfer-encoding" in headers and headers["transfer-encoding"].lower() != "chunked":
             raise EncodedError
-        if int(headers.get("content-length", 0)) > self._limit:
+        if self._announced > self._limit:
             raise self._too_large()
 
     def take(self, piece: bytes) -> None:
@@ -164,16 +167,18 @@ class Body:
             TooLargeError: it is longer than the limit.
             CrowdedError: there is no room for it.
         """
-        if self.size + len(piece) > self._limit:
+        held = self.size
+        size = held + len(piece)
+        if size > self._limit:
             raise self._too_large()
-        self._budget.take(len(piece), self.size)
-        if not self.size:
+        self._budget.take(len(piece), held)
+        if not held:
             self._held = piece  # nearly always all of it
         else:
             if isinstance(self._held, bytes):
                 self._held = bytearray(self._held)  # not a list, in which a piece of one byte costs forty
             self._held += piece
-        self.size += len(piece)
+        self.size = size
 
     def whole(self, headers: Mapping[str, str]) -> bytes:
         """All of it, now that nothing more comes.
@@ -183,7 +188,7 @@ class Body:
         """
         # A server's parser that stops at `Upgrade` hands over a body that is empty and looks complete.
         lost = not self.size and "upgrade" in headers and "transfer-encoding" in headers
-        if lost or int(headers.get("content-length", self.size)) != self.size:
+        if lost or 0 <= self._announced != self.size:
             raise IncompleteError
         return bytes(self._held)
 

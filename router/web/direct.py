@@ -63,7 +63,8 @@ class Exchange:
     def say(self, reply: Reply) -> None:
         """This is the answer, if anybody is there to hear it."""
         self.response_started = self.response_complete = True
-        if self._transport.is_closing():
+        transport = self._transport
+        if transport.is_closing():
             return
         last = reply.closes or not self.keep_alive
         try:
@@ -71,10 +72,11 @@ class Exchange:
         except Exception:
             self._transport.close()  # a sender that gets no answer must not wait for one
             raise
-        self._transport.write(whole)
+        transport.write(whole)
         if last:
             self._transport.close()
-        self._on_response()
+        else:
+            self._on_response()
 
     def leave(self) -> None:
         """The connection is gone. What is whole is stored all the same."""

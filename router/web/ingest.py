@@ -57,6 +57,7 @@ class Ingest:
             await _send(send, self._greeting(path, query, headers_of(scope["headers"])))
             return
         visit = Visit(self.door, path, query, headers_of(scope["headers"]), scope)
+        visit.check()
         try:
             while not visit.due:
                 message = await receive()

@@ -90,7 +90,8 @@ class MortalProtocol(HttpToolsProtocol):
         """A request was answered."""
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif self.over:

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from router.web.app import Served
 from router.web.direct import Exchange
+from router.web.heads import Memory
 from router.web.limits import HEAD
 from router.web.parting import MortalProtocol, Shared
 from router.web.visit import Visit, headers_of
@@ -41,7 +42,7 @@ class RefusedError(Exception):
 class Protocol(MortalProtocol):
     """One connection."""
 
-    __slots__ = ("_asked", "_exchange", "_packet", "_plain", "_served", "_silent", "_visit")
+    __slots__ = ("_asked", "_exchange", "_memory", "_packet", "_plain", "_served", "_silent", "_visit")
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Protocol(MortalProtocol):
         """The latest request, if it goes the direct way."""
         self._asked: Visit | None = None
         """The latest that does; those after it wait for its answer."""
+        self._memory = Memory()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Prepare for the direct way."""
@@ -80,6 +82,9 @@ class Protocol(MortalProtocol):
         """Parse, and see what came of it."""
         if self.over:
             return
+        begins = not self.coming
+        if begins and self._memory.doors is self._served.doors and self._recalled(data):
+            return
         self._packet = len(data)
         self._silent += self._packet
         try:
@@ -95,6 +100,8 @@ class Protocol(MortalProtocol):
             self.refuse(HTTPStatus.BAD_REQUEST, f"this is no HTTP/1.1 request: {error}")
         asked = self._asked
         if asked is not None and asked.due:  # not sooner: what follows it in this packet finds it unanswered
+            if begins and self._memory.patience and asked.welcome and self._exchange.keep_alive:
+                self._memory.learn(data, self._served.doors, asked)
             asked.answer(self._exchange.say)
 
     def on_message_begin(self) -> None:
@@ -171,9 +178,25 @@ class Protocol(MortalProtocol):
             return None
         keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
         visit = Visit(door, self.url.decode("ascii"), "", headers, self._exchange.scope)
+        visit.check()
         self.cycle = cast("RequestResponseCycle", self._exchange.begin(keep_alive=keep_alive))
         self._asked = visit
         return self._asked
+
+    def _recalled(self, packet: bytes) -> bool:
+        """Whether this packet is a request whose head is known; then it goes its way without the parser."""
+        if self.flow.write_paused or not self.cycle.response_complete:
+            return False
+        visit = self._memory.recall(packet)
+        if visit is None:
+            return False
+        self._silent = 0
+        if self.timer is not None:
+            self.stop_waiting()
+        exchange = self._exchange
+        self.cycle = cast("RequestResponseCycle", exchange.begin(keep_alive=True))
+        visit.answer(exchange.say)
+        return True
 
     def _ask_application(self) -> None:
         url, headers = self.url, self.headers

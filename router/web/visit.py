@@ -42,7 +42,7 @@ from router.web.reply import Replies, Reply
 
 _ASIDE = (Route(QUARANTINE),)
 
-_CHARSET = "iso-8859-1"
+_CHARSET = "latin-1"
 """What header fields are read as; of this charset's names, CPython is quickest at this one."""
 
 
@@ -100,35 +100,44 @@ class Visit:
 
     __slots__ = (
         "_body",
-        "_door",
         "_events",
         "_fault",
-        "_headers",
         "_kept",
         "_left",
-        "_path",
-        "_query",
         "_say",
-        "_scope",
         "_success",
+        "door",
         "due",
+        "headers",
+        "path",
+        "query",
+        "scope",
     )
 
     def __init__(self, door: Door, path: str, query: str, headers: dict[str, str], scope: Scope) -> None:
         self.due = False
-        self._door = door
-        self._path = path
-        self._query = query
-        self._headers = headers
-        self._scope = scope
+        self.door = door
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.scope = scope
         self._events = 0
         self._left: dict[str, int] | None = None
         self._kept: tuple[str, int] | None = None
         self._body = Body(door.limit, door.budget)
         self._fault: MessageError | CrowdedError | None = None
+
+    @property
+    def welcome(self) -> bool:
+        """Whether it was not refused so far."""
+        return self._fault is None
+
+    def check(self) -> None:
+        """See whether it is taken, as far as its head tells."""
+        door, headers = self.door, self.headers
         try:
             if "origin" in headers:
-                origin.check(headers["origin"], scope)
+                origin.check(headers["origin"], self.scope)
             if door.asks_first:  # strangers must not fill the memory with bodies
                 door.source.admit(self._request(b""))
             self._body.check(headers)
@@ -162,9 +171,9 @@ class Visit:
             self._end(self._fault)
             return
         try:
-            request = self._request(self._body.whole(self._headers))
+            request = self._request(self._body.whole(self.headers))
             try:
-                self._door.source.admit(request)
+                self.door.source.admit(request)
             except Wanted as wanted:
                 self._fetch(wanted, request)
             else:
@@ -183,19 +192,12 @@ class Visit:
         self.due = True
 
     def _request(self, body: bytes) -> Request:
-        return Request(
-            method="POST",
-            path=self._path,
-            query=self._query,
-            headers=self._headers,
-            body=body,
-            received=self._door.clock.now(),
-        )
+        return Request("POST", self.path, self.query, self.headers, body, self.door.clock.now())
 
     def _fetch(self, wanted: Wanted, request: Request) -> None:
-        if self._door.library is None:
+        if self.door.library is None:
             raise UnavailableError
-        self._door.library.fetch(wanted, partial(self._learnt, request))
+        self.door.library.fetch(wanted, partial(self._learnt, request))
 
     def _learnt(self, request: Request, error: RouterError | None) -> None:
         """What was wanted to know the sender is here, or cannot be had."""
@@ -203,7 +205,7 @@ class Visit:
             self._end(error)
             return
         try:
-            self._door.source.admit(request)
+            self.door.source.admit(request)
             self._take(request)
         except Wanted:
             self._end(UnavailableError())
@@ -212,10 +214,11 @@ class Visit:
 
     def _take(self, request: Request) -> None:
         """Read what an admitted sender has sent, and have it stored."""
-        door = self._door
+        door = self.door
         source = door.source
         try:
-            request = self._unpacked(request)
+            if "content-encoding" in self.headers:
+                request = self._unpacked(request)
             received = source.read(request)
         except MessageError as error:
             if not door.keeps:
@@ -233,10 +236,8 @@ class Visit:
 
     def _unpacked(self, request: Request) -> Request:
         """The same without its Content-Encoding, which signatures know nothing of."""
-        if "content-encoding" not in self._headers:
-            return request
-        body = decoded(request.body, self._headers, self._door.limit)
-        headers = {name: value for name, value in self._headers.items() if name != "content-encoding"}
+        body = decoded(request.body, self.headers, self.door.limit)
+        headers = {name: value for name, value in self.headers.items() if name != "content-encoding"}
         return msgspec.structs.replace(request, body=body, headers=headers)
 
     def _end(self, error: Exception | None) -> None:
@@ -249,30 +250,30 @@ class Visit:
         self._say(reply)
 
     def _count(self) -> None:
-        counts = self._door.counts
+        counts = self.door.counts
         counts.requests += 1
         counts.events += self._events
         if self._left:
             counts.refused.update({f"entry: {why}": count for why, count in self._left.items()})
-            self._door.refusals.incomplete(self._left, self._door.name, **self._about())
+            self.door.refusals.incomplete(self._left, self.door.name, **self._about())
         if self._kept is not None:
             counts.quarantined += 1
-            self._door.refusals.quarantined(*self._kept, self._door.name, **self._about())
+            self.door.refusals.quarantined(*self._kept, self.door.name, **self._about())
 
     def _refused(self, error: Exception) -> Reply:
         """What is said instead of success, in the sender's dialect."""
-        self._door.counts.refused[_why(error)] += 1
+        self.door.counts.refused[_why(error)] += 1
         try:
             return Reply(self._refusal(error))
         except Exception as fault:  # noqa: BLE001 (as above)
             failed = FailedError()
-            self._door.refusals.failed(fault, failed.status, self._door.name, **self._about())
+            self.door.refusals.failed(fault, failed.status, self.door.name, **self._about())
             with contextlib.suppress(Exception):  # a source may be as broken as that
-                return Reply(self._door.source.refused(failed))
+                return Reply(self.door.source.refused(failed))
             return Reply(refusal(failed))
 
     def _refusal(self, error: Exception) -> Answer:
-        source = self._door.source
+        source = self.door.source
         if isinstance(error, MessageError):
             answer = source.refused(error)
             self._note(error, answer.status)
@@ -288,14 +289,14 @@ class Visit:
         raise error
 
     def _note(self, error: RouterError, status: int) -> None:
-        self._door.refusals.refused(error.message, status, self._door.name, _why(error), **self._about())
+        self.door.refusals.refused(error.message, status, self.door.name, _why(error), **self._about())
 
     def _about(self) -> dict[str, Any]:
         """This request, for the log."""
         return {
-            "path": unquote(self._path),
-            "client": client_of(self._scope),
-            "content_type": self._headers.get("content-type"),
+            "path": unquote(self.path),
+            "client": client_of(self.scope),
+            "content_type": self.headers.get("content-type"),
             "bytes": self._body.size,
         }
 
