@@ -28,7 +28,7 @@ class Memory:
         patience: how many more heads are remembered.
     """
 
-    __slots__ = ("_after", "_before", "_head", "_headers", "_size", "_visit", "doors", "patience")
+    __slots__ = ("_after", "_before", "_head", "_headers", "_place", "_size", "doors", "patience")
 
     def __init__(self) -> None:
         self.doors: Doors | None = None
@@ -44,7 +44,7 @@ class Memory:
         if len(packet) != self._size:
             return None
         self.patience = PATIENCE
-        door, path, scope = self._visit
+        door, path, scope = self._place
         visit = Visit(door, path, "", self._headers, scope)
         visit.take(packet[len(self._head) :])
         return visit
@@ -66,7 +66,7 @@ class Memory:
         head = packet[:end]
         digits = head.index(length.encode(), head.lower().index(_LENGTH) + len(_LENGTH))
         self._before, self._after = head[:digits], head[digits + len(length) :]
-        self._visit = (visit.door, visit.path, visit.scope)
+        self._place = visit.door, visit.path, visit.scope
         self._remember(head, length, visit.headers)
         self.doors = doors
 

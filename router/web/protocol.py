@@ -40,9 +40,13 @@ class RefusedError(Exception):
 
 
 class Protocol(MortalProtocol):
-    """One connection."""
+    """One connection.
 
-    __slots__ = ("_asked", "_exchange", "_memory", "_packet", "_plain", "_served", "_silent", "_visit")
+    Attributes:
+        memory: what it has learnt of its sender's heads.
+    """
+
+    __slots__ = ("_asked", "_exchange", "_packet", "_plain", "_served", "_silent", "_visit", "memory")
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class Protocol(MortalProtocol):
         """The latest request, if it goes the direct way."""
         self._asked: Visit | None = None
         """The latest that does; those after it wait for its answer."""
-        self._memory = Memory()
+        self.memory = Memory()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Prepare for the direct way."""
@@ -83,7 +87,7 @@ class Protocol(MortalProtocol):
         if self.over:
             return
         begins = not self.coming
-        if begins and self._memory.doors is self._served.doors and self._recalled(data):
+        if begins and self.memory.doors is self._served.doors and self._recalled(data):
             return
         self._packet = len(data)
         self._silent += self._packet
@@ -100,8 +104,8 @@ class Protocol(MortalProtocol):
             self.refuse(HTTPStatus.BAD_REQUEST, f"this is no HTTP/1.1 request: {error}")
         asked = self._asked
         if asked is not None and asked.due:  # not sooner: what follows it in this packet finds it unanswered
-            if begins and self._memory.patience and asked.welcome and self._exchange.keep_alive:
-                self._memory.learn(data, self._served.doors, asked)
+            if begins and self.memory.patience and asked.welcome and self._exchange.keep_alive:
+                self.memory.learn(data, self._served.doors, asked)
             asked.answer(self._exchange.say)
 
     def on_message_begin(self) -> None:
@@ -187,7 +191,7 @@ class Protocol(MortalProtocol):
         """Whether this packet is a request whose head is known; then it goes its way without the parser."""
         if self.flow.write_paused or not self.cycle.response_complete:
             return False
-        visit = self._memory.recall(packet)
+        visit = self.memory.recall(packet)
         if visit is None:
             return False
         self._silent = 0

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import uvloop
 
+from router.store.base import Record
+from router.store.memory import MemoryStore
+from tests.support import HandClock
 from tests.web.running import Running
 
 T = TypeVar("T")
 
 _TURNS = 10
 """So many turns of the loop after which what was sent has been read, and what can be done at once is done."""
+
+
+class HeldStore(MemoryStore):
+    """A store whose disk does nothing before a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(HandClock())
+        self.gate = asyncio.Event()
+
+    async def append(self, records: Sequence[Record]) -> Sequence[int]:
+        """See `Store.append`."""
+        await self.gate.wait()
+        return await super().append(records)
 
 
 class Line:

@@ -18,13 +18,10 @@ from router.errors import MessageError
 from router.events.received import Received
 from router.sources.base import Answer
 from router.sources.cloudevents import CloudEventsSource
-from router.store.base import Record
-from router.store.memory import MemoryStore
 from router.web.app import build
 from router.web.body import Budget
-from tests.support import HandClock
 from tests.web.running import BINARY, binary, head
-from tests.web.stepped import Stepped, turn
+from tests.web.stepped import HeldStore, Stepped, turn
 
 JSON = {"content-type": "application/json"}
 
@@ -128,19 +125,6 @@ def test_wherever_the_packets_end(
     packets = [sent[begin:end] for begin, end in pairwise(places)]
     direct, asgi = both
     assert answers(direct, packets, len(names)) == answers(asgi, [sent], len(names))
-
-
-class HeldStore(MemoryStore):
-    """A store whose disk does nothing before a test says so."""
-
-    def __init__(self) -> None:
-        super().__init__(HandClock())
-        self.gate = asyncio.Event()
-
-    async def append(self, records: Sequence[Record]) -> Sequence[int]:
-        """See `Store.append`."""
-        await self.gate.wait()
-        return await super().append(records)
 
 
 def test_a_plain_post_needs_no_task(tmp_path: Path, *, direct: bool) -> None:
