@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.events.received import Received
 from router.signatures.base import Reason, SignatureError
 from router.sources.base import Request
 from router.sources.cloudevents import CloudEventsSettings, CloudEventsSource
@@ -40,8 +41,8 @@ def known(running: Stepped, first: bytes, second: bytes) -> bool:
         line = await running.call()
         await line.send(first)
         assert (await line.answer()).startswith(b"HTTP/1.1 202 ")
-        connection = connection_of(running)
-        parser: Any = connection.parser
+        connection: Any = connection_of(running)
+        parser = connection.parser
         connection.parser = _Deaf()
         await line.send(second)
         connection.parser = parser
@@ -139,7 +140,9 @@ REPEATED: Sequence[bytes] = [
     b"\n",
 ]
 
-STREAMS = st.lists(st.sampled_from(REPEATED), min_size=2, max_size=6)
+STREAMS = st.lists(st.sampled_from(REPEATED), min_size=1, max_size=4).flatmap(
+    lambda some: st.lists(st.sampled_from(some), min_size=2, max_size=6)
+)
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +194,12 @@ def agree(both: tuple[Stepped, Stepped], packets: Sequence[bytes]) -> None:
     assert direct == asgi
 
 
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+def test_whatever_comes_again_is_answered_as_before(both: tuple[Stepped, Stepped], request_: bytes) -> None:
+    agree(both, [request_] * 3)
+    agree(both, [binary(b"1"), request_, request_, binary(b"1")])
+
+
 @settings(max_examples=200, deadline=None)
 @given(requests=STREAMS, cuts=st.lists(st.floats(0, 1), max_size=3))
 def test_wherever_the_packets_end_the_answers_are_those_of_the_parser(
@@ -216,6 +225,30 @@ def test_nor_does_it_matter_what_is_wrong_with_a_head_that_is_nearly_known(
     changed = request[:place] + added.encode() + request[place + cut :]
     agree(both, [request, changed, request])
     agree(both, [changed, changed, request])
+
+
+class Witness(CloudEventsSource):
+    """It keeps what it is asked to read."""
+
+    seen: ClassVar[list[Request]] = []
+
+    def read(self, request: Request) -> Received:
+        self.seen.append(request)
+        return super().read(request)
+
+
+def test_a_source_sees_the_same_header_fields(tmp_path: Path, *, direct: bool) -> None:
+    Witness.seen.clear()
+    sizes = [1, 1, 100, 2, 2]
+    with Stepped(tmp_path, sources={"cloudevents": Witness()}, direct=direct) as running:
+        outcome(running, [binary(b"x" * size, {"X-A": "1", "x-a": "\xe9"}) for size in sizes])
+    fields = BINARY | {"host": "localhost", "content-type": "application/octet-stream", "x-a": "1, \xe9"}
+    assert [request.headers for request in Witness.seen] == [
+        fields | {"content-length": str(size)} for size in sizes
+    ]
+    assert {(request.method, request.path, request.query) for request in Witness.seen} == {
+        ("POST", "/events", "")
+    }
 
 
 def test_who_does_not_wait_for_an_answer_gets_all_in_order(tmp_path: Path) -> None:
@@ -270,7 +303,7 @@ class Fickle(CloudEventsSource):
 
 
 def test_who_may_send_is_asked_every_time(tmp_path: Path, *, direct: bool) -> None:
-    source = Fickle(CloudEventsSettings(kind="cloudevents", tokens=["right"]))
+    source = Fickle(CloudEventsSettings.model_validate({"kind": "cloudevents", "token": "right"}))
     right, wrong = (binary(b"1", {"authorization": f"Bearer {token}"}) for token in ("right", "wrong"))
     with Stepped(tmp_path, sources={"cloudevents": source}, direct=direct) as running:
 
