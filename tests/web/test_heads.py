@@ -108,23 +108,18 @@ def test_whatever_else_differs_is_parsed(stepped: Stepped, first: bytes, second:
 
 
 def test_a_sender_that_repeats_no_head_is_not_watched_for_ever(stepped: Stepped) -> None:
+    others = [numbered(number) for number in range(2, 2 + PATIENCE)]
+
     async def talk() -> list[int]:
         line = await stepped.call()
         patience = []
-        requests = [
-            *map(numbered, range(PATIENCE - 1)),
-            binary(b"1"),
-            numbered(1),
-            binary(b"1"),
-            binary(b"1"),
-        ]
-        for request in requests:
+        for request in [numbered(0), numbered(1), numbered(1), *others, binary(b"1"), binary(b"1")]:
             await line.send(request)
             assert await line.statuses(1) == [202]
             patience.append(connection_of(stepped).memory.patience)
         return patience
 
-    assert stepped.run(talk) == [*reversed(range(1, PATIENCE)), 0, 0, 0, 0]
+    assert stepped.run(talk) == [PATIENCE - 1, PATIENCE - 2, PATIENCE, *reversed(range(PATIENCE)), 0, 0]
 
 
 ENDLESS = binary(b"12345")[:-1]
