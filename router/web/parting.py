@@ -43,11 +43,11 @@ class MortalProtocol(HttpToolsProtocol):
         coming: whether a request has begun to come in and is not whole.
         incoming: who waits for the rest of its body.
         over: whether nothing more is taken.
-        timer: runs while something is waited for.
+        until: when what is waited for must have come, in the loop's time; None where nothing is.
     """
 
     # uvicorn's own attributes fill what CPython shares among instances; more of them would slow all down.
-    __slots__ = ("_idle", "_parting", "_shared", "coming", "incoming", "limits", "over", "timer")
+    __slots__ = ("_idle", "_parting", "_shared", "_timer", "coming", "incoming", "limits", "over", "until")
 
     def __init__(
         self,
@@ -61,7 +61,8 @@ class MortalProtocol(HttpToolsProtocol):
         self.coming = False
         self.incoming: RequestResponseCycle | None = None
         self.over = False
-        self.timer: asyncio.TimerHandle | None = None
+        self.until: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._shared = server_state
         self._parting = b""
         self._idle = 0.0
@@ -81,7 +82,7 @@ class MortalProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
-        self.stop_waiting()
+        self._stop_waiting()
         self._unset_keepalive_if_required()
         self._shared.leaving.discard(self)
         super().connection_lost(exc)
@@ -116,22 +117,38 @@ class MortalProtocol(HttpToolsProtocol):
         """The server stops: do not wait for the rest of a body for as long as usual."""
         super().shutdown()
         if self.incoming is not None and not self.transport.is_closing():
-            self.stop_waiting()
-            self.timer = self.loop.call_later(LAST_CALL, self._timed_out)
+            self._stop_waiting()
+            self._wait(LAST_CALL)
 
     def wait(self) -> None:
-        """Something is to come in time."""
-        if self.timer is None:
-            self.timer = self.loop.call_later(self.limits.seconds, self._timed_out)
+        """Something is to come in time. When it has, `until` is None again; the timer finds that so."""
+        if self.until is None:
+            self._wait(self.limits.seconds)
 
-    def stop_waiting(self) -> None:
-        """What was waited for has come."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+    def _wait(self, seconds: float) -> None:
+        self.until = self.loop.time() + seconds
+        if self._timer is None:  # a timer for each request would cost too much here, too
+            self._timer = self.loop.call_later(seconds, self._look)
+
+    def _stop_waiting(self) -> None:
+        self.until = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        """See whether what is waited for now should have come by now."""
+        self._timer = None
+        if self.until is None:
+            return  # the next wait sets it again
+        left = self.until - self.loop.time()
+        if left > 0:
+            self._timer = self.loop.call_later(left, self._look)
+        else:
+            self.until = None
+            self._timed_out()
 
     def _timed_out(self) -> None:
-        self.timer = None
         if self._owes():  # it is not the sender who is slow
             self.wait()
         elif self.coming:
@@ -149,7 +166,7 @@ class MortalProtocol(HttpToolsProtocol):
 
     def refuse(self, status: int, told: str, headers: Mapping[str, str] | None = None) -> None:
         """Take nothing more; say this once what was asked before is answered."""
-        self.stop_waiting()
+        self._stop_waiting()
         client = f"{self.client[0]}:{self.client[1]}" if self.client else "unknown"
         self._shared.refusals.refused(told, status, client=client)
         self.over = True
@@ -187,4 +204,4 @@ class MortalProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.connections.discard(self)
         self._shared.leaving.add(self)
-        self.timer = self.loop.call_later(LINGER, self.transport.close)
+        self._timer = self.loop.call_later(LINGER, self.transport.close)

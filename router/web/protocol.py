@@ -153,8 +153,7 @@ class Protocol(MortalProtocol):
             return
         self.coming = False
         self.incoming = None
-        if self.timer is not None:
-            self.stop_waiting()
+        self.until = None
         if self.cycle.response_complete:  # it was refused before it was whole: now it is the sender's turn
             self.wait()
         elif self._visit is not None:
@@ -195,8 +194,7 @@ class Protocol(MortalProtocol):
         if visit is None:
             return False
         self._silent = 0
-        if self.timer is not None:
-            self.stop_waiting()
+        self.until = None
         exchange = self._exchange
         self.cycle = cast("RequestResponseCycle", exchange.begin(keep_alive=True))
         visit.answer(exchange.say)

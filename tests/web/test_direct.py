@@ -20,6 +20,7 @@ from router.sources.base import Answer
 from router.sources.cloudevents import CloudEventsSource
 from router.web.app import build
 from router.web.body import Budget
+from router.web.limits import Limits
 from tests.web.running import BINARY, binary, head
 from tests.web.stepped import HeldStore, Stepped, turn
 
@@ -328,6 +329,32 @@ def test_a_connection_ends_when_nothing_comes_for_a_while_and_not_while_it_is_us
             assert time() - answered > 0.9 * idle
 
         running.run(talk)
+
+
+def test_each_request_has_the_same_time_to_come_in(tmp_path: Path, *, direct: bool) -> None:
+    seconds = 0.4
+    begun, rest = binary()[:-1], binary()[-1:]
+    with Stepped(tmp_path, limits=Limits(seconds=seconds), direct=direct) as running:
+
+        async def talk() -> list[int]:
+            time = asyncio.get_running_loop().time
+            line = await running.call()
+            found, began = [], time()
+            for number in range(1, 4):
+                await line.send(begun)
+                while time() < began + number * 0.75 * seconds:
+                    await turn()
+                await line.send(rest)
+                found += await line.statuses(1)
+            while time() < began + 4 * seconds:  # nothing is waited for
+                await turn()
+            await line.send(begun)
+            began = time()
+            found += await line.statuses(1)
+            assert time() - began > 0.9 * seconds
+            return found
+
+        assert running.run(talk) == [202, 202, 202, 408]
 
 
 class Broken(CloudEventsSource):
