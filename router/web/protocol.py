@@ -5,7 +5,8 @@ They put no limit to what a connection may cost before an application sees a req
 head: uvicorn would hand it to the application as one with an empty body
 (https://github.com/Kludex/uvicorn/issues/2722).
 
-Plain posts of events go the way of `direct`; everything unusual goes the way of ASGI.
+Plain posts of events go the way of `direct`, without the parser where `heads` knows what it would say;
+everything unusual goes the way of ASGI.
 """
 
 from __future__ import annotations

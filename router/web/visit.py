@@ -95,6 +95,7 @@ class Visit:
         scope: an ASGI scope, or as much of one as says who met whom: `scheme`, `server`, `client`.
 
     Attributes:
+        door, path, query, headers, scope: as they were given.
         due: whether it is time to answer: it is whole, or is refused for what is known of it.
     """
 
