@@ -41,12 +41,12 @@ _ILLEGAL = re.compile(
 
 _DATE_TIME = re.compile(
     r"(?!0000)\d{4}-(?:"
-    r"(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|[12]\d))"
+    r"(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]|29()))"
     r"[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
     r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
-"""RFC 3339, section 5.6, `date-time`. A leap second (`:60`) is legal there, and here."""
+"""RFC 3339, section 5.6, `date-time`; the one group is that of a leap day. A leap second (`:60`) is legal."""
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ -~\t]*)?", re.ASCII)
 """RFC 6838, section 4.2 (the names that RFC 2046 leaves to registration), and whatever parameters."""
@@ -58,9 +58,8 @@ def is_date_time(text: str) -> bool:
     >>> is_date_time("2024-02-29T23:59:60Z"), is_date_time("2023-02-29T00:00:00Z")
     (True, False)
     """
-    if _DATE_TIME.fullmatch(text) is None:
-        return False
-    return text[5:10] != "02-29" or calendar.isleap(int(text[:4]))
+    found = _DATE_TIME.fullmatch(text)
+    return found is not None and (found.lastindex is None or calendar.isleap(int(text[:4])))
 
 
 @lru_cache(1_000)  # all events of a sender declare the same
@@ -139,46 +138,60 @@ def build(attributes: Mapping[str, Any], data: bytes | None) -> Event:
         known = msgspec.convert(attributes, Known)
     except msgspec.ValidationError:
         known = None
-    if (known is None or not _is_plain(known)) and (wrong := _first_complaint(attributes)):
+    if (known is None or not is_plain(known)) and (wrong := _first_complaint(attributes)):
         raise EventError(wrong)
     assert known is not None
-    extensions: dict[str, Attribute] = {}
-    if not _SPEC_NAMES.issuperset(attributes):
-        for name, value in attributes.items():
-            if name not in _SPEC_NAMES and value is not None:
-                if not _is_plain_extension(name, value) and (wrong := complaint(name, value)):
-                    raise EventError(wrong)
-                extensions[name] = value
+    return assemble(known, {} if _SPEC_NAMES.issuperset(attributes) else _extensions(attributes), data)
+
+
+def assemble(known: Known, extensions: dict[str, Attribute], data: bytes | None) -> Event:
+    """The event of attributes that have been checked."""
     return Event(
-        id=known.id,
-        source=known.source,
-        type=known.type,
-        subject=known.subject,
-        time=known.time,
-        datacontenttype=known.datacontenttype,
-        dataschema=known.dataschema,
-        extensions=extensions,
-        data=data,
+        known.id,
+        known.source,
+        known.type,
+        known.specversion,
+        known.subject,
+        known.time,
+        known.datacontenttype,
+        known.dataschema,
+        extensions,
+        data,
     )
 
 
-def _is_plain(known: Known) -> bool:
+def is_plain(known: Known) -> bool:
     """Whether it is certain that nothing is wrong with them. It is with by far the most."""
-    content_type = known.datacontenttype
+    time, content_type = known.time, known.datacontenttype
     return (
         known.specversion == "1.0"
         and known.id.isprintable()
         and known.source.isprintable()
         and known.type.isprintable()
-        and (known.time is None or is_date_time(known.time))
+        and (time is None or is_date_time(time))
         and (content_type in _USUAL or (len(content_type) <= SHOWN and _is_plain_media_type(content_type)))
         and (known.subject is None or known.subject.isprintable())
         and (known.dataschema is None or known.dataschema.isprintable())
     )
 
 
+def _extensions(attributes: Mapping[str, Any]) -> dict[str, Attribute]:
+    found: dict[str, Attribute] = {}
+    for name, value in attributes.items():
+        if name not in _SPEC_NAMES and value is not None:
+            if not _is_plain_extension(name, value) and (wrong := complaint(name, value)):
+                raise EventError(wrong)
+            found[name] = value
+    return found
+
+
 def _is_plain_extension(name: str, value: Any) -> bool:
-    return type(value) is str and value.isprintable() and _may_be_named(name)
+    return type(value) is str and value.isprintable() and len(name) <= SHOWN and _is_plain_name(name)
+
+
+@lru_cache(1_000)  # all events of a sender have the same
+def _is_plain_name(name: str) -> bool:
+    return _may_be_named(name)
 
 
 def _first_complaint(attributes: Mapping[str, Any]) -> str | None:

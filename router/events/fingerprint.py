@@ -29,10 +29,13 @@ def fingerprint(event: Event) -> bytes:
     """16 bytes: 8 that tell source and id, then 8 that tell `content_of`."""
     source, id_, type_, content_type, data = content_of(event)
     # Lengths first: nothing may slide from one part into the next.
-    name = f"{len(source)} {source}{id_}".encode("utf-8", "surrogatepass")
-    kind = f" {len(id_)} {len(type_)} {type_}{content_type}".encode("utf-8", "surrogatepass")
-    whole = name + kind if data is None else b"%b%b %b" % (name, kind, data)
-    return sha256(name).digest()[:8] + sha256(whole).digest()[:8]
+    told = sha256(f"{len(source)} {source}{id_}".encode("utf-8", "surrogatepass"))
+    name = told.digest()
+    told.update(f" {len(id_)} {len(type_)} {type_}{content_type}".encode("utf-8", "surrogatepass"))
+    if data is not None:
+        told.update(b" ")
+        told.update(data)
+    return name[:8] + told.digest()[:8]
 
 
 def _normalised(event: Event) -> bytes | None:

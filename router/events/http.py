@@ -24,7 +24,7 @@ PREFIX = "ce-"
 
 _STRUCTURED = "application/cloudevents"
 _BATCH = "application/cloudevents-batch"
-_USUAL = frozenset((json_format.MEDIA_TYPE, f"{json_format.MEDIA_TYPE}; charset=utf-8"))
+_USUAL = frozenset(json_format.MEDIA_TYPE + more for more in ("", "; charset=utf-8", "; charset=UTF-8"))
 """How senders write the structured mode's type. What else means the same is understood, too."""
 
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
@@ -116,13 +116,13 @@ def encode_binary(event: Event) -> tuple[dict[str, str], bytes]:
     A payload without content type is JSON, and is sent as such: the core specification asks for it to be
     made explicit where an event changes its format.
     """
-    headers = {
-        PREFIX + name: value if _UNQUOTED.fullmatch(value) else quote(value, safe=_SAFE)
-        for name, value in event.attributes().items()
-        if name != "datacontenttype"
-    }
-    if event.datacontenttype is not None:
-        headers["content-type"] = event.datacontenttype
+    attributes = event.attributes()
+    content_type = attributes.pop("datacontenttype", None)
+    if not _UNQUOTED.fullmatch("".join(attributes.values())):
+        attributes = {name: quote(value, safe=_SAFE) for name, value in attributes.items()}
+    headers = {PREFIX + name: value for name, value in attributes.items()}
+    if content_type is not None:
+        headers["content-type"] = content_type
     elif event.data is not None:
         headers["content-type"] = "application/json"
     return headers, event.data or b""

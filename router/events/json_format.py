@@ -13,13 +13,14 @@ import base64
 import binascii
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import repeat
 from typing import Any
 
 import msgspec
 
 from router.events import context, json_text
-from router.events.model import Event, EventError, cut, hold_to
+from router.events.model import Event, EventError, cut, hold_to, is_json_media_type
 
 MEDIA_TYPE = "application/cloudevents+json"
 BATCH_MEDIA_TYPE = "application/cloudevents-batch+json"
@@ -35,7 +36,17 @@ class _Data(msgspec.Struct, gc=False):
     data: msgspec.Raw
 
 
-_DATA = msgspec.json.Decoder(_Data)
+class _Head(context.Known, forbid_unknown_fields=True, gc=False):
+    """All members of most events, a number in place of the payload: nothing that msgspec would skip."""
+
+    data: int = 0
+
+
+_DATA = b'"data":'
+_ENDS = (b"}}", b"]}")
+_SPACE = b" \t\n\r"
+_HEAD = msgspec.json.Decoder(_Head)
+_PAYLOAD = msgspec.json.Decoder(_Data)
 _BATCH = msgspec.json.Decoder(list[msgspec.Raw])
 _write = msgspec.json.Encoder().encode
 
@@ -46,7 +57,42 @@ def decode(body: bytes, mend: Mend | None = None) -> Event:
     Raises:
         EventError: it is no JSON (with line and column) or no CloudEvent (with the member's name).
     """
+    if mend is None and (event := _usual(body)) is not None:
+        return event
     return _event(json_text.read(body), body, mend)
+
+
+def _usual(text: bytes) -> Event | None:
+    """The event of a text that ends with an object or array as its payload; None where `_event` has to say.
+
+    Such a text is cut in two, attributes and payload, and both are read to the last byte: what msgspec skips
+    on its way to a member is JSON only nearly. If each part is whole, so was the text, and it was cut at the
+    member `data`: another name that ends like this has a quotation mark in it, and is legal nowhere.
+    """
+    at = text.find(_DATA)
+    if at < 0 or not text.endswith(_ENDS):
+        return None
+    head = text[:at] + _DATA + b"0}"
+    payload = text[at + len(_DATA) : -1].strip(_SPACE)
+    try:
+        known = _HEAD.decode(head)
+    except json_text.REFUSALS:
+        return _extended(head, payload)
+    if not context.is_plain(known) or not is_json_media_type(known.datacontenttype):
+        return None
+    return None if json_text.glance(payload) is None else context.assemble(known, {}, payload)
+
+
+def _extended(head: bytes, payload: bytes) -> Event | None:
+    """As `_usual`, with extensions: `head` is what stands before the payload, and a number in its place."""
+    attributes = json_text.glance(head)
+    if attributes is None or not context.is_json(attributes) or json_text.glance(payload) is None:
+        return None
+    attributes.pop("data", None)
+    try:
+        return context.build(attributes, payload)
+    except EventError:
+        return None
 
 
 def _event(document: Any, text: bytes, mend: Mend | None) -> Event:
@@ -64,7 +110,7 @@ def _event(document: Any, text: bytes, mend: Mend | None) -> Event:
     if not has_data:
         return context.build(document, None)
     if context.is_json(document):
-        return context.build(document, bytes(_DATA.decode(text).data))
+        return context.build(document, bytes(_PAYLOAD.decode(text).data))
     return context.build(document, _text(document, data))
 
 
@@ -114,10 +160,16 @@ def decode_batch(body: bytes, most: int = sys.maxsize, mend: Mend | None = None)
         TooMuchError: it holds more than `most` events.
     """
     texts = _elements(body, most)
-    documents = [json_text.glance(text) for text in texts]
-    if None in documents:
-        documents = json_text.read(body)
+    if mend is None:
+        with suppress(EventError):  # which is told below: first what is wrong with the text as a whole
+            return tuple(map(_element, texts))
+    documents = json_text.read(body)
     return tuple(map(_numbered, range(len(texts)), documents, texts, repeat(mend)))
+
+
+def _element(text: bytes) -> Event:
+    """The event of an element that nobody has read yet."""
+    return _usual(text) or _event(json_text.glance(text), text, None)
 
 
 def _elements(body: bytes, most: int) -> tuple[bytes, ...]:

@@ -17,6 +17,10 @@ from router.events.model import EventError, cut
 MAX_DEPTH = 256
 """How deep arrays and objects may nest; RFC 8259, section 9, leaves the limit to the reader."""
 
+AROUND = 2
+"""Levels of a batch of events around a payload: the array, and the event."""
+
+_DEEP = MAX_DEPTH - AROUND
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 _READER = msgspec.json.Decoder()
@@ -95,12 +99,12 @@ def read(text: bytes) -> Any:
 
 
 def glance(text: bytes) -> Any:
-    """The value of a text that `read` accepts, also inside an array; None where `read` has to say."""
+    """The value of a text that `read` accepts even `AROUND` levels down; None where `read` has to say."""
     try:
         value = _READER.decode(text)
     except REFUSALS:
         return None
-    return None if _may_be_deep(text) and _deeper(value, MAX_DEPTH - 1) else value
+    return None if _may_be_deep(text) and _deeper(value, _DEEP) else value
 
 
 def is_json(text: bytes) -> bool:
@@ -136,12 +140,12 @@ def _near(text: bytes, complaint: str) -> str:
 
 
 def _may_be_deep(text: bytes) -> bool:
-    """Whether it has enough opening brackets to nest `MAX_DEPTH` deep, those in strings too."""
-    if len(text) < 2 * MAX_DEPTH:
+    """Whether it has enough opening brackets to nest `_DEEP` levels, those in strings too."""
+    if len(text) < 2 * _DEEP:
         return False
     # In a third of the time that `count` takes.
-    rest = text.replace(b"[", b"", MAX_DEPTH).replace(b"{", b"", MAX_DEPTH)
-    return len(text) - len(rest) >= MAX_DEPTH
+    rest = text.replace(b"[", b"", _DEEP).replace(b"{", b"", _DEEP)
+    return len(text) - len(rest) >= _DEEP
 
 
 def _deeper(value: Any, limit: int) -> bool:

@@ -88,7 +88,7 @@ def _declares_json(text: str) -> bool:
     return _JSON_MEDIA_TYPE.match(text) is not None
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One CloudEvent.
 
     Attributes:
@@ -118,7 +118,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     def attributes(self) -> dict[str, str]:
         """Context attributes and extensions that are present, as canonical strings."""
-        found = {name: value for name in SPEC_ATTRIBUTES if (value := getattr(self, name)) is not None}
+        found = {"specversion": self.specversion, "id": self.id, "source": self.source, "type": self.type}
+        if self.subject is not None:
+            found["subject"] = self.subject
+        if self.time is not None:
+            found["time"] = self.time
+        if self.datacontenttype is not None:
+            found["datacontenttype"] = self.datacontenttype
+        if self.dataschema is not None:
+            found["dataschema"] = self.dataschema
         for name, value in self.extensions.items():
             found[name] = canonical(value)
         return found

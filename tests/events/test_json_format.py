@@ -177,7 +177,7 @@ def test_base64_that_should_be_json_and_is_not() -> None:
     assert refusal(text(data_base64=encoded, datacontenttype="application/json")) == message
 
 
-@pytest.mark.parametrize("data", [b"1", b"null"])
+@pytest.mark.parametrize("data", [b"1", b"null", b"{}"])
 def test_data_and_data_base64_exclude_each_other(data: bytes) -> None:
     assert refusal(with_data(data, data_base64="YQ==")) == "data and data_base64: an event has one of them"
 

@@ -147,6 +147,7 @@ _names = st.sampled_from(
         "traceparent",
         "Bad-Name",
         "d\\u0061ta",
+        'x\\"data',
     ]
 )
 _members = st.tuples(spaces, _names.map(lambda name: f'"{name}":'), spaces).map("".join).map(str.encode)
@@ -186,6 +187,23 @@ batches = st.tuples(st.lists(envelopes, max_size=3), spaces).map(
 @example(b"{" + NEEDED + b',"data":' + nested(MAX_DEPTH - 1) + b"}")
 @example(b"{" + NEEDED + b',"data":' + nested(MAX_DEPTH) + b"}")
 @example(b"{" + NEEDED + b',"data":"a","data":1e999,"data":{"n":1}}')
+@example(b"{" + NEEDED + b',"data":1e999,"data":{}}')
+@example(b"{" + NEEDED + b',"data":7,"data":{}}')
+@example(b"{" + NEEDED + b',"data":{},"data":7}')
+@example(b"{" + NEEDED + b',"d\\u0061ta":[1e999],"data":[]}')
+@example(b"{" + NEEDED + b',"d\\u0061ta":7,"x\\"data":[]}')
+@example(b'{"x\\"data":{}}')
+@example(b"{" + NEEDED + b',"data" : {"data":{}}}')
+@example(b"{" + NEEDED + b',"data":[1],"subject":"s","x":[1]}')
+@example(b"{" + NEEDED + b',"subject":"data","data": {"data":{}}\n}')
+@example(b"{" + NEEDED + b',"subject":"\xff","data":{}}')
+@example(b"{" + NEEDED + b',"ext":"\\ud800","data":{}}')
+@example(b"{" + NEEDED + b',"ext":' + nested(5_000) + b',"data":{}}')
+@example(b"{" + NEEDED + b',"ext":"e","datacontenttype":"text/plain","data":{}}')
+@example(b"{" + NEEDED + b',"subject":"\xe3\x80\x80","data":{}}')
+@example(b"{" + NEEDED + b',"data":{}}}')
+@example(b"{" + NEEDED + b',"data":\xc2\xa0{}}')
+@example(b"{" + NEEDED + b',"data":\x0b{}}')
 @example(b"{" + NEEDED + b',"data":null}')
 @example(b"{" + NEEDED + b',"data":null,"datacontenttype":"text/plain"}')
 @example(b'{"id":1,' + NEEDED + b"}")
