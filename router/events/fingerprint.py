@@ -40,9 +40,9 @@ def fingerprint(event: Event) -> bytes:
 
 def _normalised(event: Event) -> bytes | None:
     data = event.data
-    if data is None or not event.is_json:
+    if data is None or not (_SPACE in data or _LINE_FEED in data or _TAB in data or _RETURN in data):
         return data
-    if not (_SPACE in data or _LINE_FEED in data or _TAB in data or _RETURN in data):
+    if not event.is_json:
         return data
     try:
         return msgspec.json.format(data, indent=-1)

@@ -69,8 +69,7 @@ def _usual(text: bytes) -> Event | None:
     on its way to a member is JSON only nearly. If each part is whole, so was the text, and it was cut at the
     member `data`: another name that ends like this has a quotation mark in it, and is legal nowhere.
     """
-    at = text.find(_DATA)
-    if at < 0 or not text.endswith(_ENDS):
+    if not text.endswith(_ENDS) or (at := text.find(_DATA)) < 0:
         return None
     head = text[:at] + _DATA + b"0}"
     payload = text[at + len(_DATA) : -1].strip(_SPACE)
@@ -163,7 +162,9 @@ def decode_batch(body: bytes, most: int = sys.maxsize, mend: Mend | None = None)
     if mend is None:
         with suppress(EventError):  # which is told below: first what is wrong with the text as a whole
             return tuple(map(_element, texts))
-    documents = json_text.read(body)
+    documents = [json_text.glance(text) for text in texts]
+    if None in documents:
+        documents = json_text.read(body)
     return tuple(map(_numbered, range(len(texts)), documents, texts, repeat(mend)))
 
 
