@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any
 
+import msgspec
 import structlog
 
 from router.clock import Clock
@@ -32,6 +34,8 @@ _DELIVERED, _FAILED, _REJECTED, _EXHAUSTED = (
 
 _OUTCOMES = (Delivered, RetryLater, Rejected)
 
+_STATUS = (int, NoneType)
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -40,10 +44,10 @@ class UnrenderableError(Exception):
 
 
 Render = Callable[[Delivery], Awaitable[Body | None]]
-"""Makes a delivery's body; None for the event as it is. Raises UnrenderableError."""
+"""Makes the body of a delivery that has a variant; None for the event as it is. Raises UnrenderableError."""
 
 
-class Tried(NamedTuple):
+class Tried(msgspec.Struct, frozen=True, gc=False):
     """What came of an attempt.
 
     Attributes:
@@ -79,10 +83,15 @@ class Attempts:
         sent: list[Delivery] = []
         for delivery in deliveries:
             try:
-                messages.append(_message(delivery, await self._render(delivery)))
-                sent.append(delivery)
+                body = await self._render(delivery) if delivery.variant else None
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is this delivery's alone
                 settlements.append(self._unrendered(delivery, error, began))
+                continue
+            number = len(delivery.tries) + 1 if delivery.attempts else 1
+            messages.append(
+                Message(delivery.id, delivery.sequence, delivery.event, body, delivery.rules, number)
+            )
+            sent.append(delivery)
         if not messages:
             return Tried(settlements, (), self._time.now())
         try:
@@ -91,10 +100,9 @@ class Attempts:
             log.exception("delivery.target_failed", target=deliveries[0].target, deliveries=len(messages))
             why = f"the target's code failed: {type(error).__name__}: {error}"
             outcomes = [RetryLater(why)] * len(messages)
-        now = self._time.now()
-        for delivery, outcome in zip(sent, outcomes, strict=True):
-            settlements.append(self._settlement(policy, delivery, outcome, began, now, lasting=lasting))
-        return Tried(settlements, outcomes, now)
+        ended = self._time.now()
+        settlements += self._settlements(policy, sent, outcomes, began, ended, lasting=lasting)
+        return Tried(settlements, outcomes, ended)
 
     def _unrendered(self, delivery: Delivery, error: Exception, now: float) -> Settlement:
         if isinstance(error, UnrenderableError):
@@ -103,25 +111,42 @@ class Attempts:
         log.error("delivery.unrendered", target=delivery.target, delivery=delivery.id, exc_info=error)
         return Settlement(delivery=delivery, state=_FAILED, due=self._time.now() + PAUSE)
 
-    def _settlement(
+    def _settlements(
+        self,
+        policy: Policy,
+        sent: Sequence[Delivery],
+        outcomes: Sequence[Outcome],
+        began: float,
+        now: float,
+        *,
+        lasting: bool,
+    ) -> list[Settlement]:
+        """What became of those that reached the target. Those of one outcome share its attempt."""
+        found: list[Settlement] = []
+        known: Outcome | None = None
+        for delivery, outcome in zip(sent, outcomes, strict=True):
+            if not isinstance(outcome, Delivered):
+                found.append(self._undelivered(policy, delivery, outcome, began, now, lasting=lasting))
+                continue
+            if outcome is not known:
+                known, attempt = outcome, _attempt(outcome, None, began, now)
+            found.append(Settlement(delivery, _DELIVERED, attempt, None, lasting))
+        return found
+
+    def _undelivered(
         self,
         policy: Policy,
         delivery: Delivery,
-        outcome: Outcome,
+        outcome: RetryLater | Rejected,
         began: float,
         now: float,
         *,
         lasting: bool,
     ) -> Settlement:
-        state, error, due = _DELIVERED, None, None
-        if isinstance(outcome, Rejected):
-            state, error = _REJECTED, outcome.reason
-        elif isinstance(outcome, RetryLater):
+        state, error, due = _REJECTED, outcome.reason, None
+        if isinstance(outcome, RetryLater):
             state, error, due = self._failed(policy, delivery, outcome, began, now)
-        answer = outcome.answer[:ANSWER_BYTES].decode(errors="replace") if outcome.answer else ""
-        error = None if error is None else _sayable(error)
-        attempt = Attempt(at=began, seconds=now - began, status=outcome.status, error=error, answer=answer)
-        return Settlement(delivery=delivery, state=state, attempt=attempt, due=due, lasting=lasting)
+        return Settlement(delivery, state, _attempt(outcome, _sayable(error), began, now), due, lasting)
 
     def _failed(
         self, policy: Policy, delivery: Delivery, outcome: RetryLater, began: float, now: float
@@ -141,15 +166,9 @@ class Attempts:
         return _FAILED, outcome.reason, decision.when
 
 
-def _message(delivery: Delivery, body: Body | None) -> Message:
-    return Message(
-        id=delivery.id,
-        sequence=delivery.sequence,
-        event=delivery.event,
-        body=body,
-        rules=delivery.rules,
-        attempt=len(delivery.tries) + 1 if delivery.attempts else 1,
-    )
+def _attempt(outcome: Outcome, error: str | None, began: float, now: float) -> Attempt:
+    answer = outcome.answer[:ANSWER_BYTES].decode(errors="replace") if outcome.answer else ""
+    return Attempt(began, now - began, outcome.status, error, answer)
 
 
 def _checked(outcomes: Sequence[Outcome], wanted: int) -> Sequence[Outcome]:
@@ -159,7 +178,11 @@ def _checked(outcomes: Sequence[Outcome], wanted: int) -> Sequence[Outcome]:
         TypeError: it is not.
     """
     found = list(outcomes)
-    if len(found) != wanted or not all(map(_is_sound, found)):
+    is_sound, known = len(found) == wanted, object()
+    for one in found:
+        if one is not known:  # many of a group have the same one
+            is_sound, known = is_sound and _is_sound(one), one
+    if not is_sound:
         raise TypeError(f"an outcome for each of {wanted} messages was due, not {found!r:.200}")
     return found
 
@@ -169,7 +192,7 @@ def _is_sound(one: Any) -> bool:
     if not isinstance(one, _OUTCOMES):
         return False
     held: Any = one
-    if not isinstance(held.answer, bytes) or not isinstance(held.status, int | None):
+    if not isinstance(held.answer, bytes) or not isinstance(held.status, _STATUS):
         return False
     if isinstance(one, Delivered):
         return True

@@ -11,7 +11,7 @@ import anyio
 import structlog
 
 from router.clock import Clock
-from router.delivery.attempt import Attempts
+from router.delivery.attempt import Attempts, Tried
 from router.delivery.breaker import Breaker, Mode, after, probing
 from router.delivery.health import Health
 from router.delivery.limits import Bucket
@@ -121,23 +121,28 @@ class Crew:
         self._call_back()
 
     async def _work(self) -> None:
-        store, batch = self._tools.store, self.way.target.batch
+        tools, way, name, lasting = self._tools, self.way, self._name, self._ordered is not None
+        claim_now, make, batch = tools.store.claim_now, tools.attempts.make, way.target.batch
         while not self._stopping:
             if self._claims_in_turn():
                 deliveries = await self._in_its_turn()
-            elif self._pace and self._tools.time.now() < self._tried + self._pace:
+            elif self._pace and tools.time.now() < self._tried + self._pace:
                 with self._recallable():
-                    await self._tools.time.sleep_until(self._tried + self._pace)
+                    await tools.time.sleep_until(self._tried + self._pace)
                 continue
-            elif (ready := store.claim_now(self._name, batch)) is None:
+            elif (ready := claim_now(name, batch)) is None:
                 deliveries = await self._next()
             elif ready:
                 deliveries = ready
             else:
-                await store.news(self._name, batch)
+                await tools.store.news(name, batch)
                 continue
             if deliveries:
-                await self._try(deliveries)
+                if self._pace:
+                    self._tried = tools.time.now()
+                self._take_note(deliveries, await make(way.target, way.policy, deliveries, lasting=lasting))
+                if tools.settler.is_full:
+                    await tools.settler.room()
 
     def _claims_in_turn(self) -> bool:
         return self._in_turn or self.breaker.mode is not Mode.CLOSED
@@ -227,24 +232,16 @@ class Crew:
 
     # -- trying ---------------------------------------------------------------------------------------------
 
-    async def _try(self, deliveries: Sequence[Delivery]) -> None:
-        settler = self._tools.settler
-        if self._pace:
-            self._tried = self._tools.time.now()
-        way = self.way
-        tried = await self._tools.attempts.make(
-            way.target, way.policy, deliveries, lasting=self._ordered is not None
-        )
+    def _take_note(self, deliveries: Sequence[Delivery], tried: Tried) -> None:
+        """What came of these goes to the breaker and to the settler."""
         before = self.breaker
-        self.breaker = after(before, tried.outcomes, tried.ended, way.policy)
+        self.breaker = after(before, tried.outcomes, tried.ended, self.way.policy)
         if self.breaker is not before:
             self._turned(before, tried.outcomes)
         if deliveries is self._probe:
             self._probe = None
             self._call_back()
-        settler.add(tried.settlements, at_once=self._ordered is not None)
-        if settler.is_full:
-            await settler.room()
+        self._tools.settler.add(tried.settlements, at_once=self._ordered is not None)
 
     def _turned(self, before: Breaker, outcomes: Sequence[Outcome]) -> None:
         """These outcomes have made the breaker another one."""

@@ -50,6 +50,6 @@ def leaning(now: float, passed: float, wall: float) -> float:
     """What time it is, `passed` seconds after `now`, when the wall clock shows `wall`."""
     ahead = wall - now - passed
     lean = LEAN * passed
-    if abs(ahead) <= lean + EXACT or ahead > FAR:
+    if -EXACT - lean <= ahead <= lean + EXACT or ahead > FAR:
         return max(now, wall)
     return now + passed + (lean if ahead > 0 else -lean)

@@ -53,7 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: bytes = b""
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One try to deliver.
 
     Attributes:
@@ -92,7 +92,7 @@ class Place(NamedTuple):
     variant: str = ""
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One event to one target with one body.
 
     Attributes:
@@ -133,17 +133,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def delivery_of(sequence: int, route: Route, record: Record) -> Delivery:
     """The delivery that a record's route asks for, not tried yet."""
     return Delivery(
-        sequence=sequence,
-        target=route.target,
-        variant=route.variant,
-        rules=route.rules,
-        version=record.version,
-        received=record.received,
-        event=record.event,
+        sequence, route.target, route.variant, route.rules, record.version, record.received, record.event
     )
 
 
-class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """What became of a claimed delivery.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -63,6 +63,7 @@ class HttpTarget:
         self, settings: HttpSettings, sender: Sender, clock: Clock, reject: frozenset[int] = REJECTING
     ) -> None:
         self._settings = settings
+        self._method, self._timeout = settings.method, settings.timeout
         self._url = settings.address
         self._headers = settings.constants
         self._templates = Templates(settings.templates) if settings.templates else None
@@ -86,7 +87,7 @@ class HttpTarget:
 
     async def deliver(self, messages: Sequence[Message]) -> list[Outcome]:
         """See `Target.deliver`."""
-        if self._settings.batch is None:
+        if self.batch == 1:
             (message,) = messages
             return [await self._deliver_alone(message)]
         if self._settings.format == "data":
@@ -97,9 +98,9 @@ class HttpTarget:
         rest = iter(await self._deliver_together(events) if events else ())
         return [bodies[id(one)] if one.body else next(rest) for one in messages]
 
-    async def _deliver_alone(self, message: Message) -> Outcome:
-        if message.body is not None and self._settings.method == "GET":
-            return Rejected("GET sends no content, and a transform made some: choose POST, or no transform")
+    def _deliver_alone(self, message: Message) -> Awaitable[Outcome]:
+        if message.body is not None and self._method == "GET":
+            return _said("GET sends no content, and a transform made some: choose POST, or no transform")
         headers, content = self._content(message)
         if self._traces and PARENT in message.event.extensions:
             headers |= trace_headers(message.event.extensions)
@@ -107,8 +108,8 @@ class HttpTarget:
             try:
                 headers |= self._templates.fill(message.event)
             except FieldError as error:
-                return Rejected(error.message)
-        return await self._send(message.id, headers, content)
+                return _said(error.message)
+        return self._send(message.id, headers, content)
 
     async def _deliver_together(self, messages: Sequence[Message]) -> list[Outcome]:
         """In one request; where that is refused, in halves, until what is wrong with it stands alone."""
@@ -119,7 +120,7 @@ class HttpTarget:
         first = await self._deliver_together(messages[:middle])
         return first + await self._deliver_together(messages[middle:])
 
-    async def _send(self, key: str, own: Headers, content: bytes) -> Outcome:
+    def _send(self, key: str, own: Headers, content: bytes) -> Awaitable[Outcome]:
         """Send one request, as soon as it may be sent.
 
         Args:
@@ -127,10 +128,16 @@ class HttpTarget:
             own: the headers that belong to what is sent.
             content: the body.
         """
-        if self._consent is not None and (lacking := await self._consent.lacking()) is not None:
-            return lacking
         # Idempotency-Key: draft-ietf-httpapi-idempotency-key-header; webhook-id: Standard Webhooks 1.0.0.
         headers = {**own, "idempotency-key": key, "webhook-id": key, **self._headers}
+        if self._consent is None and self._tokens is None:
+            return self._attempt(key, headers, content, self._secrets)
+        return self._send_admitted(key, headers, content)
+
+    async def _send_admitted(self, key: str, headers: Headers, content: bytes) -> Outcome:
+        """With the receiver's consent, and a token, where these are asked for."""
+        if self._consent is not None and (lacking := await self._consent.lacking()) is not None:
+            return lacking
         if self._tokens is None:
             return await self._attempt(key, headers, content, self._secrets)
         return await self._attempt_with(self._tokens, key, headers, content)
@@ -153,11 +160,10 @@ class HttpTarget:
 
     async def _attempt(self, key: str, headers: Headers, content: bytes, secrets: Sequence[str]) -> Outcome:
         """Send one request. Nothing that comes of it has one of the secrets in it."""
-        settings = self._settings
         if self._signer is not None:
             headers = headers | self._signature(self._signer, key, headers, content)
         try:
-            reply = await self._sender.send(settings.method, self._url, headers, content, settings.timeout)
+            reply = await self._sender.send(self._method, self._url, headers, content, self._timeout)
         except SendError as error:
             return RetryLater(hidden(error.message, secrets), cause=error.cause)
         except ValueError as error:
@@ -171,7 +177,7 @@ class HttpTarget:
         url = urlsplit(self._url)
         seen = {name.lower(): value for name, value in headers.items()}
         seen |= {"host": url.netloc, "content-length": str(len(content))}
-        request = Outgoing(key, self._settings.method, url.path or "/", url.query, seen, content)
+        request = Outgoing(key, self._method, url.path or "/", url.query, seen, content)
         return signer.headers(request, self._clock.now())
 
     def _content(self, message: Message) -> tuple[Headers, bytes]:
@@ -183,6 +189,11 @@ class HttpTarget:
         if self._settings.format == "data":
             return {"content-type": LINES}, lines_of(messages)
         return encode_batch(message.event for message in messages)
+
+
+async def _said(reason: str) -> Outcome:
+    """What is never sent."""
+    return Rejected(reason)
 
 
 class HttpKind:

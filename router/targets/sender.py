@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Protocol
 
 import anyio
@@ -24,6 +23,7 @@ from pyreqwest.exceptions import (
 )
 from pyreqwest.http import Url
 from pyreqwest.proxy import ProxyBuilder
+from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from router.errors import ConfigurationError, RouterError
@@ -38,7 +38,8 @@ from router.targets.network.vetting import RefusedError, literal, surely
 READ_BYTES = 64 * 1024
 """How much of an answer is read at most; what is longer costs the peer its connection."""
 
-_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_SUCCESS = range(200, 300)
+_WITHOUT_BODY = frozenset({204, 304})
 
 _ROUTES = 1024
 """How many addresses a sender knows the way to without reading them again."""
@@ -151,33 +152,51 @@ class PyreqwestSender:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> Reply:
         """See `Sender.send`."""
-        began = self._steady()
+        began, left = self._steady(), seconds
+        tried: set[Address] = set()
         try:
             route = self._route(url)
             pin = self.pins.fresh(route.peer) or await self._pin(route, seconds)
-            tried: set[Address] = set()
             while True:
-                left = seconds - (self._steady() - began) if tried else seconds
                 try:
-                    return await self._ask(pin.client, method, route.url, headers, body, left)
-                except RequestTimeoutError as error:
-                    left = seconds - (self._steady() - began)
-                    if not isinstance(error, ConnectTimeoutError) or left < seconds / 1000:
-                        raise SendError(f"no answer from {route.name} within {seconds:g} s") from None
-                    reason = f"no connection to {route.met} within {self._connection.connect:g} s"
+                    async with _request(pin.client, method, route.url, headers, body, left) as response:
+                        status = response.status
+                        is_silent = status in _SUCCESS and not self._every_header and method != "OPTIONS"
+                        fields = {} if is_silent else _headers(response)
+                        found = await _read(response) if _has_body(status, response) else b""
+                        return Reply(status, fields, found)
+                except get_cancelled_exc_class():
+                    # The client raises a cancellation of its own instead of passing on the one it got; anyio
+                    # would not know it for its scope's. This raises the scope's again, if it was one.
+                    await checkpoint_if_cancelled()
+                    raise
                 except RequestError as error:
-                    reason = _reason(error, route)
-                    if not isinstance(error, ConnectError):
-                        raise SendError(reason) from error
+                    left = seconds - (self._steady() - began)
+                    reason = self._unconnected(error, route, seconds, left)
                 tried.add(pin.address)
-                left = seconds - (self._steady() - began)
                 if not self.pins.move_on(route.peer, pin, tried) or len(tried) == _ADDRESSES or left <= 0:
                     raise SendError(reason)
                 pin = self.pins.fresh(route.peer) or await self._pin(route, left)
+                left = seconds - (self._steady() - began)
         except RefusedError as error:
             raise SendError(error.message, Cause.MISDIRECTED) from None
         except UnresolvedError as error:
             raise SendError(error.message) from None
+
+    def _unconnected(self, error: RequestError, route: _Route, seconds: float, left: float) -> str:
+        """Why no connection came about: another address may be tried.
+
+        Raises:
+            SendError: there was one, or there is no time left.
+        """
+        if isinstance(error, ConnectTimeoutError) and left >= seconds / 1000:
+            return f"no connection to {route.met} within {self._connection.connect:g} s"
+        if isinstance(error, RequestTimeoutError):
+            raise SendError(f"no answer from {route.name} within {seconds:g} s") from None
+        reason = _reason(error, route)
+        if not isinstance(error, ConnectError):
+            raise SendError(reason) from error
+        return reason
 
     async def _pin(self, route: _Route, seconds: float) -> Pin[Client]:
         try:
@@ -185,27 +204,6 @@ class PyreqwestSender:
                 return await self.pins.renewed(route.peer, seconds)
         except TimeoutError:
             raise SendError(f"no answer from {route.name} in time: its name was still asked for") from None
-
-    async def _ask(
-        self, client: Client, method: str, url: Url, headers: Mapping[str, str], body: bytes, seconds: float
-    ) -> Reply:
-        if not body:
-            headers = {**headers, "content-length": "0"}  # RFC 9110, section 8.6; the client leaves it out
-        builder = client.request(method, url).headers(headers).body_bytes(body)
-        # Without read-ahead the status is known before the body breaks.
-        request = builder.timeout(_span(max(seconds, _MOMENT))).streamed_read_buffer_limit(0).build_streamed()
-        try:
-            async with request as response:
-                status = response.status
-                wanted = self._every_header or method == "OPTIONS"
-                silent = 200 <= status < 300 and not wanted  # noqa: PLR2004 -- a class of codes
-                fields = {} if silent else _headers(response)
-                return Reply(status, fields, await _read(response) if _has_body(status, response) else b"")
-        except get_cancelled_exc_class():
-            # The client raises a cancellation of its own instead of passing on the one it got; anyio
-            # would not know it for its scope's. This raises the scope's again, if it was one.
-            await checkpoint_if_cancelled()
-            raise
 
     def _routed(self, url: str) -> _Route:
         """Raises ValueError for what is no URL, RefusedError for an address that the proxy is not told."""
@@ -282,6 +280,16 @@ async def open_sender(
 
 
 _span = lru_cache(lambda seconds: timedelta(seconds=seconds))
+
+
+def _request(
+    client: Client, method: str, url: Url, headers: Mapping[str, str], body: bytes, seconds: float
+) -> StreamRequest:
+    if not body:
+        headers = {**headers, "content-length": "0"}  # RFC 9110, section 8.6; the client leaves it out
+    builder = client.request(method, url).headers(headers).body_bytes(body)
+    # Without read-ahead the status is known before the body breaks.
+    return builder.timeout(_span(max(seconds, _MOMENT))).streamed_read_buffer_limit(0).build_streamed()
 
 
 def _has_body(status: int, response: Response) -> bool:

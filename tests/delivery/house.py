@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
+import msgspec
 
 from router.delivery.engine import Engine, OrderBy, Render, Way
 from router.delivery.retry import Policy
-from router.store.base import Delivery, Settlement, State, Store
+from router.store.base import Delivery, Record, Route, Settlement, State, Store
 from router.store.memory import MemoryStore
 from router.targets.base import Body, Target
 from tests.delivery.clock import JumpingClock
+from tests.support import record
 
 POLICY = Policy(attempts=3, within=1_000.0, first=8.0, most=60.0)
 
@@ -39,6 +41,11 @@ class Watcher:
         with anyio.fail_after(30):
             while sum(one.state is State.DELIVERED for one in self.settlements) < count:
                 await self._more.wait()
+
+
+def transformed(number: int, target: str) -> Record:
+    """A record whose event a transform makes a body of."""
+    return msgspec.structs.replace(record(number), routes=(Route(target, "text", ("rule",)),))
 
 
 async def as_it_is(_: Delivery) -> Body | None:

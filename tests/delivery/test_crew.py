@@ -17,7 +17,7 @@ from router.store.sqlite import SqliteStore
 from router.targets.base import Body, Cause, Delivered, Outcome, Rejected, RetryLater
 from tests.delivery.clock import JumpingClock
 from tests.delivery.crews import Gated, Switch, condition, settle_down
-from tests.delivery.house import POLICY, House
+from tests.delivery.house import POLICY, House, transformed
 from tests.support import ScriptedTarget, record
 
 pytestmark = pytest.mark.anyio
@@ -137,7 +137,7 @@ class TestBreaker:
 
         target = Switch(EXPIRED, concurrency=3)
         async with House({"a": target}).running() as house:
-            await house.store.append([record(1, "a")])
+            await house.store.append([transformed(1, "a")])
             await house.watcher.wait_for(1)
             house.render = broken
             target.outcome = Delivered()

@@ -16,7 +16,7 @@ from router.store.memory import MemoryStore
 from router.store.sqlite import SqliteStore
 from router.targets.base import Body, Delivered, Message, Outcome, Rejected, RetryLater
 from tests.delivery.clock import JumpingClock
-from tests.delivery.house import House
+from tests.delivery.house import House, transformed
 from tests.support import ScriptedTarget, record
 
 pytestmark = pytest.mark.anyio
@@ -162,7 +162,7 @@ async def test_a_body_that_cannot_be_made_is_a_dead_letter_and_the_rest_of_the_b
     target = ScriptedTarget(batch=10)
     house = House({"a": target})
     house.render = only_even
-    await house.store.append([record(number, "a") for number in range(4)])
+    await house.store.append([transformed(number, "a") for number in range(4)])
     async with house.running():
         await house.watcher.wait_for(4)
     states = {s.delivery.event.id: s.state for s in house.watcher.settlements}
@@ -300,7 +300,7 @@ async def test_a_body_that_cannot_be_had_now_is_made_later_and_costs_no_attempt(
     target = ScriptedTarget()
     house = House({"a": target})
     house.render = broken_twice
-    await house.store.append([record(1, "a")])
+    await house.store.append([transformed(1, "a")])
     async with house.running():
         for attempt in (1, 2):
             await house.watcher.wait_for(attempt)
