@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -35,15 +36,15 @@ class SteadyClock(Clock, Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock.
 
-    def now(self) -> float:
-        """Seconds since the epoch (UTC)."""
-        return time.time()
+    Attributes:
+        now: seconds since the epoch (UTC).
+        steady: seconds since the machine was started.
+    """
 
-    def steady(self) -> float:
-        """Seconds since the machine was started."""
-        return time.clock_gettime(_STEADY)
+    now = staticmethod(time.time)
+    steady = staticmethod(partial(time.clock_gettime, _STEADY))
 
     async def sleep_until(self, when: float) -> None:
         """See `Clock.sleep_until`.

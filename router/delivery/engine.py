@@ -201,8 +201,6 @@ class Engine:
 
     def _notice(self, settlement: Settlement) -> Record | None:
         """What is told of a dead letter, where somebody wants to know."""
-        if settlement.state is not State.DEAD:
-            return None
         target = settlement.delivery.target
         crew = self._crews.get(target) or self._leaving.get(target)
         if crew is None or crew.way.dead_letter is None:
@@ -211,8 +209,8 @@ class Engine:
 
     def _written(self, settlements: Sequence[Settlement]) -> None:
         """A retry may be due before the one that is being waited for."""
-        earliest = min((s.due for s in settlements if s.due is not None), default=math.inf)
-        if earliest < self._alarm:
+        dues = [one.due for one in settlements if one.due is not None]
+        if dues and min(dues) < self._alarm:
             self._nap.cancel()
         for crew in self._crews.values():
             crew.written(settlements)

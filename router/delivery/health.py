@@ -43,9 +43,10 @@ class Health:
 
     def look(self, settlements: Sequence[Settlement]) -> None:
         """Take note of what became of deliveries."""
+        delivered = State.DELIVERED
         for settlement in settlements:
             state = settlement.state
-            if state is State.DELIVERED:
+            if state is delivered:
                 if self._failing and settlement.delivery.target in self._failing:
                     self._recovered(settlement.delivery)
             elif state is State.RETRYING and settlement.attempt is not None:

@@ -8,7 +8,7 @@ import anyio
 import structlog
 
 from router.clock import Clock
-from router.store.base import Record, Settlement, Store, StoreError
+from router.store.base import Record, Settlement, State, Store, StoreError
 
 PAUSE = 1.0
 """Seconds between two tries to write to a store that refuses."""
@@ -36,7 +36,7 @@ class Settler:
 
     Args:
         settled: called on the event loop with each group after its commit.
-        notice: gives what is to be told of a settlement to somebody; it is stored before the outcome.
+        notice: gives what is to be told of a dead letter to somebody; it is stored before the outcome.
     """
 
     def __init__(
@@ -160,9 +160,9 @@ class Settler:
 
         Before the outcomes: a crash in between tells it twice, and never not at all.
         """
-        notices = {
-            index: notice for index, one in enumerate(batch) if (notice := self._notice(one)) is not None
-        }
+        dead = State.DEAD
+        letters = {index: self._notice(one) for index, one in enumerate(batch) if one.state is dead}
+        notices = {index: notice for index, notice in letters.items() if notice is not None}
         if not notices:
             return batch
         try:

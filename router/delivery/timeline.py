@@ -25,7 +25,7 @@ class Timeline:
 
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
-        self._steady = clock.steady()
+        self._asked = clock.steady()
         self._now = clock.now()
 
     def not_before(self, when: float) -> None:
@@ -34,9 +34,10 @@ class Timeline:
 
     def now(self) -> float:
         """Seconds since the epoch. It never goes back."""
-        steady = self._clock.steady()
-        passed, self._steady = steady - self._steady, steady
-        now = self._now = leaning(self._now, passed, self._clock.now())
+        clock = self._clock
+        steady = clock.steady()
+        now = self._now = leaning(self._now, steady - self._asked, clock.now())
+        self._asked = steady
         return now
 
     async def sleep_until(self, when: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
 
@@ -56,21 +57,17 @@ class Claims:
 
     def hand_over(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
         """Let lanes have what was just committed, straight from memory."""
-        counts: dict[str, int] = {}
+        arrived: defaultdict[str, list[Delivery]] = defaultdict(list)
         for sequence, record in zip(sequences, records, strict=True):
             for route in record.routes:
-                target = route.target
-                lane = self._lanes[target]
-                counts[target] = counts.get(target, 0) + 1
-                if lane.unread is None and _is_full(lane) and lane.ready[-1].sequence != sequence:
-                    lane.unread = sequence  # all of an event's deliveries stay on disk, or none
-                if lane.unread is None:
-                    lane.put(delivery_of(sequence, route, record))
+                arrived[route.target].append(delivery_of(sequence, route, record))
         self._lanes.head = sequences[-1]
-        for target, count in counts.items():
+        for target, deliveries in arrived.items():
             lane = self._lanes[target]
-            lane.pending += count
-            lane.notify(count)
+            if lane.unread is None:
+                _fill(lane, deliveries)
+            lane.pending += len(deliveries)
+            lane.notify(len(deliveries))
 
     def claim_now(self, target: str, most: int) -> Sequence[Delivery] | None:
         """See `Store.claim_now`."""
@@ -227,5 +224,14 @@ class Claims:
         lane.notify()
 
 
-def _is_full(lane: Lane) -> bool:
-    return len(lane.ready) >= IN_MEMORY or lane.bytes >= BYTES_IN_MEMORY
+def _fill(lane: Lane, arrived: Sequence[Delivery]) -> None:
+    """Let a lane have what there is room for; of an event's deliveries all stay on disk, or none."""
+    ready, size = lane.ready, lane.bytes
+    for delivery in arrived:
+        is_full = len(ready) >= IN_MEMORY or size >= BYTES_IN_MEMORY
+        if is_full and ready[-1].sequence != delivery.sequence:
+            lane.unread = delivery.sequence
+            break
+        ready.append(delivery)
+        size += len(delivery.event.data or b"")
+    lane.bytes = size

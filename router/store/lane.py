@@ -45,6 +45,7 @@ class Lane:
     """
 
     __slots__ = (
+        "_loop",
         "_waiting",
         "again",
         "bytes",
@@ -73,6 +74,7 @@ class Lane:
         self.due: float | None = None
         self.decreed = False
         self.turn = anyio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: dict[asyncio.Future[None], int] = {}
 
     def wait(self, most: int) -> asyncio.Future[None]:
@@ -80,7 +82,9 @@ class Lane:
 
         It is resolved when it is worth looking again. Nothing is missed between a look and this call.
         """
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # a system call, up to Python 3.11: made once
+        turn: asyncio.Future[None] = self._loop.create_future()
         self._waiting[turn] = most
         return turn
 
@@ -119,10 +123,12 @@ class Lane:
 
     def take(self, most: int, now: float) -> list[Delivery]:
         """Claim up to `most` first tries."""
-        taken = [self.ready.popleft() for _ in range(min(most, len(self.ready)))]
+        ready, claimed, size = self.ready, self.claimed, self.bytes
+        taken = [ready.popleft() for _ in range(min(most, len(ready)))]
         for delivery in taken:
-            self.claimed[delivery.sequence, delivery.variant] = now
-            self.bytes -= len(delivery.event.data or b"")
+            claimed[delivery.sequence, delivery.variant] = now
+            size -= len(delivery.event.data or b"")
+        self.bytes = size
         return taken
 
     def take_again(self, deliveries: Collection[Delivery], now: float) -> None:
@@ -177,17 +183,18 @@ class Lane:
         """
         for key in slow:
             self.put_off(key)
-        for key in done:
-            self.finish(key)
+        self.finish(done)
         if self.early or early:
             self.early = {key for key in self.early | early if key[0] > mark}
 
-    def finish(self, key: Key) -> None:
-        """A claimed delivery is settled."""
-        if self.claimed.pop(key, None) is None:
-            self.again.pop(key, None)
-        else:
-            self.pending -= 1
+    def finish(self, keys: Collection[Key]) -> None:
+        """Claimed deliveries are settled."""
+        claimed, again = self.claimed, self.again
+        before = len(claimed)
+        for key in keys:
+            if claimed.pop(key, None) is None:
+                again.pop(key, None)
+        self.pending -= before - len(claimed)
 
     def put_off(self, key: Key) -> None:
         """A first try under way is written down as an exception, and stays under way."""

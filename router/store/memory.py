@@ -107,7 +107,7 @@ class MemoryStore:
             delivery, state = settlement.delivery, settlement.state
             at = now if settlement.due is None else settlement.due
             self._tell(settlement.tried(), state, at if state in {State.RETRYING, State.DEAD} else None)
-            self._lane(delivery.target).finish(key_of(delivery))
+            self._lane(delivery.target).finish((key_of(delivery),))
 
     def _tell(self, delivery: Delivery, state: State, at: float | None = None) -> None:
         self._told[delivery.place] = Standing(delivery, state, at)

@@ -22,6 +22,8 @@ everything that was delivered after it."""
 SWEEP = 1.0
 """Seconds between two times at which the watermarks of idle targets follow: a start has less to read then."""
 
+_DELIVERED = State.DELIVERED  # to look it up for each delivery would cost as much as all else about it
+
 
 @dataclass(slots=True)
 class _News:
@@ -105,7 +107,7 @@ class Settling:
                 one = news[delivery.target] = _News(self._lanes[delivery.target])
             key = (delivery.sequence, delivery.variant)
             one.done.add(key)
-            if settlement.state is not State.DELIVERED or settlement.lasting or key in one.lane.again:
+            if settlement.state is not _DELIVERED or settlement.lasting or key in one.lane.again:
                 one.retried.append((key, settlement))
         for target, lane in self._lanes.items():
             slow = lane.slow(since, now) if lane.claimed else set()
@@ -115,9 +117,7 @@ class Settling:
             if one is not None:
                 one.slow = slow - one.done
                 one.mark = lane.watermark(self._lanes.head, besides=one.done | one.slow)
-                one.early = {
-                    key for key, it in one.retried if it.state is State.DELIVERED and key[0] > one.mark
-                }
+                one.early = {key for key, it in one.retried if it.state is _DELIVERED and key[0] > one.mark}
         return news
 
     def _outcomes(self, news: dict[str, _News], now: float) -> Iterator[Statement]:
@@ -126,7 +126,7 @@ class Settling:
         for target, one in news.items():
             for key, settlement in one.retried:
                 history = rows.encode_attempts(settlement.tried().attempts)
-                if settlement.state is not State.DELIVERED or key in one.early:
+                if settlement.state is not _DELIVERED or key in one.early:
                     at = now if settlement.due is None else settlement.due
                     kept.append((target, *key, settlement.state.value, at, history))
                 elif key in one.lane.again:
