@@ -12,7 +12,7 @@ import structlog
 
 from router.clock import Clock
 from router.delivery.attempt import Attempts, Tried
-from router.delivery.breaker import Breaker, Mode, after, probing
+from router.delivery.breaker import CLOSED, Breaker, Mode, after, probing
 from router.delivery.health import Health
 from router.delivery.limits import Bucket
 from router.delivery.ordered import OrderBy, Ordered
@@ -145,7 +145,7 @@ class Crew:
                     await tools.settler.room()
 
     def _claims_in_turn(self) -> bool:
-        return self._in_turn or self.breaker.mode is not Mode.CLOSED
+        return self._in_turn or self.breaker.mode is not CLOSED
 
     @contextlib.contextmanager
     def _recallable(self) -> Iterator[None]:

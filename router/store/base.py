@@ -127,7 +127,9 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
 
         A target's name has no two dashes in a row, so no two deliveries share an id.
         """
-        return f"{self.sequence}-{self.target}" + (f"--{self.variant}" if self.variant else "")
+        if self.variant:
+            return f"{self.sequence}-{self.target}--{self.variant}"
+        return f"{self.sequence}-{self.target}"
 
 
 def delivery_of(sequence: int, route: Route, record: Record) -> Delivery:

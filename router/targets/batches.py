@@ -37,7 +37,7 @@ def key_of(messages: Sequence[Message]) -> str:
     """An idempotency key: the delivery's own where there is one, else the same for the same deliveries."""
     if len(messages) == 1:
         return messages[0].id
-    return hashlib.sha256("\n".join(message.id for message in messages).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join([message.id for message in messages]).encode()).hexdigest()[:32]
 
 
 def lines_of(messages: Sequence[Message]) -> bytes:

@@ -90,13 +90,13 @@ class HttpTarget:
         if self.batch == 1:
             (message,) = messages
             return [await self._deliver_alone(message)]
-        if self._settings.format == "data":
-            return await self._deliver_together(messages)
         # No transformed body is a CloudEvent: each goes alone.
-        bodies = {id(one): await self._deliver_alone(one) for one in messages if one.body}
-        events = [one for one in messages if not one.body]
+        events = [one for one in messages if one.body is None]
+        if self._settings.format == "data" or len(events) == len(messages):
+            return await self._deliver_together(messages)
+        bodies = {id(one): await self._deliver_alone(one) for one in messages if one.body is not None}
         rest = iter(await self._deliver_together(events) if events else ())
-        return [bodies[id(one)] if one.body else next(rest) for one in messages]
+        return [next(rest) if one.body is None else bodies[id(one)] for one in messages]
 
     def _deliver_alone(self, message: Message) -> Awaitable[Outcome]:
         if message.body is not None and self._method == "GET":
