@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from router.delivery.attempt import Attempts, Tried
 from router.delivery.retry import Policy
 from router.store.base import Attempt, Delivery, Route, State, delivery_of
-from router.targets.base import Cause, Delivered, Message, Outcome, Rejected, RetryLater
+from router.targets.base import Body, Cause, Delivered, Message, Outcome, Rejected, RetryLater
 from tests.delivery.house import POLICY, as_it_is
 from tests.support import HandClock, ScriptedTarget, record
 
@@ -77,6 +77,17 @@ class TestGroups:
         assert [one.state for one in found] == [State.RETRYING, State.RETRYING, State.DEAD]
         assert found[-1].attempt is not None
         assert found[-1].attempt.error == "answered 503; gave up after 3 attempts"
+
+
+def test_nobody_is_asked_for_the_body_of_an_event_as_it_is() -> None:
+    async def never(_: Delivery) -> Body | None:
+        raise AssertionError
+
+    async def make() -> Tried:
+        attempts = Attempts(never, HandClock(), chance=lambda: 0.5)
+        return await attempts.make(ScriptedTarget(), POLICY, deliveries(2))
+
+    assert [one.state for one in anyio.run(make).settlements] == [State.DELIVERED] * 2
 
 
 class TestOdd:
