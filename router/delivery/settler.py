@@ -16,7 +16,7 @@ PAUSE = 1.0
 PULSE = 1.0
 """Seconds between two looks at attempts under way."""
 
-PACE = 0.025
+PACE = 0.01
 """Seconds from one group to the next at least, where many come: so groups are large."""
 
 MOST_WAITING = 5_000
