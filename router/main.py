@@ -44,6 +44,9 @@ from router.web.app import Front, build
 from router.web.library import Library
 from router.web.server import Server, listen, url_of
 
+_PORTION = 1_000
+"""How many fingerprints of an earlier life are put into the window at a time."""
+
 GRACE = 10.0
 """Seconds that attempts under way may take to end when the router stops."""
 
@@ -289,8 +292,10 @@ async def _window(store: Store, seconds: float, clock: Clock) -> Window | None:
     if not seconds:
         return None
     window = Window(seconds)
-    for sequence, received, fingerprint in await store.fingerprints(clock.now() - seconds, window.most):
-        window.add(fingerprint, sequence, received)
+    known = await store.fingerprints(clock.now() - seconds, window.most)
+    for start in range(0, len(known), _PORTION):
+        sequences, times, fingerprints = zip(*known[start : start + _PORTION], strict=True)
+        window.add(fingerprints, sequences, times)
     return window
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import structlog
 
 from router.clock import Clock
 from router.delivery.engine import UnrenderableError
-from router.duplicates.sieve import Appended, Sieve
+from router.duplicates.sieve import Sieve
 from router.errors import MessageError
+from router.events import Event
 from router.events.fingerprint import fingerprint
-from router.events.received import Reading, Received
+from router.events.received import Received
 from router.rules.load import transforms_of
 from router.rules.model import Deployment
 from router.store.base import Delivery, Record, Route, Settlement, Store, StoreError
+from router.store.intake import Answered
 from router.targets.base import Body
 from router.telemetry.quota import Quota
 from router.transforms import Transform
@@ -31,11 +32,6 @@ _OVERHEAD = 300
 """Bytes of an event beside its payload: attributes, routes, places in the database."""
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-Answered = Callable[[Exception | None], None]
-"""Told what became of a request: None when all of it is on disk, and when nothing of it is, a StoreError
-or a fault of the router's own."""
 
 
 class Observer(Protocol):
@@ -75,6 +71,7 @@ class Service:
     ) -> None:
         self._store = store
         self._sieve = sieve
+        sieve.listener = self
         self._upkeep = upkeep
         self._deployment = deployment
         self._clock = clock
@@ -154,60 +151,72 @@ class Service:
         if not received.readings:
             answered(None)
             return
-        now = self._clock.now()
-        records = [self._record(source, reading, received, now, beside) for reading in received.readings]
-        self._upkeep.make_room(_size(received), patient=patient)
-        self._sieve.offer(records, partial(self._stored, answered))
+        records, size = self._read(source, received, beside)
+        self._upkeep.make_room(size, patient=patient)
+        self._sieve.offer(records, answered)
 
-    def _stored(self, answered: Answered, outcome: Appended | Exception) -> None:
-        if isinstance(outcome, StoreError):
-            if not self._turned_away:  # said once: the log may well stand on the disk that is full
-                log.error("store.failing", error=outcome.message)
-            self._failure = f"the store cannot be written: {outcome.message}"
-            self._turned_away += 1
-            answered(outcome)
-            return
-        if isinstance(outcome, Exception):
-            answered(outcome)
-            return
-        self._recovered()
-        if outcome.stored:
-            self._tell(outcome)
-        answered(None)
-
-    def _record(
-        self, source: str, reading: Reading, received: Received, now: float, beside: tuple[Route, ...]
-    ) -> Record:
-        event = reading.event
-        notes = list(reading.notes)
+    def _read(
+        self, source: str, received: Received, beside: tuple[Route, ...]
+    ) -> tuple[list[Record], int]:
+        """What a request brings, routed; and how many bytes it will take in the store, roughly."""
+        now, original = self._clock.now(), received.original
+        version, route = self._deployment.version, self._deployment.route
+        failures: list[tuple[str, str]] = []
 
         def failed(rule: str, why: str) -> None:
-            notes.append(f"could-not-ask:{rule}")
+            failures.append((rule, why))
+
+        size = len(original.body) if original else 0
+        records = []
+        for reading in received.readings:
+            event, notes = reading.event, reading.notes
+            routes = route(event, failed)
+            if failures:
+                notes = (*notes, *self._unasked(event, failures))
+                failures.clear()
+            if beside:
+                routes += beside
+            record = Record(
+                event=event,
+                source=source,
+                received=now,
+                version=version,
+                routes=routes,
+                notes=notes,
+                original=original,
+                fingerprint=fingerprint(event),
+            )
+            records.append(record)
+            size += _OVERHEAD + len(event.data or b"")
+        return records, size
+
+    def _unasked(self, event: Event, failures: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """Notes of the rules that could not be asked about an event."""
+        for rule, why in failures:
             if self._quota.admits(rule):
                 log.warning("rule.failed", rule=rule, error=why, type=event.type, id=event.id)
+            yield f"could-not-ask:{rule}"
 
-        deployment = self._deployment
-        return Record(
-            event=event,
-            source=source,
-            received=now,
-            version=deployment.version,
-            routes=deployment.route(event, failed) + beside,  # the same object where nothing is beside it
-            notes=tuple(notes),
-            original=received.original,
-            fingerprint=fingerprint(event),
-        )
+    def stored(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
+        """See `router.store.intake.Listener.stored`."""
+        self._recovered()
+        try:
+            self._observer.accepted(sequences, records)
+        except Exception:  # what is on disk is accepted, whatever a spectator thinks of it
+            log.exception("observer.failed")
+
+    def failed(self, error: Exception, records: Sequence[Record], requests: int) -> None:  # noqa: ARG002
+        """See `router.store.intake.Listener.failed`."""
+        if isinstance(error, StoreError):
+            if not self._turned_away:  # said once: the log may well stand on the disk that is full
+                log.error("store.failing", error=error.message)
+            self._failure = f"the store cannot be written: {error.message}"
+            self._turned_away += requests
 
     def _recovered(self) -> None:
         if self._turned_away:
             log.info("store.recovered", turned_away=self._turned_away)
             self._turned_away = 0
-
-    def _tell(self, appended: Appended) -> None:
-        try:
-            self._observer.accepted(appended.sequences, appended.stored)
-        except Exception:  # what is on disk is accepted, whatever a spectator thinks of it
-            log.exception("observer.failed")
 
     async def render(self, delivery: Delivery) -> Body | None:
         """The body that the configuration which routed this delivery asks for.
@@ -236,9 +245,3 @@ class Service:
         transforms = {} if text is None else dict(transforms_of(text))
         self._transforms[version] = transforms
         return transforms
-
-
-def _size(received: Received) -> int:
-    """Bytes that a request will take in the store, roughly."""
-    original = len(received.original.body) if received.original else 0
-    return original + sum(_OVERHEAD + len(reading.event.data or b"") for reading in received.readings)

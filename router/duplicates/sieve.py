@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 import structlog
@@ -13,52 +14,20 @@ from router.clock import Clock
 from router.duplicates.window import Window
 from router.events.fingerprint import content_of
 from router.store.base import Record, Store
-from router.store.intake import Intake
+from router.store.intake import Answered, Group, Intake, Listener
 from router.telemetry.quota import Quota
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Appended(NamedTuple):
-    """What became of records.
+class Deaf:
+    """A listener that heeds nothing."""
 
-    Attributes:
-        sequences: of those that were stored, in their order.
-        stored: those.
-        duplicates: how many were not, because they had been accepted before.
-    """
+    def stored(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
+        """See `Listener.stored`."""
 
-    sequences: Sequence[int]
-    stored: Sequence[Record]
-    duplicates: int
-
-
-Done = Callable[[Appended | Exception], None]
-"""Told what became of records; an exception means that nothing of them was stored."""
-
-
-class _Commit:
-    """Records on their way to the disk. Hardly ever does anybody wait for one."""
-
-    __slots__ = ("_ended", "_waiting")
-
-    def __init__(self) -> None:
-        self._waiting: list[asyncio.Future[None]] | None = None
-        self._ended = False
-
-    def end(self) -> None:
-        """They are there, or will not be."""
-        self._ended = True
-        for future in self._waiting or ():
-            if not future.done():
-                future.set_result(None)
-
-    async def wait(self) -> None:
-        """Return when it has ended."""
-        if not self._ended:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting = [*(self._waiting or ()), future]
-            await future
+    def failed(self, error: Exception, records: Sequence[Record], requests: int) -> None:
+        """See `Listener.failed`."""
 
 
 class _Sifted(NamedTuple):
@@ -89,16 +58,18 @@ class Sieve:
         suppressed: how many duplicates there were.
         conflicts: how many events shared source and id with another event in the window. They are accepted:
             clouds have been seen to give 33 different events one id.
+        listener: who is told what becomes of records.
     """
 
     def __init__(self, store: Store, window: Window | None, clock: Clock) -> None:
         self.suppressed = 0
         self.conflicts = 0
+        self.listener: Listener = Deaf()
         self._store = store
-        self._intake = Intake(store)
+        self._intake = Intake(store, self)
         self._window = window
         self._clock = clock
-        self._under_way: dict[bytes, _Commit] = {}
+        self._under_way: dict[bytes, Group] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._quota: Quota[str] = Quota(clock, most=1)
 
@@ -107,39 +78,49 @@ class Sieve:
         """How many events left the window before their time, because it was full."""
         return self._window.cut_short if self._window else 0
 
-    async def append(self, records: Sequence[Record]) -> Appended:
-        """As `offer`, but wait for it. Cancelling the wait takes nothing back.
+    def offer(self, records: Sequence[Record], answered: Answered) -> None:
+        """Store those records that are new, one or more being offered.
 
-        Raises:
-            router.store.base.StoreError: nothing was stored.
+        Args:
+            records: of one request.
+            answered: called once, on the event loop, perhaps from in here: when all of them are on disk,
+                also those of earlier tries, or nothing of them is.
         """
-        future: asyncio.Future[Appended | Exception] = asyncio.get_running_loop().create_future()
-        self.offer(records, lambda outcome: None if future.done() else future.set_result(outcome))
-        outcome = await future
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    def offer(self, records: Sequence[Record], done: Done) -> None:
-        """Store those records that are new. `done` is called once, on the event loop, perhaps from in here.
-
-        It is called when all of them are on disk, also those of earlier tries, or none is.
-        """
-        if self._window is None:
-            self._intake.put(records, partial(_let_through, records, done))
+        window = self._window
+        if window is None:
+            self._intake.put(records, answered)
+            return
+        marks = [record.fingerprint for record in records]
+        if (
+            self._under_way.keys().isdisjoint(marks)
+            and window.has_none_of(marks)
+            and (len(marks) == 1 or len(set(marks)) == len(marks))
+        ):
+            # As nearly always: nothing like them has ever been seen.
+            self._put(records, marks, answered)
             return
         known: dict[bytes, bool] = {}
-        sifted = self._sift(self._window, records, known)
+        sifted = self._sift(window, records, known)
         if sifted.questions:
-            asking = self._ask(self._window, records, sifted, known, done)
+            asking = self._ask(window, records, sifted, known, answered)
             task = asyncio.get_running_loop().create_task(asking)
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
         else:
-            self._store_all(self._window, records, sifted, done)
+            self._pass(records, sifted, answered)
+
+    def _put(self, records: Sequence[Record], marks: Sequence[bytes], answered: Answered) -> None:
+        group = self._intake.put(records, answered)
+        for mark in marks:
+            self._under_way[mark] = group
 
     async def _ask(
-        self, window: Window, records: Sequence[Record], sifted: _Sifted, known: dict[bytes, bool], done: Done
+        self,
+        window: Window,
+        records: Sequence[Record],
+        sifted: _Sifted,
+        known: dict[bytes, bool],
+        answered: Answered,
     ) -> None:
         try:
             while sifted.questions:
@@ -147,9 +128,10 @@ class Sieve:
                     await ask()
                 sifted = self._sift(window, records, known)
         except Exception as error:  # noqa: BLE001 -- whatever it is: who waits must be told
-            done(error)
+            self.listener.failed(error, records, 1)
+            answered(error)
         else:
-            self._store_all(window, records, sifted, done)
+            self._pass(records, sifted, answered)
 
     def _sift(self, window: Window, records: Sequence[Record], known: dict[bytes, bool]) -> _Sifted:
         now = self._clock.now()
@@ -163,8 +145,8 @@ class Sieve:
                 if content_of(fresh[mark].event) != content_of(record.event):
                     more.append(record)
                 continue
-            if (commit := self._under_way.get(mark)) is not None:
-                questions.append(commit.wait)
+            if (group := self._under_way.get(mark)) is not None:
+                questions.append(group.wait)
                 continue
             earlier, conflict = window.find(mark, now)
             if earlier is None or known.get(mark) is False:
@@ -181,33 +163,42 @@ class Sieve:
         same = stored is not None and content_of(stored.record.event) == content_of(record.event)
         known[record.fingerprint] = same
 
-    def _store_all(self, window: Window, records: Sequence[Record], sifted: _Sifted, done: Done) -> None:
+    def _pass(self, records: Sequence[Record], sifted: _Sifted, answered: Answered) -> None:
+        """Store what was found to be new."""
         self._note_conflicts(sifted.conflicts)
         fresh = sifted.fresh
         duplicates = len(records) - len(fresh)
         if not fresh:
             self._note_duplicates(records, duplicates)
-            done(Appended((), [], duplicates))
-            return
-        commit = _Commit()
-        for record in fresh:
-            self._under_way[record.fingerprint] = commit
+            answered(None)
+        elif not duplicates:
+            self._put(fresh, _marks_of(fresh), answered)
+        else:
 
-        def stored(outcome: Sequence[int] | Exception) -> None:
-            for record in fresh:
-                self._under_way.pop(record.fingerprint, None)
-            if isinstance(outcome, Exception):
-                commit.end()
-                done(outcome)
-                return
-            for sequence, record in zip(outcome, fresh, strict=True):
-                window.add(record.fingerprint, sequence, record.received)
-            commit.end()
-            if duplicates:
-                self._note_duplicates(records, duplicates)
-            done(Appended(outcome, fresh, duplicates))
+            def told(error: Exception | None) -> None:
+                if error is None:
+                    self._note_duplicates(records, duplicates)
+                answered(error)
 
-        self._intake.put(fresh, stored)
+            self._put(fresh, _marks_of(fresh), told)
+
+    def stored(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
+        """See `Listener.stored`: what was under way will be found in the window from now on."""
+        if self._window is not None:
+            marks = _marks_of(records)
+            self._forget(marks)
+            self._window.add(marks, sequences, [record.received for record in records])
+        self.listener.stored(sequences, records)
+
+    def failed(self, error: Exception, records: Sequence[Record], requests: int) -> None:
+        """See `Listener.failed`: another try of these is the first one."""
+        self._forget(_marks_of(records))
+        self.listener.failed(error, records, requests)
+
+    def _forget(self, marks: Sequence[bytes]) -> None:
+        """These are no longer under way; two records by one mark may have been."""
+        for mark in marks:
+            self._under_way.pop(mark, None)
 
     def _note_duplicates(self, records: Sequence[Record], count: int) -> None:
         self.suppressed += count
@@ -228,5 +219,8 @@ class Sieve:
                 )
 
 
-def _let_through(records: Sequence[Record], done: Done, outcome: Sequence[int] | Exception) -> None:
-    done(outcome if isinstance(outcome, Exception) else Appended(outcome, records, 0))
+def _marks_of(records: Sequence[Record]) -> list[bytes]:
+    return list(map(_mark, records))
+
+
+_mark = attrgetter("fingerprint")

@@ -30,7 +30,7 @@ class Route(msgspec.Struct, frozen=True, array_like=True):
     rules: tuple[str, ...] = ()
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One accepted event with its routes: what one row of the store holds.
 
     Attributes:

@@ -11,7 +11,7 @@ from router.events.received import Original
 from router.store.base import Attempt, Record, Route
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A record without what stands in its arrival, and with its original by reference.
 
     Attributes:
