@@ -155,9 +155,7 @@ class Service:
         self._upkeep.make_room(size, patient=patient)
         self._sieve.offer(records, answered)
 
-    def _read(
-        self, source: str, received: Received, beside: tuple[Route, ...]
-    ) -> tuple[list[Record], int]:
+    def _read(self, source: str, received: Received, beside: tuple[Route, ...]) -> tuple[list[Record], int]:
         """What a request brings, routed; and how many bytes it will take in the store, roughly."""
         now, original = self._clock.now(), received.original
         version, route = self._deployment.version, self._deployment.route

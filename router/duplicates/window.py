@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 _SMALLEST = 1_024
+
+N = TypeVar("N", int, float)
 
 
 class Finding(NamedTuple):
@@ -137,9 +139,11 @@ class Window:
 
     def _resize(self, size: int) -> None:
         """Make a larger ring, and put into it what there is."""
-        first, last = self._first, self._first + self._count
-        columns = self._names.keys, self._wholes.keys, self._sequences, self._times
-        names, wholes, sequences, times = ((column[first:] + column[:first])[: last - first] for column in columns)
+        first, count = self._first, self._count
+        names = _in_order(self._names.keys, first, count)
+        wholes = _in_order(self._wholes.keys, first, count)
+        sequences = _in_order(self._sequences, first, count)
+        times = _in_order(self._times, first, count)
         self._make(size)
         self._enter(names, wholes, sequences, times)
 
@@ -215,3 +219,8 @@ class _Table:
                 slots[hole] = taken
                 hole = slot
         slots[hole] = 0
+
+
+def _in_order(ring: array[N], first: int, count: int) -> array[N]:
+    """So many entries of a ring, the first one first."""
+    return (ring[first:] + ring[:first])[:count]

@@ -131,12 +131,13 @@ class Intake:
             return [outcome for request in requests for outcome in await self._outcomes([request])]
 
     def _tell(self, requests: Sequence[_Request], outcome: Sequence[int] | Exception) -> None:
-        error = outcome if isinstance(outcome, Exception) else None
+        error = None
         try:
-            if error is None:
-                self._listener.stored(outcome, _records_of(requests))
-            else:
+            if isinstance(outcome, Exception):
+                error = outcome
                 self._listener.failed(error, _records_of(requests), len(requests))
+            else:
+                self._listener.stored(outcome, _records_of(requests))
         except Exception:  # what is on disk is accepted, whatever a listener thinks of it
             log.exception("store.unheard")
         for records, answered in requests:

@@ -17,22 +17,26 @@ def print_of(name: int, content: int) -> bytes:
     return name.to_bytes(8, "big") + (name * 1_000 + content).to_bytes(8, "big")
 
 
+def put(window: Window, fingerprint: bytes, sequence: int, received: float) -> None:
+    window.add([fingerprint], [sequence], [received])
+
+
 def test_an_event_is_found_by_its_fingerprint() -> None:
     window = Window(seconds=600)
-    window.add(print_of(1, 1), 42, 1000.0)
+    put(window, print_of(1, 1), 42, 1000.0)
     assert window.find(print_of(1, 1), 1000.0) == Finding(42, conflict=False)
     assert window.find(print_of(2, 1), 1000.0) == Finding(None, conflict=False)
 
 
 def test_the_same_name_with_other_content_is_a_conflict() -> None:
     window = Window(seconds=600)
-    window.add(print_of(1, 1), 42, 1000.0)
+    put(window, print_of(1, 1), 42, 1000.0)
     assert window.find(print_of(1, 2), 1000.0) == Finding(None, conflict=True)
 
 
 def test_a_fingerprint_is_forgotten_when_its_time_is_over() -> None:
     window = Window(seconds=600)
-    window.add(print_of(1, 1), 42, 1000.0)
+    put(window, print_of(1, 1), 42, 1000.0)
     assert window.find(print_of(1, 1), 1600.0).sequence == 42
     assert window.find(print_of(1, 1), 1600.5) == Finding(None, conflict=False)
     assert len(window) == 0
@@ -41,14 +45,14 @@ def test_a_fingerprint_is_forgotten_when_its_time_is_over() -> None:
 
 def test_a_clock_that_is_set_back_forgets_nothing() -> None:
     window = Window(seconds=600)
-    window.add(print_of(1, 1), 42, 5000.0)
+    put(window, print_of(1, 1), 42, 5000.0)
     assert window.find(print_of(1, 1), 1400.0).sequence == 42
 
 
 def test_too_many_push_out_the_oldest_and_are_counted() -> None:
     window = Window(seconds=600, most=3)
     for n in range(5):
-        window.add(print_of(n, 0), n, 1000.0)
+        put(window, print_of(n, 0), n, 1000.0)
     assert [window.find(print_of(n, 0), 1000.0).sequence for n in range(5)] == [None, None, 2, 3, 4]
     assert window.cut_short == 2
     assert len(window) == 3
@@ -60,7 +64,7 @@ def test_a_million_fit_into_the_memory_that_is_promised() -> None:
     try:
         window = Window(seconds=600, most=65_536)
         for n, fingerprint in enumerate(fingerprints):
-            window.add(fingerprint, n, 1000.0)
+            put(window, fingerprint, n, 1000.0)
         assert len(window) == 65_536
         assert tracemalloc.get_traced_memory()[0] / 65_536 < 55
     finally:
@@ -86,11 +90,25 @@ class AgainstAList(RuleBasedStateMachine):
     def add(self, name: int, content: int, times: int) -> None:
         for n in range(times):
             fingerprint = print_of(name + 31 * n, content)
-            self.window.add(fingerprint, self.next, self.now)
+            put(self.window, fingerprint, self.next, self.now)
             self._expire()
             self.model.append((fingerprint, self.next, self.now))
             del self.model[: -self.most]
             self.next += 1
+
+    @rule(
+        contents=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1),
+        times=st.integers(1, 90),
+    )
+    def add_at_once(self, contents: list[tuple[int, int]], times: int) -> None:
+        group = [print_of(*one) for one in contents] * times
+        sequences = range(self.next, self.next + len(group))
+        self.next = sequences.stop
+        received = [self.now] * len(group)
+        self.window.add(group, sequences, received)
+        self._expire()
+        self.model.extend(zip(group, sequences, received, strict=True))
+        del self.model[: -self.most]
 
     @rule(seconds=st.floats(0, 120))
     def time_passes(self, seconds: float) -> None:
@@ -103,7 +121,10 @@ class AgainstAList(RuleBasedStateMachine):
         same = [sequence for other, sequence, _ in self.model if other == fingerprint]
         named = [other for other, _, _ in self.model if other[:8] == fingerprint[:8]]
         wanted = Finding(same[-1] if same else None, bool(named) and named[-1] != fingerprint)
+        if self.window.has_none_of([fingerprint]):
+            assert wanted == Finding(None, conflict=False)
         assert self.window.find(fingerprint, self.now) == wanted
+        assert self.window.has_none_of([fingerprint]) is not bool(named)
 
     @invariant()
     def is_bounded(self) -> None:
@@ -118,7 +139,7 @@ TestAgainstAList = AgainstAList.TestCase
 def test_the_newest_are_always_found(fingerprints: list[bytes], most: int) -> None:
     window = Window(seconds=1.0, most=most)
     for sequence, fingerprint in enumerate(fingerprints):
-        window.add(fingerprint, sequence, 0.0)
+        put(window, fingerprint, sequence, 0.0)
     newest = {
         one: sequence for sequence, one in enumerate(fingerprints) if sequence >= len(fingerprints) - most
     }
