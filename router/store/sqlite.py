@@ -56,6 +56,9 @@ PAGE = 200
 PAGE_BYTES = 8_000_000
 """How long these records may be together, but for the last."""
 
+_Original = tuple[int, bytes, str | None]
+"""A request as a row: the sequence it is kept under, its body, and its content type."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -144,22 +147,21 @@ class SqliteStore:
         first = self._next
         self._next += len(records)
         sequences = range(first, self._next)
-        placed: dict[int, int] = {}
-        originals: list[tuple[int, bytes, str | None]] = []
-        events: list[tuple[int, float, bytes, bytes, bytes]] = []
-        for sequence, record in zip(sequences, records, strict=True):
-            kept = None
-            if (original := record.original) is not None:
-                if id(original) not in placed:
-                    placed[id(original)] = sequence
-                    originals.append((sequence, original.body, original.content_type))
-                kept = placed[id(original)]
-            routes = rows.encode_routes(record.routes)
-            row = rows.encode_record(record, kept)
-            events.append((sequence, record.received, record.fingerprint, routes, row))
+        originals = _placed(sequences, records)
+        encode_routes, encode_record = rows.encode_routes, rows.encode_record
+        events = [
+            (
+                sequence,
+                record.received,
+                record.fingerprint,
+                encode_routes(record.routes),
+                encode_record(record, originals[id(record.original)][0] if record.original else None),
+            )
+            for sequence, record in zip(sequences, records, strict=True)
+        ]
         statements: list[Statement] = [(EVENTS["insert_event"], events)]
         if originals:
-            statements.append((EVENTS["insert_original"], originals))
+            statements.append((EVENTS["insert_original"], list(originals.values())))
         await self._event_writer.submit(
             statements,
             lambda: self._claims.hand_over(sequences, records),
@@ -309,3 +311,12 @@ class SqliteStore:
             lambda: self._desk.deliveries.execute(DELIVERIES["recall"], (version,)).fetchone()
         )
         return None if row is None else str(row[0])
+
+
+def _placed(sequences: Sequence[int], records: Sequence[Record]) -> dict[int, _Original]:
+    """The requests that records came in, by identity; each is kept under its first record's sequence."""
+    placed: dict[int, _Original] = {}
+    for sequence, record in zip(sequences, records, strict=True):
+        if (original := record.original) is not None and id(original) not in placed:
+            placed[id(original)] = sequence, original.body, original.content_type
+    return placed
