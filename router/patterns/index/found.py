@@ -24,11 +24,15 @@ class Outcomes:
     Attributes:
         start: no hits.
         names: gives the names of the patterns to which branches belong.
+        unasked: as in `Together`, if hits tell which tests pass; else None.
     """
 
-    def __init__(self, names: Callable[[Collection[int]], list[str]]) -> None:
+    def __init__(
+        self, names: Callable[[Collection[int]], list[str]], unasked: Collection[int] | None = None
+    ) -> None:
         """Remember nothing yet."""
         self.names = names
+        self.unasked = unasked
         self.start = Found((), self)
         self._room = _MOST
 
@@ -72,6 +76,8 @@ class Found(dict[Hit, "Found"]):
         if self.names is not None:
             return self.names
         hit = self._hits[0] if len(self._hits) == 1 else Hit.together(self._hits)
+        if hit.nodes and self._outcomes.unasked is not None:
+            hit = hit.resolved(self._outcomes.unasked)
         self.branches, self.nodes = hit.branches, hit.nodes
         self.names = names = self._outcomes.names(hit.branches)
         self._outcomes.remember(len(hit.branches))

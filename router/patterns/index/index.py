@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 
-from router.events import Event, canonical
-from router.events.model import SPEC_ATTRIBUTES, text_of
+from router.events import Event
 from router.patterns.fields import Fields, read
 from router.patterns.index.entries import Entries
+from router.patterns.index.envelope import DATA, Envelope
 from router.patterns.index.found import Outcomes
 from router.patterns.index.keyed import by_keys
 from router.patterns.index.matcher import matcher
@@ -20,8 +20,6 @@ from router.patterns.match import branch_matches
 from router.patterns.pattern import Pattern
 from router.patterns.values import Number
 
-_DATA = "data"
-_TAKEN = frozenset((*SPEC_ATTRIBUTES, _DATA))
 
 
 class Index:
@@ -36,11 +34,8 @@ class Index:
         self._root = Root.of(others, len(self._paths))
         outcomes = Outcomes(self._names)
         self._document = Text(self._root, entries, outcomes, self._keyed, ())
-        self._payload = Text(self._root, entries, outcomes, self._keyed, (_DATA,))
-        attributes = {path[0]: field for path, field in self._paths.items() if not path[1:]}
-        self._data = attributes.pop(_DATA, None)
-        self._attributes = [(name, attributes.pop(name)) for name in SPEC_ATTRIBUTES if name in attributes]
-        self._extensions = attributes
+        self._payload = Text(self._root, entries, outcomes, self._keyed, (DATA,))
+        self._envelope = Envelope(self._paths)
 
     @cached_property
     def match(self) -> Callable[[bytes], list[str]]:
@@ -52,16 +47,10 @@ class Index:
         """
         return matcher(self._document, partial(self._ask, self._document))
 
-    def match_event(self, event: Event) -> list[str]:
-        """The names of the patterns that match a CloudEvent: attributes, and the payload under `data`.
-
-        Raises:
-            EventError: as `match`, for the payload.
-        """
-        extensions = event.extensions
-        if not _TAKEN.isdisjoint(extensions) or "." in "".join(extensions):
-            return self._complete(event)  # illegal names, which say something twice, or what is data
-        return self._ask(self._payload, event)
+    @cached_property
+    def match_event(self) -> Callable[[Event], list[str]]:
+        """As `match`, of a CloudEvent: attributes, and the payload under `data`."""
+        return matcher(self._payload, partial(self._ask, self._payload), self._envelope.unwrap)
 
     def _ask(self, text: Text, event: bytes | Event) -> list[str]:
         """The answer for an event, read briefly if that was enough for the last one."""
@@ -93,24 +82,10 @@ class Index:
         Raises:
             ValueError: one of `REFUSALS`.
         """
-        if not isinstance(event, Event):
-            check(event)
-            scan.decode(event)
-            return
-        for name, field in self._attributes:
-            text = getattr(event, name)
-            if text is not None:
-                scan.take(scan.leaves[field], text)
-        for name, value in event.extensions.items():
-            if name in self._extensions:
-                scan.take(scan.leaves[self._extensions[name]], canonical(value))
-        if event.data is None:
-            return
-        if event.is_json:
-            check(event.data)
-            scan.decode(event.data)
-        elif self._data is not None:
-            scan.take(scan.leaves[self._data], text_of(event.data))
+        payload = self._envelope.unwrap(scan, event) if isinstance(event, Event) else event
+        if payload is not None:
+            check(payload)
+            scan.decode(payload)
 
     def _complete(self, event: bytes | Event) -> list[str]:
         """The answer for an event that takes the complete reading."""
@@ -141,7 +116,7 @@ class Index:
         found = scan.found[0]
         names = found.settle()
         entangled = scan.entangled
-        text.learn(enough=not (found.nodes or entangled))
+        text.learn(enough=not (entangled or (found.nodes and not text.together)))
         branches = {*found.branches}
         for node in found.nodes:
             node.collect(scan.met, branches)

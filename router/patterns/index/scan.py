@@ -122,9 +122,9 @@ class Scan:
     def outcome(self) -> Found | None:
         """All that was found; None if more of the event has to be known."""
         found = self.found[0]
+        if self.entangled:
+            return None
         if self.keyed:
-            if len(self.objects) > 1 and self.entangled:
-                return None
             try:
                 for find in self.keyed:
                     if hit := find():

@@ -9,6 +9,7 @@ from router.patterns.index.found import Outcomes
 from router.patterns.index.keyed import Keyed
 from router.patterns.index.recording import Segments
 from router.patterns.index.scan import Scans
+from router.patterns.index.together import Together
 from router.patterns.index.tree import Node, Root
 
 
@@ -38,9 +39,15 @@ class Text:
         behind = root.later | {test.field for way in loose for test in way.tests}
         keys = {field for one in keyed for field in one.fields}
         self.loose = Node(loose) if loose else None
-        self.first = Scans(paths, shared if keys else (), root.lookups, keys, keyed, outcomes)
         self.all = Scans(paths, shared, root.lookups, behind | absent | keys, keyed, outcomes)
         self._simple = not (loose or absent)
+        self.together = bool(prefix) and self._simple
+        if self.together:
+            together = Together.of(root)
+            outcomes = Outcomes(outcomes.names, together.unasked)
+            self.first = Scans(paths, shared, together.lookups, keys, keyed, outcomes)
+        else:
+            self.first = Scans(paths, shared if keys else (), root.lookups, keys, keyed, outcomes)
         self.briefly = self._simple
 
     def learn(self, *, enough: bool) -> None:

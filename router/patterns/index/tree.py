@@ -4,12 +4,15 @@ A branch of a pattern is a set of tests, one for each of its fields, and all mus
 every branch below is posted under one of its tests, that which the fewest events should pass; the tests of
 one field are looked up together. So an event meets the branches that it may match and not the others,
 however many there are.
+
+A node asks about the values of an event (`collect`), or, where the tests were asked before, which of them
+pass (`resolve`).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,12 +109,13 @@ class Node:
         ahead: those that have, and those tests.
     """
 
-    __slots__ = ("_lookups", "ahead", "branches")
+    __slots__ = ("_behind", "_lookups", "ahead", "branches")
 
     def __init__(self, ways: Sequence[Way]) -> None:
         self.branches = tuple(way.branch for way in ways if not way.tests)
         self.ahead = tuple(way for way in ways if way.tests)
-        self._lookups = _lookups(_split(self.ahead)) if len(self.ahead) > _FEW else {}
+        self._behind = nodes_of(self.ahead) if len(self.ahead) > _FEW else {}
+        self._lookups = _lookups(self._behind)
 
     def collect(self, met: Met, found: set[int]) -> None:
         """Add the branches here and below whose tests all pass."""
@@ -128,6 +132,22 @@ class Node:
             if hits:
                 Hit.together(hits).collect(met, found)
 
+    def resolve(self, passed: Set[Test], unasked: Collection[int], found: set[int]) -> bool:
+        """As `collect`, by the tests that pass, of all fields but the unasked.
+
+        Returns:
+            Whether further branches may match, which ask those fields.
+        """
+        found.update(self.branches)
+        if not self._behind:
+            rests = [(way.branch, way.tests - passed) for way in self.ahead]
+            found.update(branch for branch, rest in rests if not rest)
+            return any(rest and all(test.field in unasked for test in rest) for _, rest in rests)
+        more = not self._lookups.keys().isdisjoint(unasked)
+        for test in self._behind.keys() & passed:
+            more |= self._behind[test].resolve(passed, unasked, found)
+        return more
+
 
 class Hit:
     """What is found together.
@@ -135,26 +155,32 @@ class Hit:
     Attributes:
         branches: those that have no further tests, each once.
         nodes: where others go on, each once.
+        passed: the tests that are known to pass, where it is of use to know.
     """
 
-    __slots__ = ("branches", "nodes")
+    __slots__ = ("branches", "nodes", "passed")
 
-    def __init__(self, branches: Iterable[int], nodes: Iterable[Node]) -> None:
+    def __init__(self, branches: Iterable[int], nodes: Iterable[Node], passed: Iterable[Test] = ()) -> None:
         self.branches = tuple(dict.fromkeys(branches))
         self.nodes = tuple(dict.fromkeys(nodes))
+        self.passed = tuple(passed)
 
     @classmethod
-    def of(cls, nodes: Sequence[Node]) -> Hit:
+    def of(cls, nodes: Sequence[Node], passed: Iterable[Test] = ()) -> Hit:
         """What is found where these nodes are."""
         return cls(
-            (branch for node in nodes for branch in node.branches), (node for node in nodes if node.ahead)
+            (branch for node in nodes for branch in node.branches),
+            (node for node in nodes if node.ahead),
+            passed,
         )
 
     @classmethod
     def together(cls, hits: Sequence[Hit]) -> Hit:
         """Several as one."""
         return cls(
-            (branch for hit in hits for branch in hit.branches), (node for hit in hits for node in hit.nodes)
+            (branch for hit in hits for branch in hit.branches),
+            (node for hit in hits for node in hit.nodes),
+            (test for hit in hits for test in hit.passed),
         )
 
     def collect(self, met: Met, found: set[int]) -> None:
@@ -163,9 +189,15 @@ class Hit:
         for node in self.nodes:
             node.collect(met, found)
 
+    def resolved(self, unasked: Collection[int]) -> Hit:
+        """The same when the tests of all fields but the unasked were asked: fewer nodes, or none."""
+        found, passed = {*self.branches}, {*self.passed}
+        nodes = [node for node in self.nodes if node.resolve(passed, unasked, found)]
+        return Hit(found, nodes)
+
     def weight(self) -> int:
         """How much it holds."""
-        return len(self.branches) + len(self.nodes)
+        return len(self.branches) + len(self.nodes) + len(self.passed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +205,13 @@ class Root:
     """The root of the tree.
 
     Attributes:
+        nodes: what is behind the tests that are asked there.
         lookups: for each field what is found by its values; None for a field that is asked later only.
         absences: fields, with what is found where they are absent.
         later: the fields that are asked behind the root.
     """
 
+    nodes: Mapping[Test, Node]
     lookups: tuple[Lookup[Hit] | None, ...]
     absences: tuple[tuple[int, Hit], ...]
     later: frozenset[int]
@@ -185,30 +219,34 @@ class Root:
     @classmethod
     def of(cls, ways: Sequence[Way], fields: int) -> Root:
         """The root from which these ways go, with so many fields in all."""
-        behind = _split(ways)
-        lookups = _lookups(behind)
+        nodes = nodes_of(ways)
+        lookups = _lookups(nodes)
         return cls(
+            nodes,
             tuple(lookups.get(field) for field in range(fields)),
             tuple((field, lookup.absent) for field, lookup in lookups.items() if lookup.absent),
-            frozenset(test.field for beyond in behind.values() for way in beyond for test in way.tests),
+            frozenset(test.field for node in nodes.values() for way in node.ahead for test in way.tests),
         )
 
 
-def _split(ways: Iterable[Way]) -> dict[Test, list[Way]]:
-    """The ways by the test that is asked first, as they are behind it."""
+def nodes_of(ways: Iterable[Way]) -> dict[Test, Node]:
+    """What is behind each test that is asked first."""
     costs = _costs(ways)
     behind: dict[Test, list[Way]] = defaultdict(list)
     for way in ways:
         first = min(way.tests, key=costs.__getitem__) if len(way.tests) > 1 else next(iter(way.tests))
         behind[first].append(Way(way.branch, way.tests - {first}))
-    return behind
+    nodes = {}
+    for test, beyond in behind.items():  # no comprehension: it would be one more frame for each level
+        nodes[test] = Node(beyond)
+    return nodes
 
 
-def _lookups(behind: Mapping[Test, Sequence[Way]]) -> dict[int, Lookup[Hit]]:
+def _lookups(behind: Mapping[Test, Node]) -> dict[int, Lookup[Hit]]:
     """For each field, what is behind its tests."""
     by_field: dict[int, list[tuple[tuple[Condition, ...], Node]]] = defaultdict(list)
-    for test, ways in behind.items():
-        by_field[test.field].append((test.conditions, Node(ways)))
+    for test, node in behind.items():
+        by_field[test.field].append((test.conditions, node))
     return {field: Lookup(tests, Hit.of) for field, tests in by_field.items()}
 
 
