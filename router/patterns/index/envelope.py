@@ -10,6 +10,7 @@ from router.patterns.index.recording import Segments, UnreadableError
 from router.patterns.index.scan import Scan
 
 DATA = "data"
+_NO_FIELDS = b"{}"
 _TAKEN = frozenset((*SPEC_ATTRIBUTES, DATA))
 
 
@@ -23,8 +24,11 @@ class Envelope:
         self._attributes = [(name, fields.pop(name)) for name in SPEC_ATTRIBUTES if name in fields]
         self._extensions = fields
 
-    def unwrap(self, scan: Scan, event: Event) -> bytes | None:
-        """Scan the attributes, and a payload that is not JSON; gives the payload that is.
+    def unwrap(self, scan: Scan, event: Event) -> bytes:
+        """Scan the attributes, and a payload that is not JSON.
+
+        Returns:
+            The payload that is JSON; where there is none an object without fields.
 
         Raises:
             UnreadableError: extensions have illegal names, which say something twice, or what is data.
@@ -41,8 +45,10 @@ class Envelope:
                 if name in extensions:
                     take(leaves[field], canonical(extensions[name]))
         payload = event.data
-        if payload is None or is_json_media_type(event.datacontenttype):
+        if payload is None:
+            return _NO_FIELDS
+        if is_json_media_type(event.datacontenttype):
             return payload
         if self._data is not None:
             take(leaves[self._data], text_of(payload))
-        return None
+        return _NO_FIELDS

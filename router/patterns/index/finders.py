@@ -84,10 +84,7 @@ def table(posted: Mapping[Any, Sequence[Item]], merge: Merge[Item, C]) -> Finder
 
 def constant(posted: Sequence[Item], merge: Merge[Item, C]) -> Finder[C] | None:
     """A finder that finds the same for every value; None if that is nothing."""
-    if not posted:
-        return None
-    cells = (merge(posted),)
-    return lambda _: cells
+    return Table({}, merge(posted)) if posted else None
 
 
 def union(*finders: Finder[C] | None) -> Finder[C] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from router.patterns.index.together import Together
 from router.patterns.index.tree import Hit, Node
 
 _MOST = 100_000
@@ -24,15 +25,15 @@ class Outcomes:
     Attributes:
         start: no hits.
         names: gives the names of the patterns to which branches belong.
-        unasked: as in `Together`, if hits tell which tests pass; else None.
+        together: what resolves hits, if they tell which tests pass.
     """
 
     def __init__(
-        self, names: Callable[[Collection[int]], list[str]], unasked: Collection[int] | None = None
+        self, names: Callable[[Collection[int]], list[str]], together: Together | None = None
     ) -> None:
         """Remember nothing yet."""
         self.names = names
-        self.unasked = unasked
+        self.together = together
         self.start = Found((), self)
         self._room = _MOST
 
@@ -76,8 +77,8 @@ class Found(dict[Hit, "Found"]):
         if self.names is not None:
             return self.names
         hit = self._hits[0] if len(self._hits) == 1 else Hit.together(self._hits)
-        if hit.nodes and self._outcomes.unasked is not None:
-            hit = hit.resolved(self._outcomes.unasked)
+        if self._outcomes.together:
+            hit = self._outcomes.together.resolved(hit)
         self.branches, self.nodes = hit.branches, hit.nodes
         self.names = names = self._outcomes.names(hit.branches)
         self._outcomes.remember(len(hit.branches))

@@ -11,7 +11,7 @@ from router.patterns.index.entries import Entries
 from router.patterns.index.envelope import DATA, Envelope
 from router.patterns.index.found import Outcomes
 from router.patterns.index.keyed import by_keys
-from router.patterns.index.matcher import matcher
+from router.patterns.index.matcher import event_matcher, matcher
 from router.patterns.index.recording import REFUSALS, check
 from router.patterns.index.scan import Scan
 from router.patterns.index.text import Text
@@ -19,7 +19,6 @@ from router.patterns.index.tree import Root
 from router.patterns.match import branch_matches
 from router.patterns.pattern import Pattern
 from router.patterns.values import Number
-
 
 
 class Index:
@@ -50,7 +49,7 @@ class Index:
     @cached_property
     def match_event(self) -> Callable[[Event], list[str]]:
         """As `match`, of a CloudEvent: attributes, and the payload under `data`."""
-        return matcher(self._payload, partial(self._ask, self._payload), self._envelope.unwrap)
+        return event_matcher(self._payload, partial(self._ask, self._payload), self._envelope.unwrap)
 
     def _ask(self, text: Text, event: bytes | Event) -> list[str]:
         """The answer for an event, read briefly if that was enough for the last one."""
@@ -83,9 +82,8 @@ class Index:
             ValueError: one of `REFUSALS`.
         """
         payload = self._envelope.unwrap(scan, event) if isinstance(event, Event) else event
-        if payload is not None:
-            check(payload)
-            scan.decode(payload)
+        check(payload)
+        scan.decode(payload)
 
     def _complete(self, event: bytes | Event) -> list[str]:
         """The answer for an event that takes the complete reading."""

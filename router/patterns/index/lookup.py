@@ -274,7 +274,7 @@ def _without(
 
     if find is None:
         return Table({}, everything[0])
-    if isinstance(find, Table) and len(find.cells) * several <= _FEW_LEFT:
+    if isinstance(find, Table) and find.default is None and len(find.cells) * several <= _FEW_LEFT:
         left = {value: cells[excluded] for value, excluded in find.cells.items() if excluded}
         return Table({value: found[0] if found else None for value, found in left.items()}, everything[0])
     if isinstance(find, Single):

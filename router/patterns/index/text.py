@@ -17,10 +17,11 @@ class Text:
     """How events as JSON text are read, or their payloads.
 
     Attributes:
-        first: scans for the fields that are asked at the root of the tree. What they find is all that need be
-            known, unless there are nodes in it.
+        first: scans for the fields that are asked at the root of the tree, or for all fields `together`. What
+            they find is all that need be known, unless there are nodes in it.
         all: scans for everything.
-        briefly: whether `first` is to be used for the next event. It never is where an absence can be found.
+        together: how `first` asks all tests in one pass; None if it does not.
+        briefly: whether `first` is to be used for the next event. Never where it cannot find an absence.
         loose: the node of the branches that may match although a test of absence fails, which may look into
             other array elements than those that the other fields have chosen. None if there are none.
     """
@@ -40,14 +41,13 @@ class Text:
         keys = {field for one in keyed for field in one.fields}
         self.loose = Node(loose) if loose else None
         self.all = Scans(paths, shared, root.lookups, behind | absent | keys, keyed, outcomes)
-        self._simple = not (loose or absent)
-        self.together = bool(prefix) and self._simple
+        self.together = Together.of(root) if prefix and not loose else None
         if self.together:
-            together = Together.of(root)
-            outcomes = Outcomes(outcomes.names, together.unasked)
-            self.first = Scans(paths, shared, together.lookups, keys, keyed, outcomes)
+            outcomes = Outcomes(outcomes.names, self.together)
+            self.first = Scans(paths, shared, self.together.lookups, keys, keyed, outcomes)
         else:
             self.first = Scans(paths, shared if keys else (), root.lookups, keys, keyed, outcomes)
+        self._simple = self.together is not None or not (loose or absent)
         self.briefly = self._simple
 
     def learn(self, *, enough: bool) -> None:

@@ -12,7 +12,8 @@ pass (`resolve`).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,21 +133,13 @@ class Node:
             if hits:
                 Hit.together(hits).collect(met, found)
 
-    def resolve(self, passed: Set[Test], unasked: Collection[int], found: set[int]) -> bool:
-        """As `collect`, by the tests that pass, of all fields but the unasked.
-
-        Returns:
-            Whether further branches may match, which ask those fields.
-        """
+    def resolve(self, passed: AbstractSet[Test], found: set[int]) -> None:
+        """As `collect`, by the tests that pass."""
         found.update(self.branches)
         if not self._behind:
-            rests = [(way.branch, way.tests - passed) for way in self.ahead]
-            found.update(branch for branch, rest in rests if not rest)
-            return any(rest and all(test.field in unasked for test in rest) for _, rest in rests)
-        more = not self._lookups.keys().isdisjoint(unasked)
+            found.update(way.branch for way in self.ahead if way.tests <= passed)
         for test in self._behind.keys() & passed:
-            more |= self._behind[test].resolve(passed, unasked, found)
-        return more
+            self._behind[test].resolve(passed, found)
 
 
 class Hit:
@@ -188,12 +181,6 @@ class Hit:
         found.update(self.branches)
         for node in self.nodes:
             node.collect(met, found)
-
-    def resolved(self, unasked: Collection[int]) -> Hit:
-        """The same when the tests of all fields but the unasked were asked: fewer nodes, or none."""
-        found, passed = {*self.branches}, {*self.passed}
-        nodes = [node for node in self.nodes if node.resolve(passed, unasked, found)]
-        return Hit(found, nodes)
 
     def weight(self) -> int:
         """How much it holds."""
