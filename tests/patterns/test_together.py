@@ -146,6 +146,17 @@ def test_the_shortest_way_is_found_again_after_events_that_need_another() -> Non
         assert "_ask" not in calls(index.match_event, event)
 
 
+def test_objects_in_arrays_matter_only_to_rules_that_ask_several_of_their_fields() -> None:
+    tied = {"o": {"m": "a", "n": "b"}}
+    asked = named([{"type": KIND, "data": tied}, {"type": KIND, "data": {"o": {"m": "a"}, "Count": 1}}])
+    index = Index(asked)
+    for event in (moderation(1, o=[{"m": "a"}, {"m": "c"}]), moderation(2, o=[{"n": "b"}, {"m": "c"}])):
+        assert "_ask" not in calls(index.match_event, event)
+        assert index.match_event(event) == plainly(asked, event)
+    event = moderation(1, o=[{"m": "a"}, {"n": "b"}])
+    assert index.match_event(event) == ["r1"] == plainly(asked, event)
+
+
 class Exhausting(bytes):
     """A payload at which the memory ends."""
 

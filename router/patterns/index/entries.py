@@ -47,8 +47,11 @@ class Entry:
 
         In arrays, that is, of which none stands at the prefix.
         """
-        arrays = any(path[: len(prefix)] == prefix and path != prefix for path in self.shared)
-        return self.nested or (arrays and any(test.absence for test in self.tests))
+        return self.nested or (self.tied_in(prefix) and any(test.absence for test in self.tests))
+
+    def tied_in(self, prefix: Segments) -> bool:
+        """Whether some of its values may have to stand in the same object of an array below a prefix."""
+        return any(path[: len(prefix)] == prefix and path != prefix for path in self.shared)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ found with it. Most events go ways that others have gone.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 
 from router.patterns.index.together import Together
 from router.patterns.index.tree import Hit, Node
@@ -26,14 +27,19 @@ class Outcomes:
         start: no hits.
         names: gives the names of the patterns to which branches belong.
         together: what resolves hits, if they tell which tests pass.
+        tied: the branches whose values may have to stand in the same object of an array.
     """
 
     def __init__(
-        self, names: Callable[[Collection[int]], list[str]], together: Together | None = None
+        self,
+        names: Callable[[Collection[int]], list[str]],
+        together: Together | None = None,
+        tied: AbstractSet[int] = frozenset(),
     ) -> None:
         """Remember nothing yet."""
         self.names = names
         self.together = together
+        self.tied = tied
         self.start = Found((), self)
         self._room = _MOST
 
@@ -51,14 +57,16 @@ class Found(dict[Hit, "Found"]):
     Attributes:
         names: of the patterns to which the branches belong; None as long as it is not settled.
         branches, nodes: as in `Hit`, as soon as it is settled.
+        tied: whether some of the branches are tied.
     """
 
-    __slots__ = ("_hits", "_outcomes", "branches", "names", "nodes")
+    __slots__ = ("_hits", "_outcomes", "branches", "names", "nodes", "tied")
 
     def __init__(self, hits: Sequence[Hit], outcomes: Outcomes) -> None:
         self.names: list[str] | None = None
         self.branches: tuple[int, ...] = ()
         self.nodes: tuple[Node, ...] = ()
+        self.tied = False
         self._hits = hits
         self._outcomes = outcomes
 
@@ -80,6 +88,7 @@ class Found(dict[Hit, "Found"]):
         if self._outcomes.together:
             hit = self._outcomes.together.resolved(hit)
         self.branches, self.nodes = hit.branches, hit.nodes
+        self.tied = not self._outcomes.tied.isdisjoint(hit.branches)
         self.names = names = self._outcomes.names(hit.branches)
         self._outcomes.remember(len(hit.branches))
         return names

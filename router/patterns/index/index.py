@@ -114,19 +114,19 @@ class Index:
         found = scan.found[0]
         names = found.settle()
         entangled = scan.entangled
-        text.learn(enough=not (entangled or (found.nodes and not text.together)))
         branches = {*found.branches}
         for node in found.nodes:
             node.collect(scan.met, branches)
         for keyed in self._keyed:
             for hit in keyed.find(scan.met):
                 branches.update(hit.branches)
-        careful = self._careful or entangled
-        if careful and text.loose:
+        if text.loose and (self._careful or entangled):
             text.loose.collect(scan.met, branches)
+        tied = entangled and not text.tied.isdisjoint(branches)
+        text.learn(enough=not tied if text.together else not (found.nodes or entangled))
         if len(branches) == len(found.branches):
             return names.copy()
-        if careful:
+        if self._careful or tied:
             return self._checked(branches, fields or read(event))
         return self._names(branches)
 

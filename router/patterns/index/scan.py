@@ -124,9 +124,10 @@ class Scan:
     def outcome(self) -> Found | None:
         """All that was found; None if more of the event has to be known."""
         found = self.found[0]
-        if self.entangled:
-            return None
+        entangled = self.entangled
         if self.keyed:
+            if entangled:
+                return None
             try:
                 for find in self.keyed:
                     if hit := find():
@@ -134,7 +135,7 @@ class Scan:
             except (ValueError, TypeError):
                 return None
         found.settle()
-        return None if found.nodes else found
+        return None if found.nodes or (entangled and found.tied) else found
 
     def flatten(self) -> None:
         """Replace arrays among the values by the scalars in them."""

@@ -22,6 +22,7 @@ class Text:
         all: scans for everything.
         together: how `first` asks all tests in one pass; None if it does not.
         briefly: whether `first` is to be used for the next event. Never where it cannot find an absence.
+        tied: the branches whose values may have to stand in the same object of an array.
         loose: the node of the branches that may match although a test of absence fails, which may look into
             other array elements than those that the other fields have chosen. None if there are none.
     """
@@ -40,10 +41,11 @@ class Text:
         behind = root.later | {test.field for way in loose for test in way.tests}
         keys = {field for one in keyed for field in one.fields}
         self.loose = Node(loose) if loose else None
+        self.tied = frozenset(entry.number for entry in entries.all if entry.tied_in(prefix))
         self.all = Scans(paths, shared, root.lookups, behind | absent | keys, keyed, outcomes)
         self.together = Together.of(root) if prefix and not loose else None
         if self.together:
-            outcomes = Outcomes(outcomes.names, self.together)
+            outcomes = Outcomes(outcomes.names, self.together, self.tied)
             self.first = Scans(paths, shared, self.together.lookups, keys, keyed, outcomes)
         else:
             self.first = Scans(paths, shared if keys else (), root.lookups, keys, keyed, outcomes)
