@@ -173,11 +173,19 @@ def test_whatever_interrupts_an_answer_leaves_the_shortest_way_open() -> None:
     assert index.match_event(event) == []  # it has no subject: nothing is left of the event before
 
 
-def test_more_tests_of_one_field_than_are_asked_together() -> None:
-    asked = named([{"type": KIND, "data": {"Count": [{"numeric": [">", n]}]}} for n in range(600)])
+@pytest.mark.parametrize(
+    "asked_of",
+    [
+        lambda n: {"Count": [{"numeric": [">", n]}]},
+        lambda n: {f"Count{n}": [{"exists": False}], "Team": "team-1"},
+    ],
+    ids=["for one value", "for none"],
+)
+def test_more_tests_may_pass_than_are_asked_together(asked_of: Callable[[int], dict[str, Any]]) -> None:
+    asked = named([{"type": KIND, "data": asked_of(n)} for n in range(600)])
     index = Index(asked)
     for number in (0, 1, 300, 599, 1_000):
-        event = moderation(number)
+        event = moderation(number, **{f"Count{number}": 1})
         assert index.match_event(event) == plainly(asked, event)
 
 

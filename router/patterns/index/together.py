@@ -16,7 +16,8 @@ from router.patterns.index.lookup import Conditions, Lookup
 from router.patterns.index.tree import Hit, Node, Root, Test
 
 _MOST = 500
-"""So many tests of one field may pass for one value. With more, it is better to ask what the tree wants."""
+"""So many tests of one field may pass for one value, and of all fields where there is none. With more, it is
+better to ask what the tree wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Together:
 
     @classmethod
     def of(cls, root: Root) -> Together | None:
-        """All tests from this root on; None if too many may pass for one value."""
+        """All tests from this root on; None if too many may pass for one value, or where there is none."""
         by_field: dict[int, dict[Test, None]] = defaultdict(dict)
         absences = []
         for test in _tests(root):
@@ -43,7 +44,7 @@ class Together:
                 presence = Test.of(test.field, (Exists(wanted=True),))
                 by_field[test.field][presence] = None
                 absences.append((test, presence, root.nodes.get(test)))
-        if any(_most_passing(tests) > _MOST for tests in by_field.values()):
+        if len(absences) > _MOST or any(_most_passing(tests) > _MOST for tests in by_field.values()):
             return None
         lookups: list[Lookup[Hit] | None] = [None] * len(root.lookups)
         for field, tests in by_field.items():
