@@ -124,7 +124,7 @@ class Scan:
     def outcome(self) -> Found | None:
         """All that was found; None if more of the event has to be known."""
         found = self.found[0]
-        entangled = self.entangled
+        entangled = len(self.objects) > 1 and self.entangled
         if self.keyed:
             if entangled:
                 return None
