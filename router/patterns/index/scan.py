@@ -30,8 +30,6 @@ Getter = Callable[[Any], Answer]
 """Looks a scalar up. It raises a TypeError for an array or object, as the `get` of a dict does."""
 
 _ARRAYS = frozenset((list, dict))
-_MOST_SCREENED = 500
-"""So many strings are remembered where what begins and ends otherwise is told from them as soon."""
 _FEW = 2
 """So few numbers are rather looked up one by one."""
 
@@ -170,8 +168,7 @@ class Scan:
             get = {value: cell or False for value, cell in table.cells.items()}.get
             default = table.default
         elif remember and not (lookup.numeric or lookup.string is nothing):
-            most = _MOST_SCREENED if _screens(lookup.string) else MOST
-            known = _Known(lookup.string, most, partial(self._attach, field, lookup, remember=False))
+            known = _Known(lookup.string, partial(self._attach, field, lookup, remember=False))
             get = known.get
             learn = _by_kind(known.look_up, lookup.number, lookup.literal, self.found)
         elif isinstance(lookup.string, Screened):
@@ -267,11 +264,6 @@ def _by_kind(string: Finder[Hit], number: Finder[Hit], literal: Finder[Hit], fou
     return get
 
 
-def _screens(string: Finder[Hit]) -> bool:
-    """Whether a finder finds the same for most strings."""
-    return isinstance(string, Screened) and "" not in string.starts and "" not in string.ends
-
-
 def _screened(string: Screened[Hit], others: Getter) -> Getter:
     """Looks up most strings at once, and by `others` what begins or ends as something that is looked for."""
     starts, ends = string.starts, string.ends
@@ -316,12 +308,11 @@ def _keeping(keep: Callable[[Any], None], get: Getter, learn: Getter | None, def
 class _Known(dict[str, Hit | Literal[False]]):
     """Remembers what the strings of a field find, unless there are too many different ones."""
 
-    __slots__ = ("_find", "_forget", "_most", "_together")
+    __slots__ = ("_find", "_forget", "_together")
 
-    def __init__(self, find: Finder[Hit], most: int, forget: Callable[[], None]) -> None:
+    def __init__(self, find: Finder[Hit], forget: Callable[[], None]) -> None:
         super().__init__()
         self._find = find
-        self._most = most
         self._forget = forget
         self._together = Memo(Hit.together, Hit.weight)
 
@@ -332,7 +323,7 @@ class _Known(dict[str, Hit | Literal[False]]):
             hits = (self._together[tuple(hits)],)
         if getsizeof(value) <= LONGEST:
             self[value] = hits[0] if hits else False
-            if len(self) > self._most:
+            if len(self) > MOST:
                 self._forget()
         return hits
 
