@@ -152,11 +152,12 @@ def _deeper(value: Any, limit: int) -> bool:
     """Whether containers nest deeper than `limit`; level by level, because recursion has a limit too."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(limit):
-        level = [
+        level = [  # of the very types that msgspec makes: a text of a megabyte has 300,000 empty lists
             child
             for container in level
-            for child in (container.values() if isinstance(container, dict) else container)
-            if isinstance(child, (dict, list))
+            if container
+            for child in (container.values() if type(container) is dict else container)
+            if type(child) is dict or type(child) is list
         ]
     return bool(level)
 
