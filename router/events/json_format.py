@@ -71,8 +71,8 @@ def _usual(text: bytes) -> Event | None:
     """
     if not text.endswith(_ENDS) or (at := text.find(_DATA)) < 0:
         return None
-    cut = at + len(_DATA)
-    head, payload = text[:cut] + b"0}", text[cut:-1].strip(_SPACE)
+    end = at + len(_DATA)
+    head, payload = text[:end] + b"0}", text[end:-1].strip(_SPACE)
     try:
         known = _HEAD.decode(head)
     except json_text.REFUSALS:

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
+from itertools import count, islice, product
 from types import FrameType
 from typing import Any
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from router.events import Event
 from router.patterns import EventError, Index, Pattern, parse_rule
+from router.patterns.index.text import _REST
 from tests.patterns.test_index import switching_all_the_time
 
 Asked = dict[str, Pattern]
@@ -197,6 +198,37 @@ def test_more_combinations_than_are_remembered() -> None:
         event = moderation(0, **dict(zip(fields, chosen, strict=True)))
         expected = [f"r{n}" for n, value in enumerate(chosen[1:]) if value == "a" and chosen[0] == "b"]
         assert index.match_event(event) == expected
+
+
+def test_the_tree_is_asked_for_a_while_where_nearly_every_event_finds_something_else() -> None:
+    """To find out anew what passing tests lead to takes longer than the tree does."""
+    least = 2, 3, 5
+    asked = named(
+        [
+            {"type": KIND, "data": {"Team": f"team-{n}", **{f"n{k}": [{"numeric": [">", n]}] for k in least}}}
+            for n in range(300)
+        ]
+    )
+    index = Index(asked)
+    varied = (moderation(n % 300, **{f"n{k}": n * k % 301 for k in least}) for n in count())
+    while "_ask" not in calls(index.match_event, event := next(varied)):
+        assert index.match_event(event) == plainly({name: asked[name] for name in (f"r{event.id}",)}, event)
+    for event in islice(varied, 100):
+        assert "resolve" not in calls(index.match_event, event)
+        assert index.match_event(event) == plainly({name: asked[name] for name in (f"r{event.id}",)}, event)
+    for _ in range(_REST):
+        index.match_event(event)
+    assert "_ask" not in calls(index.match_event, event)
+
+
+def test_an_array_in_which_every_element_passes_nearly_all_tests_takes_no_longer_for_that() -> None:
+    asked = named([{"type": KIND, "data": {"x": [{"anything-but": [f"v{n}"]}]}} for n in range(400)])
+    index = Index(asked)
+    event = moderation(1, x=[f"v{n % 400}" for n in range(20_000)])
+    index.match_event(event)
+    found = calls(index.match_event, event)
+    assert found.total() < 400_000  # not each test for each element: that would be eight millions
+    assert index.match_event(event) == [*asked]
 
 
 def test_threads_may_ask_at_once() -> None:

@@ -35,11 +35,13 @@ class Outcomes:
         names: Callable[[Collection[int]], list[str]],
         together: Together | None = None,
         tied: AbstractSet[int] = frozenset(),
+        full: Callable[[], None] | None = None,
     ) -> None:
-        """Remember nothing yet."""
+        """Remember nothing yet; call `full` whenever there was too much to remember."""
         self.names = names
         self.together = together
         self.tied = tied
+        self._full = full
         self.start = Found((), self)
         self._room = _MOST
 
@@ -49,6 +51,8 @@ class Outcomes:
         if self._room < 0:
             self._room = _MOST
             self.start.clear()
+            if self._full:
+                self._full()
 
 
 class Found(dict[Hit, "Found"]):
@@ -84,7 +88,7 @@ class Found(dict[Hit, "Found"]):
         """Find out what the hits find together; gives the names."""
         if self.names is not None:
             return self.names
-        hit = self._hits[0] if len(self._hits) == 1 else Hit.together(self._hits)
+        hit = self._hits[0] if len(self._hits) == 1 else Hit.together(dict.fromkeys(self._hits))
         if self._outcomes.together:
             hit = self._outcomes.together.resolved(hit)
         self.branches, self.nodes = hit.branches, hit.nodes

@@ -12,6 +12,10 @@ from router.patterns.index.scan import Scans
 from router.patterns.index.together import Together
 from router.patterns.index.tree import Node, Root
 
+_REST = 100_000
+"""After so many events tests are asked `together` again, where more was found than can be remembered. To
+remember as much takes some 5,000 events, each of which takes several times as long as by the tree."""
+
 
 class Text:
     """How events as JSON text are read, or their payloads.
@@ -45,13 +49,21 @@ class Text:
         self.all = Scans(paths, shared, root.lookups, behind | absent | keys, keyed, outcomes)
         self.together = Together.of(root) if prefix and not loose else None
         if self.together:
-            outcomes = Outcomes(outcomes.names, self.together, self.tied)
+            outcomes = Outcomes(outcomes.names, self.together, self.tied, self._tire)
             self.first = Scans(paths, shared, self.together.lookups, keys, keyed, outcomes)
         else:
             self.first = Scans(paths, shared if keys else (), root.lookups, keys, keyed, outcomes)
         self._simple = self.together is not None or not (loose or absent)
         self.briefly = self._simple
+        self._rest = 0
 
     def learn(self, *, enough: bool) -> None:
         """Take note whether `first` was enough for an event, or would have been: the next may be alike."""
-        self.briefly = enough and self._simple
+        if self._rest:
+            self._rest -= 1
+        self.briefly = enough and self._simple and not self._rest
+
+    def _tire(self) -> None:
+        """See that the tree is asked for a while: too few events find together what others have found."""
+        self._rest = _REST
+        self.briefly = False

@@ -12,7 +12,7 @@ pass (`resolve`).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -168,7 +168,7 @@ class Hit:
         )
 
     @classmethod
-    def together(cls, hits: Sequence[Hit]) -> Hit:
+    def together(cls, hits: Collection[Hit]) -> Hit:
         """Several as one."""
         return cls(
             (branch for hit in hits for branch in hit.branches),
