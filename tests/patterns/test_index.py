@@ -320,6 +320,19 @@ def test_strings_that_are_not_remembered_find_the_same(written: str) -> None:
         assert index.match(event.encode()) == plainly(asked, event)
 
 
+def test_long_strings_are_remembered_only_as_far_as_there_is_room() -> None:
+    index = Index({"it": parse('{"a": [{"prefix": "x"}]}')})
+    index.match(b'{"a": "x"}')
+    tracemalloc.start()
+    try:
+        for number in range(MOST):
+            assert index.match(f'{{"a": "{number:0900}"}}'.encode()) == []
+            assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    assert index.match(b'{"a": "x1"}') == ["it"]
+
+
 def test_numbers_as_people_write_them() -> None:
     index = Index(
         {"range": parse('{"a": [{"numeric": [">", 12.4, "<=", 12.5]}]}'), "one": parse('{"a": [12.5]}')}

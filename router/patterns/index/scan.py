@@ -30,6 +30,8 @@ Getter = Callable[[Any], Answer]
 """Looks a scalar up. It raises a TypeError for an array or object, as the `get` of a dict does."""
 
 _ARRAYS = frozenset((list, dict))
+_ROOM = 1_000_000
+"""Bytes of strings that are remembered for one field."""
 _FEW = 2
 """So few numbers are rather looked up one by one."""
 
@@ -308,12 +310,13 @@ def _keeping(keep: Callable[[Any], None], get: Getter, learn: Getter | None, def
 class _Known(dict[str, Hit | Literal[False]]):
     """Remembers what the strings of a field find, unless there are too many different ones."""
 
-    __slots__ = ("_find", "_forget", "_together")
+    __slots__ = ("_find", "_forget", "_room", "_together")
 
     def __init__(self, find: Finder[Hit], forget: Callable[[], None]) -> None:
         super().__init__()
         self._find = find
         self._forget = forget
+        self._room = _ROOM
         self._together = Memo(Hit.together, Hit.weight)
 
     def look_up(self, value: str) -> Sequence[Hit]:
@@ -321,9 +324,11 @@ class _Known(dict[str, Hit | Literal[False]]):
         hits = self._find(value)
         if len(hits) > 1:
             hits = (self._together[tuple(hits)],)
-        if getsizeof(value) <= LONGEST:
+        size = getsizeof(value)
+        if size <= LONGEST:
             self[value] = hits[0] if hits else False
-            if len(self) > MOST:
+            self._room -= size
+            if self._room < 0 or len(self) > MOST:
                 self._forget()
         return hits
 
