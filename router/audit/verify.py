@@ -137,18 +137,19 @@ def in_order(files: Iterable[Path]) -> list[Path]:
 
 
 def unchained(files: Iterable[Path]) -> list[Path]:
-    """Those whose lines never were records of a chain, as far as their first ones tell; sorted."""
+    """Those of whose lines none ever was a record of a chain, as far as that can be seen; sorted."""
     return sorted(path for path in _distinct(files) if not _is_empty(path) and not _is_chained(path))
 
 
 def _is_chained(path: Path) -> bool:
-    """Whether one of the first lines has at least the look of a record, sound or not; or none can be read."""
+    """Whether a line has at least the look of a record, sound or not; or none can be read.
+
+    All lines are looked at before that is denied: whoever has put others in the place of the first ones must
+    not pass for one who has named a wrong file.
+    """
     with path.open("rb") as file:
         try:
-            return any(
-                is_like_record(line) or not line.endswith(b"\n")
-                for line in islice(lines(path.name, file), FIRST)
-            )
+            return any(is_like_record(line) or not line.endswith(b"\n") for line in lines(path.name, file))
         except DamagedError:
             return True  # told where the records are read
 

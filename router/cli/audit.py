@@ -173,7 +173,10 @@ def _chained_in(files: tuple[Path, ...]) -> tuple[Path, ...]:
     chained = [path for path in in_order(files) if path not in others]
     what = f"no line of {_some(others)} is a record of a chain, as targets with `chain` write them"
     if not chained:
-        raise ConfigurationError(f"{what}; name files of such a target")
+        raise ConfigurationError(
+            f"{what}; name files of such a target. If these were some, somebody has put other text in "
+            "their place"
+        )
     raise ConfigurationError(
         f"{what}; name the files of one chain alone: {_some(chained)}. If one of the others belongs to that "
         "chain, somebody has put other text in its place"

@@ -50,7 +50,8 @@ def explain(event: str, names: tuple[str, ...], *, as_json: bool, place: Deploye
     EVENT is a file with one CloudEvent in JSON, `-` for standard input, or the sequence of a stored event
     (`router events`). An event in a file may leave out id, source and type, as those of rules' tests. It is
     asked of the rules as the files hold them now; no target is opened, and nothing is sent. Headers that
-    are filled in for each event are shown, too, with the variables of the environment as they are written.
+    are filled in for each event are shown, too, with the variables of the environment as they are written
+    and `***` for secrets that stand in the file.
 
     Exit status 0 if a rule matches, 1 if none does.
     """

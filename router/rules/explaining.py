@@ -15,6 +15,7 @@ from router.events import Event
 from router.patterns import Verdict, explain, nodes
 from router.rules.model import Deployment, Destination, Place, Rule, Seen
 from router.rules.testing import shown
+from router.targets.auth.hiding import HIDDEN, hidden, in_headers, says_secret
 from router.targets.fields import Templates, is_template
 from router.transforms import TransformSyntaxError
 
@@ -59,7 +60,8 @@ class BodyTold:
     Attributes:
         body: what the transform makes; None without one, and for one that fails.
         content_type: of that body; None without one: the event itself, in the target's own format.
-        headers: those that an `http` target fills in for each event. The environment is not in them.
+        headers: those that an `http` target fills in for each event. Neither the environment nor a
+            secret that stands in the file is in them.
         error: why no body or header can be made: the delivery would be a dead letter.
     """
 
@@ -181,13 +183,21 @@ def _templates_of(written: dict[str, Any]) -> dict[str, str]:
 def _filled(templates: Mapping[str, str], event: Event) -> dict[str, str]:
     """These headers for an event; one that nobody can read without the environment stays as it is.
 
+    Where its name says that a header is a secret, what the file has of it is not shown.
+
     Raises:
         MessageError: one cannot be made.
     """
     filled: dict[str, str] = {}
     for name, written in templates.items():
         try:
-            filled |= Templates({name: written}).fill(event)
+            (value,) = Templates({name: written}).fill(event).values()
+            filled[name] = hidden(value, _constant(name, written))
         except TransformSyntaxError:
-            filled[name] = written
+            filled[name] = HIDDEN if says_secret(name) else written
     return filled
+
+
+def _constant(name: str, written: str) -> list[str]:
+    """What must not be shown of a header as it is written; variables of the environment say nothing."""
+    return [one for one in in_headers({name: written}) if "${" not in one] if says_secret(name) else []

@@ -18,6 +18,7 @@ import pytest
 from router.audit import keys
 from router.audit.checkpoints import TYPE
 from router.audit.records import ORIGIN, seal
+from router.audit.verify import FIRST
 from tests.audit.chains import KEY, chain, checkpoint, forged, members, write
 from tests.cli.operating import command
 
@@ -231,6 +232,13 @@ class TestVerify:
         assert f"name the files of one chain alone: {files[0]}, {files[1]}." in done.stderr
         alone = command("audit", "verify", plain)
         assert (alone.returncode, "name files of such a target" in alone.stderr) == (2, True)
+        assert "somebody has put other text in their place" in alone.stderr
+
+    def test_a_chained_file_whose_first_lines_were_replaced_is_no_other_file(self, tmp_path: Path) -> None:
+        made = chain(FIRST + 10)
+        (file,) = write(tmp_path, [*[b'{"x":1}\n'] * (FIRST + 5), *made[FIRST + 5 :]])
+        done = command("audit", "verify", file)
+        assert (done.returncode, "NOT WHAT IT WAS: record 1: changed" in done.stdout) == (1, True)
 
     def test_a_chained_file_whose_every_line_was_changed_is_no_other_file(self, files: list[Path]) -> None:
         files[1].write_bytes(files[1].read_bytes().replace(b'"prev":"', b'"prev":"x'))

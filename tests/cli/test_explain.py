@@ -118,6 +118,32 @@ def test_headers_that_are_filled_in_for_each_event_are_shown() -> None:
     assert told[2]["headers"] == {}
 
 
+SECRETS = """\
+rules: [{name: all, match: {type: "*"}, targets: [hook]}]
+targets:
+  hook:
+    http:
+      url: https://example.com/
+      headers:
+        authorization: "Bearer hunter2 {{ data.Score }}"
+        x-api-key: "${KEY}-{{ data.Score }}"
+        x-mixed-token: "${KEY} hunter2 {{ data.Score }}"
+        x-secret: "hunter2 {{ data.${FIELD} }}"
+"""
+
+
+def test_secrets_in_headers_are_not_shown() -> None:
+    Path("rules/a.yml").write_text(SECRETS)
+    (told,) = json.loads(explain(EVENT, "--json").stdout)[0]["targets"]
+    assert told["headers"] == {
+        "authorization": "*** 7",
+        "x-api-key": "${KEY}-7",
+        "x-mixed-token": "${KEY} *** 7",
+        "x-secret": "***",
+    }
+    assert "hunter2" not in explain(EVENT).output
+
+
 def test_a_header_that_cannot_be_made() -> None:
     Path("rules/a.yml").write_text(HEADED)
     result = explain(changed(URI="two\nlines"))

@@ -28,6 +28,11 @@ _BETWEEN = re.compile(r"[\s,;=]+")
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 
+def says_secret(name: str) -> bool:
+    """Whether the name of a header says that its value is a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def in_headers(headers: Mapping[str, str]) -> Iterator[str]:
     """What may be secret in headers as they are written: values, and of templates what stands between.
 
@@ -36,7 +41,7 @@ def in_headers(headers: Mapping[str, str]) -> Iterator[str]:
     for name, value in headers.items():
         if _OPEN_NAME.match(name):
             continue
-        is_secret = _SECRET_NAME.search(name) is not None
+        is_secret = says_secret(name)
         for text in (part.strip() for _, part in parts(value) if isinstance(part, str)):
             words = _BETWEEN.split(text)[1:] if is_secret else ()
             yield from (one for one in (text, *words) if len(one) >= (_SHORT if is_secret else _LONG))
