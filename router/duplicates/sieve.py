@@ -99,7 +99,7 @@ class Sieve:
             # As nearly always: nothing like them has ever been seen.
             self._put(records, marks, answered)
             return
-        known: dict[bytes, bool] = {}
+        known: dict[int, bool] = {}
         sifted = self._sift(window, records, known)
         if sifted.questions:
             asking = self._ask(window, records, sifted, known, answered)
@@ -119,7 +119,7 @@ class Sieve:
         window: Window,
         records: Sequence[Record],
         sifted: _Sifted,
-        known: dict[bytes, bool],
+        known: dict[int, bool],
         answered: Answered,
     ) -> None:
         try:
@@ -133,7 +133,7 @@ class Sieve:
         else:
             self._pass(records, sifted, answered)
 
-    def _sift(self, window: Window, records: Sequence[Record], known: dict[bytes, bool]) -> _Sifted:
+    def _sift(self, window: Window, records: Sequence[Record], known: dict[int, bool]) -> _Sifted:
         now = self._clock.now()
         fresh: dict[bytes, Record] = {}
         more: list[Record] = []
@@ -149,19 +149,22 @@ class Sieve:
                 questions.append(group.wait)
                 continue
             earlier, conflict = window.find(mark, now)
-            if earlier is None or known.get(mark) is False:
+            if earlier is None or known.get(id(record)) is False:
                 fresh[mark] = record
                 if conflict:
                     conflicts.append(record)
-            elif mark not in known:
+            elif id(record) not in known:
                 questions.append(partial(self._confirm, record, earlier, known))
         return _Sifted([*fresh.values(), *more], conflicts, questions)
 
-    async def _confirm(self, record: Record, earlier: int, known: dict[bytes, bool]) -> None:
-        """Compare a record with the stored event that has its fingerprint, if that is still there."""
+    async def _confirm(self, record: Record, earlier: int, known: dict[int, bool]) -> None:
+        """Compare a record with the stored event that has its fingerprint, if that is still there.
+
+        What is known is about this record alone: another one of its request may share the fingerprint.
+        """
         stored = await self._store.get(earlier)
         same = stored is not None and content_of(stored.record.event) == content_of(record.event)
-        known[record.fingerprint] = same
+        known[id(record)] = same
 
     def _pass(self, records: Sequence[Record], sifted: _Sifted, answered: Answered) -> None:
         """Store what was found to be new."""

@@ -70,6 +70,15 @@ async def test_a_second_try_is_not_stored(store: Store) -> None:
     assert tested.suppressed == 1
 
 
+async def test_what_shares_all_of_a_fingerprint_with_a_second_try_beside_it_is_stored(store: Store) -> None:
+    tested = sieve(store)
+    first, other = record(data=b"1"), record(data=b"2")
+    other = msgspec.structs.replace(other, fingerprint=first.fingerprint)
+    await send(tested, [first])
+    await send(tested, [other, first])
+    assert b"2" in [stored.record.event.data async for stored in store.scan()]
+
+
 async def test_what_is_new_beside_a_second_try_is_stored(store: Store) -> None:
     tested = sieve(store)
     await send(tested, [record("1")])
