@@ -105,7 +105,7 @@ class Protocol(MortalProtocol):
             self.refuse(HTTPStatus.BAD_REQUEST, f"this is no HTTP/1.1 request: {error}")
         asked = self._asked
         if asked is not None and asked.due:  # not sooner: what follows it in this packet finds it unanswered
-            if begins and self.memory.patience and asked.welcome:
+            if begins and self.memory.patience and asked.welcome and self._exchange.keep_alive:
                 self.memory.learn(data, self._served.doors, asked)
             asked.answer(self._exchange.say)
 
