@@ -55,6 +55,14 @@ class Environment:
         return call(self.python.with_name("router"), *words, cwd=self.folder)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _not_a_checkout() -> Iterator[None]:
+    """What is installed is what is run, also where PYTHONPATH leads to a checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONPATH", raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     home = tmp_path_factory.mktemp("plugin")

@@ -72,12 +72,12 @@ async def test_of_many_addresses_a_request_tries_a_few_and_the_next_one_goes_on(
 
 
 async def test_refusals_take_no_longer_than_the_whole_may(receiver: Receiver) -> None:
-    clock = itertools.count()
+    clock = itertools.count()  # by which two tries, each of which has more than a moment, take all there is
     connection = Connection(resolver=lambda _host, _port: [*REFUSING[:6], "127.0.0.1"])
     sender = PyreqwestSender("tests", connection, steady=lambda: float(next(clock)))
     try:
         with pytest.raises(SendError, match=r"connection refused by a\.test"):
-            await sender.send("POST", f"http://a.test:{receiver.port}/", {}, b"", 3.0)
+            await sender.send("POST", f"http://a.test:{receiver.port}/", {}, b"", 5.0)
     finally:
         await sender.close()
     assert receiver.requests == []
