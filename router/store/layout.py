@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import functools
 import os
+import re
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -175,3 +177,20 @@ def create(path: Path, schema: str) -> None:
         connection.executescript(schema)
         connection.execute(f"PRAGMA user_version = {VERSION}")
     sync(path.parent)
+
+
+def described(connection: sqlite3.Connection) -> frozenset[tuple[str, bytes]]:
+    """What a database has, by name, and how it was made; comments and white space mean nothing."""
+    found = connection.execute("""SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema
+        WHERE sql IS NOT NULL""")  # else what is damaged need be no text
+    return frozenset(
+        (name.decode(errors="replace"), b" ".join(re.sub(b"--.*", b"", sql).split())) for name, sql in found
+    )
+
+
+@functools.cache
+def made_by(schema: str) -> frozenset[tuple[str, bytes]]:
+    """What a database has as it was made, likewise."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(schema)
+        return described(connection)

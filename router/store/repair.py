@@ -25,6 +25,8 @@ from router.store.layout import (
     Segments,
     connect,
     create,
+    described,
+    made_by,
     remove,
     schema_of,
     sync,
@@ -32,7 +34,7 @@ from router.store.layout import (
 )
 from router.store.lock import FolderInUseError, FolderLock
 from router.store.queries import DELIVERIES
-from router.store.salvage import Missing, Row, Table, is_whole, missing, readable, tables_of
+from router.store.salvage import Missing, Row, Table, is_whole, missing, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ def repair(folder: Path, now: float) -> tuple[Kept, ...]:
             _take_place(new)
         # What became of deliveries comes first: it tells what is lost with the events.
         found = sorted(databases(folder), key=lambda path: path.name != "deliveries.sqlite")
-        return tuple(_rebuild(path, int(now)) for path in found if not _examine(path).sound)
+        findings = map(_examine, found)  # each after those before it are rebuilt
+        return tuple(_rebuild(finding, int(now)) for finding in findings if not finding.sound)
     finally:
         lock.release()
 
@@ -193,8 +196,14 @@ def _insist(folder: Path) -> None:
         raise ConfigurationError(f"{folder} holds no store")
 
 
-def damage(path: Path) -> str | None:
+def damage(path: Path, *, thorough: bool) -> str | None:
     """What is wrong with a database, by SQLite's own check.
+
+    Args:
+        path: the database's.
+        thorough: whether to look also whether its indexes agree with its tables. An index that does not can
+            be written to no more; that takes about twice as long (see
+            https://sqlite.org/pragma.html#pragma_quick_check).
 
     Raises:
         ConfigurationError: it is one of another layout, or it cannot be opened, which need not be its fault.
@@ -202,20 +211,23 @@ def damage(path: Path) -> str | None:
     try:
         with contextlib.closing(connect(path, writing=False)) as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            found = [text for (text,) in connection.execute("PRAGMA quick_check(3)")]
-            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+            check = "integrity_check" if thorough else "quick_check"
+            found = [text for (text,) in connection.execute(f"PRAGMA {check}(3)")]
+            there = described(connection)
     except UnicodeDecodeError as error:
         return str(error)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in _ELSEWHERE:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # none where a text is not UTF-8
+        if code & 0xFF in _ELSEWHERE:
             raise ConfigurationError(f"{path} cannot be opened: {error}") from error
         return str(error)
     if version not in {0, VERSION}:
         raise ConfigurationError(f"{path} was made by another version of this router (layout {version})")
     if found != ["ok"]:
         return "; ".join(" ".join(text.split()) for text in found)
-    missing = [table.name for table in tables_of(path) if table.name not in there]
-    return f"it lacks {', '.join(missing)}" if missing and version == VERSION else None
+    if version == VERSION and (other := made_by(schema_of(path)) - there):
+        return f"it lacks {', '.join(sorted(name for name, _ in other))} as this router makes them"
+    return None
 
 
 def interrupted(folder: Path) -> bool:
@@ -235,7 +247,7 @@ def diagnosis(suspects: Collection[Path]) -> str | None:
         ConfigurationError: one of them is of another layout, or cannot be opened.
     """
     for path in sorted(suspects):
-        if (problem := damage(path)) is not None:
+        if (problem := damage(path, thorough=False)) is not None:
             return f"{path.name} is damaged ({problem}); {DOCTOR}"
     return None
 
@@ -244,7 +256,7 @@ def diagnosis(suspects: Collection[Path]) -> str | None:
 
 
 def _examine(path: Path) -> Finding:
-    problem = damage(path)
+    problem = damage(path, thorough=True)
     seen: set[tuple[object, ...]] = set()
     kept: set[int] = set()
     lost: dict[str, None] = {}
@@ -280,7 +292,8 @@ def _missing(path: Path, kept: set[int]) -> Missing:
 # -- rebuilding -----------------------------------------------------------------------------------------
 
 
-def _rebuild(path: Path, now: int) -> Kept:
+def _rebuild(finding: Finding, now: int) -> Kept:
+    path = finding.path
     half = path.with_name(f"{path.name}.half")
     remove(half)  # what an interrupted repair has begun: nothing of it is anywhere used
     create(half, schema_of(path))
@@ -289,7 +302,7 @@ def _rebuild(path: Path, now: int) -> Kept:
     count = refused = 0
     with contextlib.closing(connect(half, writing=True)) as target:
         target.execute("BEGIN")
-        for table, row in readable(path, twice=damage(path) is not None):
+        for table, row in readable(path, twice=finding.damage is not None):
             if (why := table.lost(row)) is not None:
                 lost[why] = None
             elif (why := _refusal(target, table, row)) is not None:

@@ -41,10 +41,14 @@ class Table:
     unreadable: Callable[[Row], str | None] = lambda _: None
 
 
+_NOT_DECODED = (msgspec.DecodeError, TypeError)
+"""What decoding a damaged value raises; the latter where it is not even bytes, whatever its column allows."""
+
+
 def _lost_event(row: Row) -> str | None:
     try:
         rows.decode_routes(row[3])
-    except msgspec.DecodeError as error:
+    except _NOT_DECODED as error:
         return f"event {row[0]}: where it goes cannot be read ({error})"
     return None
 
@@ -52,7 +56,7 @@ def _lost_event(row: Row) -> str | None:
 def _unreadable_event(row: Row) -> str | None:
     try:
         rows.decode_row(row[4])
-    except msgspec.DecodeError as error:
+    except _NOT_DECODED as error:
         return f"event {row[0]}: {error}"
     return None
 
@@ -88,10 +92,15 @@ def _first(path: Path) -> int:
     return int(path.stem) if path.stem.isdecimal() else 0
 
 
+_PASSING = "+sequence >= ?"
+_SEEKING = "sequence >= ?"
+"""The former passes by all rows: seeking leads astray where the pages above the rows are damaged."""
+
+
 def _select(table: Table, direction: str) -> str:
     """By the table's own order, so that no index is needed, which may be damaged as well."""
     order = ", ".join(f"{column} {direction}" for column in table.key)
-    where = f"WHERE {table.key[0]} >= ?" if table.key == ("sequence",) else "WHERE ? IS NOT NULL"
+    where = f"WHERE {_PASSING}" if table.key == ("sequence",) else "WHERE ? IS NOT NULL"
     return f"SELECT {', '.join(table.columns)} FROM {table.name} {where} ORDER BY {order}"  # noqa: S608
 
 
@@ -110,15 +119,17 @@ def _leaping(source: sqlite3.Connection, statement: str, first: int, torn: list[
     `torn` is told from which sequences on reading failed.
     """
     leap = 1
-    while first < 2**63:
+    while (start := first) < 2**63:
         try:
-            for row in source.execute(statement, (first,)):
+            for row in source.execute(statement, (start,)):
                 yield row
-                first, leap = row[0] + 1, 1
+                if row[0] >= start:  # else it would go on from there forever
+                    first, leap = row[0] + 1, 1
         except BROKEN:
             if leap == 1:
                 torn.append(first)
             first, leap = first + leap, leap * 2
+            statement = statement.replace(_PASSING, _SEEKING)
         else:
             return
 
@@ -201,7 +212,7 @@ class Named:
     torn: tuple[tuple[int, int | None], ...]
 
 
-_BY_TABLE = "SELECT sequence FROM events NOT INDEXED WHERE sequence >= ? ORDER BY sequence"
+_BY_TABLE = "SELECT sequence FROM events NOT INDEXED WHERE +sequence >= ? ORDER BY sequence"
 _BY_TABLE_BACK = f"{_BY_TABLE} DESC"
 _BY_INDEX = """SELECT sequence FROM events INDEXED BY events_by_time WHERE ? IS NOT NULL
 ORDER BY received, fingerprint, sequence"""

@@ -11,6 +11,7 @@ from router.store.salvage import Missing
 PAGE = 4096
 
 HEADER = 100
+"""Bytes of a database's header: noise in it may make it another program's, or another layout's."""
 
 
 def tear(path: Path, first: int, count: int = 1) -> None:

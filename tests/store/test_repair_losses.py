@@ -57,6 +57,24 @@ class TestMissing:
         assert [letter.delivery.sequence for letter in letters] == gone[:2]
         assert "is lost" in str(letters[1].delivery.attempts[-1].error)
 
+    async def test_who_is_led_astray_does_not_take_it_for_all(self, left: list[int], folder: Path) -> None:
+        """A page is lost, and its highest key is too low: who seeks the first row passes it by."""
+        [events] = segments_of(folder)
+        with contextlib.closing(sqlite3.connect(events)) as database:
+            [root] = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'events'").fetchone()
+        for page in leaves(events, "events_by_time"):
+            tear(events, page)
+        content = bytearray(events.read_bytes())
+        start = (root - 1) * PAGE
+        cell = start + int.from_bytes(content[start + 12 : start + 14])  # what follows the header
+        assert content[cell + 4] == 0x83  # behind the page's number: the key's highest bits
+        content[cell : cell + 5] = b"\x7f\xff\xff\xff\x80"
+        events.write_bytes(content)
+        [kept] = repair(folder, EPOCH)
+        gone = set(left) - sequences_in(events)
+        assert left[0] in gone
+        assert all(is_told(kept.missing, sequence) for sequence in gone)
+
     async def test_where_nothing_tells_how_many_that_is_said(self, left: list[int], folder: Path) -> None:
         [events] = segments_of(folder)
         rows, index = leaves(events, "events"), leaves(events, "events_by_time")
