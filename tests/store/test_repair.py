@@ -183,6 +183,20 @@ class TestRepair:
         found = await sequences_of(opened(folder))
         assert found == left[:30] + left[31:]
 
+    async def test_nothing_stands_where_something_must(self, left: list[int], folder: Path) -> None:
+        [events] = segments_of(folder)
+        schema = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'routes      BLOB"
+        for script in (
+            f"{schema} NOT NULL', 'routes BLOB')",
+            f"UPDATE events SET routes = NULL WHERE sequence = {left[30]}",
+        ):
+            with contextlib.closing(sqlite3.connect(events)) as database:
+                database.executescript(script)
+        [kept] = repair(folder, EPOCH)
+        assert kept.rows == 199
+        [why] = kept.lost
+        assert why.startswith(f"event {left[30]}: where it goes cannot be read")
+
     async def test_dead_letters_that_cannot_be_read_are_delivered_again(
         self, folder: Path, opened: Open
     ) -> None:
