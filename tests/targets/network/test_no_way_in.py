@@ -212,7 +212,7 @@ async def test_a_name_that_is_asked_for_again_is_vetted_again(receiver: Receiver
     resolver = Rebinding("127.0.0.1", "169.254.169.254")
     async with open_sender("tests", Connection(OWN, resolver=resolver)) as sender:
         url = f"http://rebind.test:{receiver.port}/"
-        receiver.script(Answer(then="close"))  # else the next one may go the way of the connection that breaks
+        receiver.script(Answer(then="close"))  # else its connection may be used again when it breaks
         await sender.send("POST", url, {}, b"", 10.0)
         receiver.stop()
         with pytest.raises(SendError, match="connection refused"):
