@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -95,6 +96,23 @@ async def test_a_failed_group_is_taken_back_whole_and_the_next_one_works(
     await writer.submit(insert(3))
     assert stored(path) == [1, 3]
     assert called == []
+
+
+async def test_a_damaged_database_is_no_passing_trouble(path: Path) -> None:
+    """Its index leads to pages of the table: what reads it may not notice, what writes does."""
+    numbers(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE type = 'table')
+            WHERE type = 'index'"""
+        )
+    writer = GroupWriter(Database(path), "test")
+    try:
+        with pytest.raises(StoreError, match="malformed; stop the router, and run `router doctor`"):
+            await writer.submit(insert(1))
+    finally:
+        await anyio.to_thread.run_sync(writer.close)
 
 
 @pytest.mark.parametrize("value", ["\ud800", 2**64, object()], ids=["surrogate", "integer", "object"])
