@@ -149,9 +149,14 @@ def _is_chained(path: Path) -> bool:
     """
     with path.open("rb") as file:
         try:
-            return any(is_like_record(line) or not line.endswith(b"\n") for line in lines(path.name, file))
+            return any(is_like_record(line) or _begins_as_record(line) for line in lines(path.name, file))
         except DamagedError:
             return True  # told where the records are read
+
+
+def _begins_as_record(line: bytes) -> bool:
+    """Whether it may be the first part of a record, whose rest is not there."""
+    return line.startswith(b"{") and not line.endswith(b"\n")
 
 
 def _distinct(files: Iterable[Path]) -> list[Path]:

@@ -12,6 +12,7 @@ import anyio.to_thread
 import msgspec
 
 from router.store import rows
+from router.store.advice import told
 from router.store.archive import Archive, UnreadableError
 from router.store.base import Delivery, StoreError, delivery_of
 from router.store.layout import Segments, connect
@@ -59,7 +60,7 @@ class Reader:
         try:
             return await anyio.to_thread.run_sync(answer, limiter=self._turn)
         except (OSError, sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise StoreError(f"the store cannot read: {error}") from error
+            raise StoreError(f"the store cannot read: {told(error)}") from error
 
     def targets(self) -> list[str]:
         """The targets that have exceptions."""

@@ -18,6 +18,7 @@ import msgspec
 
 from router.errors import ConfigurationError
 from router.store import rows
+from router.store.advice import DOCTOR
 from router.store.base import Attempt, State
 from router.store.layout import (
     OWNER_ONLY,
@@ -30,7 +31,6 @@ from router.store.layout import (
     remove,
     schema_of,
     sync,
-    weight,
 )
 from router.store.lock import FolderInUseError, FolderLock
 from router.store.queries import DELIVERIES
@@ -113,9 +113,6 @@ class Loss(msgspec.Struct, frozen=True):
     database: str
     missing: Missing
 
-
-DOCTOR = "run `router doctor`, which keeps what can be read"
-"""What to do about a damaged store."""
 
 _ELSEWHERE = frozenset(
     {
@@ -233,11 +230,6 @@ def damage(path: Path, *, thorough: bool) -> str | None:
 def interrupted(folder: Path) -> bool:
     """Whether a repair was interrupted."""
     return any(True for _ in _begun(folder))
-
-
-def unclean(folder: Path) -> frozenset[Path]:
-    """The databases that were not closed: what was written last may be torn."""
-    return frozenset(path for path in databases(folder) if weight(path) > path.stat().st_size)
 
 
 def diagnosis(suspects: Collection[Path]) -> str | None:

@@ -22,6 +22,7 @@ import structlog
 from router.clock import Clock
 from router.errors import ConfigurationError
 from router.store import rows
+from router.store.advice import DOCTOR
 from router.store.archive import UnreadableError
 from router.store.base import (
     Delivery,
@@ -45,7 +46,7 @@ from router.store.operating import Operating
 from router.store.queries import DELIVERIES, EVENTS
 from router.store.reader import Reader
 from router.store.recovery import recover
-from router.store.repair import DOCTOR, databases, diagnosis, interrupted, unclean
+from router.store.repair import databases, diagnosis, interrupted
 from router.store.settling import Settling
 from router.store.trimming import Trimming
 from router.store.writer import GroupWriter, Statement
@@ -93,10 +94,11 @@ class SqliteStore:
         undo.callback(self._lock.release)
         if interrupted(folder):
             raise ConfigurationError(f"the repair of {folder} was interrupted; {DOCTOR}")
-        torn = unclean(folder)  # of these, what is written to is looked at: the rest would take too long
+        there = {*databases(folder)}
         segments, deliveries = find(folder)
+        # What is written to is looked at, however it was left: to look at the rest would take too long.
         growing = {deliveries, segments.kept, *(segment.path for segment in segments.all[-1:])}
-        if (why := diagnosis(torn & growing)) is not None:
+        if (why := diagnosis(there & growing)) is not None:
             raise ConfigurationError(f"{folder} cannot be opened as a router's store: {why}")
         self._readers = [Reader(segments, deliveries) for _ in range(3)]  # none waits for what another reads
         for reader in self._readers:

@@ -13,14 +13,12 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from router.store.advice import told
 from router.store.base import StoreError
 from router.store.ledger import Beginning, Ledger
-from router.store.repair import DOCTOR
 
 IDLE = 1.0
 """Seconds without work after which the ledger may rest."""
-
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 Statement = tuple[str, Sequence[Sequence[Any]]]
 """A statement and the rows it runs with."""
@@ -120,7 +118,7 @@ class GroupWriter:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     connection.rollback()
-            return f"the store cannot write: {error}{_advice(error)}"
+            return f"the store cannot write: {told(error)}"
         return None
 
     @staticmethod
@@ -134,9 +132,3 @@ class GroupWriter:
                 job.future.set_result(None)
             else:
                 job.future.set_exception(StoreError(problem))
-
-
-def _advice(error: Exception) -> str:
-    """What to do about it, where it does not pass by itself."""
-    damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED  # the primary result code
-    return f"; stop the router, and {DOCTOR}" if damaged else ""

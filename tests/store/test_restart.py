@@ -182,6 +182,26 @@ class TestBrokenFolders:
         with pytest.raises(ConfigurationError, match=r"is damaged .*run `router doctor`, which keeps"):
             opened(folder)
 
+    @pytest.mark.parametrize("page", range(2, 60, 3))
+    async def test_a_store_that_was_damaged_while_it_was_closed(
+        self, left: list[int], opened: Open, folder: Path, page: int
+    ) -> None:
+        """However little of it a start has to read: what it can not find would count as delivered."""
+        [events] = segments_of(folder)
+        content = bytearray(events.read_bytes())
+        begin = page * 4096 + 1_000
+        content[begin : begin + 2_500] = bytes(byte ^ 0x5A for byte in content[begin : begin + 2_500])
+        events.write_bytes(content)
+        try:
+            store = opened(folder)
+        except ConfigurationError as error:
+            refused = error.message
+        else:  # what was hit leads to nothing else
+            refused = ""
+            assert await sequences_of(store) == left
+            assert (await store.tally())["b"].pending == len(left)
+        assert not refused or "run `router doctor`" in refused
+
     async def test_a_closed_store_says_so(self, store: SqliteStore) -> None:
         await store.close()
         with pytest.raises(StoreError, match="closed"):
