@@ -22,7 +22,7 @@ Failed = Callable[[str, str], None]
 
 _FEW = 16
 _KNOWN = 1_000
-"""For so many choices of so many rules is it remembered where they send an event."""
+"""For so many choices of so many rules is it remembered where they send an event, and for one more a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class Deployment:
         if routes is None:
             routes = routes_of(self._chosen(event, names, failed))
             if len(key) <= _FEW and not self._asks_more(key):
-                if len(self._known) == _KNOWN:
+                if len(self._known) == _KNOWN + len(self.rules):
                     self._known.clear()
                 self._known[key] = routes
         return routes
