@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -68,17 +68,6 @@ REQUESTS: Mapping[str, bytes] = {
 }
 
 _VARIES = re.compile(rb"(?<=x-bce-request-id: )[^\r]+|(?<=requestId\":\")[^\"]+")
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stepped, Stepped]]:
-    """The same router twice; one of them knows no direct way."""
-    folders = (tmp_path_factory.mktemp(way) for way in ("direct", "asgi"))
-    with (
-        Stepped(next(folders), body=200) as direct,
-        Stepped(next(folders), body=200, direct=False) as asgi,
-    ):
-        yield direct, asgi
 
 
 def answers(running: Stepped, packets: Sequence[bytes], count: int) -> tuple[list[bytes], list[object]]:

@@ -140,17 +140,6 @@ STREAMS = st.lists(st.sampled_from(REPEATED), min_size=1, max_size=4).flatmap(
 )
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stepped, Stepped]]:
-    """The same router twice; one of them parses everything."""
-    folders = (tmp_path_factory.mktemp(way) for way in ("direct", "asgi"))
-    with (
-        Stepped(next(folders), body=200) as direct,
-        Stepped(next(folders), body=200, direct=False) as asgi,
-    ):
-        yield direct, asgi
-
-
 class Listener(asyncio.Protocol):
     """It hears to the end, whichever end that is."""
 
