@@ -57,7 +57,7 @@ def run(events: int, only: Sequence[str]) -> Results:
     chosen = [category for category in categories.load() if not only or category.name in only]
     lines = list(itertools.islice(lots(), events))
     results.categories = [_row(category, lines, distinct=False) for category in chosen]
-    _show(f"Categories: {events:,} events", report.categories(results.categories))
+    _show(f"Categories: {events:,} events, the index {report.how()}", report.categories(results.categories))
     if not only:
         results.growth = growth.measure(lines)
         _show("Growth", report.growth_table(results.growth))

@@ -13,6 +13,7 @@ from benchmarks.adversary import Resistance
 from benchmarks.growth import SHAPES, SIZES, Point
 from benchmarks.rivals import RIVALS, Comparison
 from benchmarks.tables import table
+from router.patterns.index.compiled import is_compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,13 @@ class Results:
 
     def write(self, file: Path) -> None:
         """Write them as JSON, with what they were measured on."""
-        machine = tables.machine("orjson", "msgspec", "jmespath", "moto")
+        machine = tables.machine("orjson", "msgspec", "jmespath", "moto") | {"index": how()}
         file.write_text(json.dumps({"machine": machine, **asdict(self)}, indent=1) + "\n", "utf-8")
+
+
+def how() -> str:
+    """How the index runs: it is compiled where there was a C compiler when the router was installed."""
+    return "compiled" if is_compiled() else "interpreted"
 
 
 def categories(rows: Sequence[Row]) -> str:

@@ -25,6 +25,7 @@ from router.cli.target import target
 from router.cli.test import test
 from router.config.problems import ConfigurationProblems
 from router.errors import ConfigurationError
+from router.patterns.index.compiled import is_compiled
 
 BROKEN = 2
 """The exit status for a broken configuration and a command used wrongly."""
@@ -43,7 +44,11 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="router")
+@click.version_option(
+    __version__,
+    prog_name="router",
+    message=f"%(prog)s %(version)s (rules' index {'compiled' if is_compiled() else 'interpreted'})",
+)
 def main() -> None:
     """Route events by rules: Amazon EventBridge's patterns on your own machine."""
 

@@ -1,0 +1,62 @@
+"""Compiles what takes most of an event's time, wherever the router is built and a C compiler is at hand.
+
+Which modules these are, and where they are found, is said in `router/patterns/index/compiled.py`. Without a
+compiler the wheel is one of pure Python. `HATCH_BUILD_NO_HOOKS=true` in the environment compiles nothing.
+"""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from Cython.Build import cythonize
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from setuptools import Distribution, Extension
+from setuptools.errors import BaseError, CCompilerError
+
+INDEX = "router/patterns/index"
+
+
+class CompileHook(BuildHookInterface[Any]):
+    """Puts the extensions beside their sources, and into the wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 -- hatchling's signature
+        """Compile what is not compiled yet, and say what the wheel is."""
+        index = Path(self.root, INDEX)
+        compiled = runpy.run_path(str(index / "compiled.py"))
+        extensions: list[Path] = compiled["extensions"]()
+        if not all(extension.exists() for extension in extensions):
+            _compile(index, compiled["MODULES"], extensions)
+        if not all(extension.exists() for extension in extensions):
+            self.app.display_warning("The index is not compiled: no C compiler, or no headers of Python's")
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["artifacts"] += [f"/{extension.relative_to(self.root)}" for extension in extensions]
+
+
+def _compile(index: Path, modules: tuple[str, ...], extensions: list[Path]) -> None:
+    """Compile all modules, or leave none: there may be no compiler."""
+    with TemporaryDirectory() as folder:
+        wanted = [
+            Extension(f"router.patterns.index.{name}", [f"{index / name}.py"], extra_compile_args=["-g0"])
+            for name in modules
+        ]
+        # Annotations are mypy's business: a subclass of what they name is right, too.
+        directives = {"language_level": 3, "annotation_typing": False}
+        translated = cythonize(wanted, build_dir=folder, compiler_directives=directives, quiet=True)  # type: ignore[no-untyped-call] # Cython has no types
+        command = Distribution({"ext_modules": translated}).get_command_obj("build_ext")
+        command.build_lib = command.build_temp = folder
+        command.parallel = True
+        command.ensure_finalized()
+        try:
+            command.run()
+        except (BaseError, CCompilerError):
+            return
+        shutil.rmtree(extensions[0].parents[1], ignore_errors=True)  # of other sources
+        extensions[0].parent.mkdir(parents=True)
+        for extension in extensions:
+            shutil.move(Path(folder, INDEX, extension.name), extension)

@@ -1,0 +1,111 @@
+"""The index compiled and interpreted: the same answers, and never one that was made of other sources."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+
+import router
+from router.patterns.index import compiled, scan
+
+REPOSITORY = Path(router.__file__).parents[1]
+TOLD = "from router.patterns.index import scan, compiled; print(compiled.is_compiled(), scan.__file__)"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The package once more, with whatever is compiled of it."""
+    shutil.copytree(REPOSITORY / "router", tmp_path / "router")
+    return tmp_path
+
+
+def told(folder: Path) -> tuple[bool, str]:
+    """Whether the package in a folder is compiled, and the file of its module `scan`."""
+    environ = os.environ | {"PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", TOLD]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True)
+    is_compiled, file = done.stdout.split()
+    return is_compiled == "True", str(Path(file).relative_to(folder))
+
+
+def interpreted(folder: Path) -> None:
+    shutil.rmtree(folder / "router/patterns/index/__compiled__", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def extensions() -> list[Path]:
+    """What is compiled here. Where a compiler is missing its tests are skipped; in CI there is one."""
+    if not compiled.is_compiled() and os.environ.get("CI") != "true":
+        pytest.skip(
+            "the index is interpreted: no C compiler, or its sources have changed since `pip install`"
+        )
+    return compiled.extensions()
+
+
+def test_the_tests_run_what_is_compiled(extensions: list[Path]) -> None:
+    assert Path(scan.__file__) in extensions
+    command = [sys.executable, "-m", "router", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"router {router.__version__} (rules' index compiled)\n"
+
+
+def test_what_is_compiled_serves_a_package_of_the_same_sources(extensions: list[Path], copy: Path) -> None:
+    here = extensions[0].relative_to(REPOSITORY).parent
+    assert told(copy) == (True, f"{here}/scan{EXTENSION_SUFFIXES[0]}")
+
+
+@pytest.mark.parametrize("module", compiled.MODULES)
+def test_a_changed_source_is_not_run_from_what_was_compiled_before(
+    extensions: list[Path], copy: Path, module: str
+) -> None:
+    source = copy / f"router/patterns/index/{module}.py"
+    source.write_text(source.read_text() + "# changed\n")
+    assert told(copy) == (False, "router/patterns/index/scan.py")
+
+
+def test_interpreted_it_gives_the_same_answers(copy: Path) -> None:
+    """The suites that hold the index to the plain matcher, on the sources, whatever runs in this process."""
+    interpreted(copy)
+    assert told(copy) == (False, "router/patterns/index/scan.py")
+    shutil.copytree(REPOSITORY / "tests", copy / "tests", ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copy(REPOSITORY / "pyproject.toml", copy)
+    suites = ["tests/patterns/test_index.py", "tests/patterns/test_together.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *suites, "-k", "not among_all_others"]
+    environ = os.environ | {"PYTHONPATH": str(copy)}
+    done = subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4_000:]
+
+
+def build(folder: Path, **environ: str) -> zipfile.ZipFile:
+    """The wheel that is built of a copy of the project."""
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "rules", "targets"):
+        here = REPOSITORY / name
+        (shutil.copytree if here.is_dir() else shutil.copy)(here, folder / name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | environ)
+    (wheel,) = (folder / "dist").iterdir()
+    return zipfile.ZipFile(wheel)
+
+
+def test_a_wheel_has_it_compiled_and_says_for_what(extensions: list[Path], copy: Path) -> None:
+    with build(copy) as wheel:
+        assert {str(extension.relative_to(REPOSITORY)) for extension in extensions} <= {*wheel.namelist()}
+        wheel.extractall(copy / "site")
+    assert "none-any" not in str(wheel.filename)
+    assert told(copy / "site")[0]
+
+
+def test_without_a_compiler_a_wheel_is_of_pure_python(copy: Path) -> None:
+    interpreted(copy)
+    with build(copy, CC="no-such-compiler") as wheel:
+        assert not [name for name in wheel.namelist() if "__compiled__" in name]
+        wheel.extractall(copy / "site")
+    assert str(wheel.filename).endswith("py3-none-any.whl")
+    assert told(copy / "site") == (False, "router/patterns/index/scan.py")
