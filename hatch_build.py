@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from Cython.Build import cythonize
+from Cython.Compiler.Errors import CompileError
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.errors import BaseError, CCompilerError
@@ -31,7 +32,9 @@ class CompileHook(BuildHookInterface[Any]):
         if not all(extension.exists() for extension in extensions):
             _compile(index, compiled["MODULES"], extensions)
         if not all(extension.exists() for extension in extensions):
-            self.app.display_warning("The index is not compiled: no C compiler, or no headers of Python's")
+            self.app.display_warning(
+                "The index stays interpreted: is there a C compiler, with Python's headers?"
+            )
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
@@ -39,7 +42,7 @@ class CompileHook(BuildHookInterface[Any]):
 
 
 def _compile(index: Path, modules: tuple[str, ...], extensions: list[Path]) -> None:
-    """Compile all modules, or leave none: there may be no compiler."""
+    """Compile all modules, or none: there may be no compiler, and nobody's installation fails for that."""
     with TemporaryDirectory() as folder:
         wanted = [
             Extension(f"router.patterns.index.{name}", [f"{index / name}.py"], extra_compile_args=["-g0"])
@@ -47,14 +50,14 @@ def _compile(index: Path, modules: tuple[str, ...], extensions: list[Path]) -> N
         ]
         # Annotations are mypy's business: a subclass of what they name is right, too.
         directives = {"language_level": 3, "annotation_typing": False}
-        translated = cythonize(wanted, build_dir=folder, compiler_directives=directives, quiet=True)  # type: ignore[no-untyped-call] # Cython has no types
-        command = Distribution({"ext_modules": translated}).get_command_obj("build_ext")
-        command.build_lib = command.build_temp = folder
-        command.parallel = True
-        command.ensure_finalized()
         try:
+            translated = cythonize(wanted, build_dir=folder, compiler_directives=directives, quiet=True)  # type: ignore[no-untyped-call] # Cython has no types
+            command = Distribution({"ext_modules": translated}).get_command_obj("build_ext")
+            command.build_lib = command.build_temp = folder
+            command.parallel = True
+            command.ensure_finalized()
             command.run()
-        except (BaseError, CCompilerError):
+        except (BaseError, CCompilerError, CompileError):
             return
         shutil.rmtree(extensions[0].parents[1], ignore_errors=True)  # of other sources
         extensions[0].parent.mkdir(parents=True)
