@@ -13,7 +13,7 @@ import msgspec
 from router.cli import telling
 from router.cli.changing import Change, carry_out
 from router.cli.groups import Listing
-from router.cli.reaching import Place, ask, fail, is_loadable, placed
+from router.cli.reaching import Place, ask, fail, is_held, is_loadable, placed
 from router.cli.times import TIME
 from router.config.names import LONGEST
 from router.errors import MessageError
@@ -22,6 +22,8 @@ from router.operations.base import Operations
 from router.operations.deliveries import UNFINISHED
 from router.operations.questions import LONGEST_PAGE, DeliveryQuery, Drop, Redrive, Selection
 from router.store.base import State
+
+_AHEAD = frozenset({State.PENDING, State.RETRYING})
 
 
 def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -200,6 +202,8 @@ def list_chosen(
         return
     if found.deliveries:
         telling.show(*telling.deliveries(found.deliveries))
+        if not is_held(place.folder) and any(one.state in _AHEAD for one in found.deliveries):
+            click.echo("no router runs here: what waits is tried after the next start", err=True)
     else:
         click.echo(f"no {thing} fits")
     if found.next is not None:

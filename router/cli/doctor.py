@@ -13,7 +13,7 @@ import click
 from router.cli import telling
 from router.cli.deployment import doubts
 from router.cli.reaching import Place, ask, fail, is_held, is_loadable, names_files, placed
-from router.cli.times import local
+from router.cli.times import local, relative
 from router.clock import SystemClock
 from router.config.names import QUARANTINE
 from router.operations.answers import SourceStatus, Status, TargetStatus
@@ -199,7 +199,22 @@ def _fares(status: Status) -> Iterator[str]:
     for target in status.targets:
         left = f"{target.pending:,} pending, {target.retrying:,} retrying, {target.dead:,} dead"
         why = _complaint(target) if target in _known(status) else None
-        yield f"{target.name}: {left}" + (f"; {why}" if why else "")
+        yield f"{target.name}: {left}" + (f"; {why}" if why else "") + _next_try(target, status)
+    if not status.running and any(target.pending + target.retrying for target in status.targets):
+        yield "no router runs here: what waits is tried after the next start, and not before it is due"
+
+
+def _next_try(target: TargetStatus, status: Status) -> str:
+    """When the next of what waits for a target is tried."""
+    condition = target.condition
+    if target.next_try is not None:
+        is_waited_for = target.retrying or (condition is not None and condition.state != "closed")
+        what = "the next try is" if status.running else "its first retry is due"
+        return f"; {what} {relative(target.next_try)}" if is_waited_for else ""
+    if condition is None or condition.state == "closed":
+        return ""
+    since = "" if condition.probe is None else f", from {relative(condition.probe)} on"
+    return f"; the next event tries it{since}"
 
 
 def _came(source: SourceStatus) -> str:
@@ -222,7 +237,8 @@ def _complaint(target: TargetStatus) -> str | None:
         return f"{keys} blocked by a dead letter (order_by, on_poison: block): {hint}"
     condition = target.condition
     if condition is not None and condition.state != "closed":
-        return f"nothing is sent: {condition.reason}"
+        what = "nothing is sent" if condition.state == "open" else "one event at a time is sent"
+        return f"{what}: {condition.reason}"
     return None
 
 

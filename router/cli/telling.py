@@ -14,8 +14,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from router.cli.times import local
-from router.operations.answers import AttemptTold, DeliverySummary, DeliveryTold, EventSummary, EventTold
+from router.cli.times import local, relative
+from router.operations.answers import (
+    AttemptTold,
+    ConditionTold,
+    DeliverySummary,
+    DeliveryTold,
+    EventSummary,
+    EventTold,
+)
 from router.store.base import State
 from router.store.listing import UNREADABLE
 
@@ -138,12 +145,21 @@ def _stands(delivery: DeliverySummary) -> Text:
         return Text(f"waits for {delivery.waits_for}, an earlier one of its key (order_by)", "yellow")
     text = Text(delivery.state.value, _STYLES.get(delivery.state, ""))
     if delivery.at is not None:
-        text.append(f" {_WHEN[delivery.state]} {local(delivery.at)}", "default")
+        when = relative(delivery.at) if delivery.state is State.RETRYING else local(delivery.at)
+        text.append(f" {_WHEN[delivery.state]} {when}", "default")
     if delivery.attempts:
         text.append(f", {counted(delivery.attempts, 'attempt')}", "default")
     if delivery.last is not None and delivery.last.error is not None:
         text.append(f": {delivery.last.error}", "default")
+    if delivery.paused is not None:
+        text.append(f"\nnot yet: {_paused(delivery.target, delivery.paused)}", "yellow")
     return text
+
+
+def _paused(target: str, condition: ConditionTold) -> str:
+    if condition.probe is None:
+        return f"{target} is tried with one delivery at a time, since {condition.reason}"
+    return f"nothing is sent to {target} before {relative(condition.probe)}: {condition.reason}"
 
 
 def _came(attempt: AttemptTold) -> Text:

@@ -50,6 +50,33 @@ def local(when: datetime) -> str:
     return when.astimezone().isoformat(sep=" ", timespec="seconds")
 
 
+def relative(when: datetime) -> str:
+    """A time in the local zone, and how far it is from now.
+
+    >>> from datetime import UTC, datetime, timedelta
+    >>> relative(datetime.now(UTC) + timedelta(seconds=90.5)).partition(" (")[2]
+    'in 1m30s)'
+    """
+    left = (when - datetime.now(UTC)).total_seconds()
+    if abs(left) < 1:
+        return f"{local(when)} (now)"
+    return f"{local(when)} ({f'in {_lasting(left)}' if left > 0 else f'{_lasting(-left)} ago'})"
+
+
+def _lasting(seconds: float) -> str:
+    """A duration as it could be typed, in its two greatest units.
+
+    >>> _lasting(59.9), _lasting(3600), _lasting(90061)
+    ('59s', '1h', '1d1h')
+    """
+    minutes, s = divmod(int(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    d, h = divmod(hours, 24)
+    parts = ((d, "d"), (h, "h"), (m, "m"), (s, "s"))
+    first = next((at for at, (amount, _) in enumerate(parts) if amount), len(parts) - 1)
+    return "".join(f"{amount}{unit}" for amount, unit in parts[first : first + 2] if amount) or "0s"
+
+
 def exactly(when: datetime) -> str:
     """A time in the local zone with everything that is known of it: it can be typed again."""
     return when.astimezone().isoformat(timespec="microseconds")

@@ -53,6 +53,24 @@ class AttemptTold(Struct, frozen=True, kw_only=True):
     redrive: bool
 
 
+class ConditionTold(Struct, frozen=True, kw_only=True):
+    """How a target fares, as its circuit breaker sees it.
+
+    Attributes:
+        state: closed (it works), open (nothing is sent), half-open (one delivery is tried).
+        since: when it came to be so.
+        reason: why; "" where it works.
+        probe: when it may be tried again, if it is open.
+        probe_in: seconds until then.
+    """
+
+    state: str
+    since: datetime | None
+    reason: str
+    probe: datetime | None
+    probe_in: float | None
+
+
 class DeliverySummary(Struct, frozen=True, kw_only=True):
     """One delivery of a list.
 
@@ -64,6 +82,8 @@ class DeliverySummary(Struct, frozen=True, kw_only=True):
         waits_for: the earlier delivery of the same key (`order_by`) that must be done with before this one
             goes. Until then it is kept in memory, and in flight for the store, or pending. None where it
             waits for none, or where nobody knows.
+        paused: how its target fares, where that is what this one waits for; None where it is not, or where
+            nobody knows.
     """
 
     id: str
@@ -80,6 +100,7 @@ class DeliverySummary(Struct, frozen=True, kw_only=True):
     attempts: int
     last: AttemptTold | None
     waits_for: str | None = None
+    paused: ConditionTold | None = None
 
 
 class DeliveryTold(DeliverySummary, frozen=True, kw_only=True):
@@ -204,22 +225,6 @@ class ReplayList(Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class ConditionTold(Struct, frozen=True, kw_only=True):
-    """How a target fares, as its circuit breaker sees it.
-
-    Attributes:
-        state: closed (it works), open (nothing is sent), half-open (one delivery is tried).
-        since: when it came to be so.
-        reason: why; "" where it works.
-        probe: when it is tried again.
-    """
-
-    state: str
-    since: datetime | None
-    reason: str
-    probe: datetime | None
-
-
 class TargetStatus(Struct, frozen=True, kw_only=True):
     """One target and its deliveries.
 
@@ -228,6 +233,10 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
         condition: None where no router runs that could tell.
         blocked: how many keys (`order_by`) wait for a dead letter (`on_poison: block`), as far as was looked;
             0 where the configuration is not known.
+        next_try: when the next of its deliveries is tried: when the first is due, but not before the target
+            may be tried again. Where no router runs, when its first retry is due, or was: it is tried at a
+            start after that. None where nothing waits, or nobody knows.
+        next_try_in: seconds until then; less than 0 where that has gone by.
     """
 
     name: str
@@ -237,6 +246,8 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     dead: int
     condition: ConditionTold | None
     blocked: int = 0
+    next_try: datetime | None = None
+    next_try_in: float | None = None
 
 
 class SourceStatus(Struct, frozen=True, kw_only=True):

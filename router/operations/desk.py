@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 import structlog
@@ -16,6 +16,7 @@ from router.operations import deliveries, events, order, status
 from router.operations.answers import (
     Changed,
     DeliveryPage,
+    DeliverySummary,
     DeliveryTold,
     EventPage,
     EventTold,
@@ -35,6 +36,8 @@ SHOWN = 20
 """Ids that the log shows of those that an operator has named."""
 
 log = structlog.stdlib.get_logger(__name__)
+
+D = TypeVar("D", bound=DeliverySummary)
 
 OFFLINE = 10_000
 """Events that one replay stores while no router runs: they are all first in line at the next start."""
@@ -97,7 +100,8 @@ class Desk:
         """See `Operations.status`."""
         live = self._live
         conditions = None if live is None else live.conditions()
-        found = await status.look(self.store, self._deployment(), conditions, self.complaints())
+        deployment = self._deployment()
+        found = await status.look(self.store, deployment, conditions, self.complaints(), self._now())
         if live is None:
             return found
         return msgspec.structs.replace(found, sources=tuple(live.sources()), refused=live.refused())
@@ -111,29 +115,37 @@ class Desk:
 
     async def event(self, sequence: int) -> EventTold:
         """See `Operations.event`."""
-        return await events.show(self.store, sequence)
+        told = await events.show(self.store, sequence)
+        return msgspec.structs.replace(told, deliveries=await self._marked(told.deliveries))
 
     async def deliveries(self, query: DeliveryQuery) -> DeliveryPage:
         """See `Operations.deliveries`."""
         found = await deliveries.page(self.store, query)
         if not (found.deliveries or found.next or query.after):
             await self._check_names(query.target, query.rule)
-        listed = await order.marked(self.store, self._deployment(), found.deliveries)
-        return DeliveryPage(deliveries=listed, next=found.next)
+        return DeliveryPage(deliveries=await self._marked(found.deliveries), next=found.next)
 
     async def delivery(self, id_: str) -> DeliveryTold:
         """See `Operations.delivery`."""
         told = await deliveries.show(self.store, id_)
-        return (await order.marked(self.store, self._deployment(), [told]))[0]
+        return (await self._marked([told]))[0]
+
+    async def _marked(self, listed: Iterable[D]) -> tuple[D, ...]:
+        """Deliveries of a list with what they wait for."""
+        marked = await order.marked(self.store, self._deployment(), listed)
+        return marked if self._live is None else status.paused(marked, self._live.conditions(), self._now())
+
+    def _now(self) -> float:
+        """The time by which retries are due, seconds since the epoch."""
+        return self.clock.now() if self._live is None else self._live.now()
 
     # -- changes ------------------------------------------------------------------------------------------
 
     async def redrive(self, change: Redrive) -> Changed:
         """See `Operations.redrive`."""
         deployment = self._deployment()
-        now = self.clock.now() if self._live is None else self._live.now()
         targets = None if deployment is None else deployment.targets.keys()
-        changed = await deliveries.redrive(self.store, change, now, targets)
+        changed = await deliveries.redrive(self.store, change, self._now(), targets)
         await self._check_change(change, changed)
         if self._live is not None:
             self._live.redriven()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
 
 from router.config.names import QUARANTINE
-from router.delivery.breaker import Breaker
-from router.operations.answers import ConditionTold, Status, TargetStatus
+from router.delivery.breaker import Breaker, Mode
+from router.operations.answers import ConditionTold, DeliverySummary, Status, TargetStatus
 from router.operations.moments import moment
 from router.operations.order import waiting
 from router.rules.model import Deployment
-from router.store.base import Store, Tally
+from router.store.base import State, Store, Tally
+
+D = TypeVar("D", bound=DeliverySummary)
 
 
 async def look(
@@ -18,6 +23,7 @@ async def look(
     deployment: Deployment | None,
     conditions: Mapping[str, Breaker] | None,
     complaints: Sequence[str],
+    now: float,
 ) -> Status:
     """Look at everything.
 
@@ -26,8 +32,10 @@ async def look(
         deployment: what is routed by; None where nobody knows.
         conditions: how each target fares; None where no router runs.
         complaints: why senders are turned away.
+        now: the time by which retries are due, seconds since the epoch.
     """
     tallies = await store.tally()
+    upcoming = await store.upcoming()
     extent = await store.extent()
     named = () if deployment is None else tuple(deployment.targets)
     blocked = {} if deployment is None else await _blocked(store, deployment, tallies)
@@ -38,6 +46,8 @@ async def look(
             (conditions or {}).get(name),
             gone=name not in named and name != QUARANTINE,
             blocked=blocked.get(name, 0),
+            due=upcoming.get(name),
+            now=now,
         )
         for name in dict.fromkeys((*named, *sorted(tallies)))
     ]
@@ -64,22 +74,60 @@ async def _blocked(store: Store, deployment: Deployment, tallies: Mapping[str, T
     }
 
 
-def _target(name: str, tally: Tally, breaker: Breaker | None, *, gone: bool, blocked: int) -> TargetStatus:
+def paused(deliveries: Iterable[D], conditions: Mapping[str, Breaker], now: float) -> tuple[D, ...]:
+    """Deliveries of a list, in its order, with how their target fares where that keeps them waiting."""
+
+    def waits(one: DeliverySummary, breaker: Breaker | None) -> bool:
+        if breaker is None or breaker.mode is Mode.CLOSED:
+            return False
+        due = one.at is None or one.at < moment(now if breaker.until is None else breaker.until)
+        return one.state is State.PENDING or (one.state is State.RETRYING and due)
+
+    return tuple(
+        msgspec.structs.replace(one, paused=_condition(breaker, now))
+        if (breaker := conditions.get(one.target)) is not None and waits(one, breaker)
+        else one
+        for one in deliveries
+    )
+
+
+def _target(
+    name: str,
+    tally: Tally,
+    breaker: Breaker | None,
+    *,
+    gone: bool,
+    blocked: int,
+    due: float | None,
+    now: float,
+) -> TargetStatus:
+    following = None if gone else _next_try(tally, due, breaker, now)
     return TargetStatus(
         name=name,
         gone=gone,
         pending=tally.pending,
         retrying=tally.retrying,
         dead=tally.dead,
-        condition=None if breaker is None else _condition(breaker),
+        condition=None if breaker is None else _condition(breaker, now),
         blocked=blocked,
+        next_try=None if following is None else moment(following),
+        next_try_in=None if following is None else following - now,
     )
 
 
-def _condition(breaker: Breaker) -> ConditionTold:
+def _next_try(tally: Tally, due: float | None, breaker: Breaker | None, now: float) -> float | None:
+    """See `TargetStatus.next_try`; seconds since the epoch."""
+    if breaker is None:
+        return due
+    first = now if tally.pending else due
+    return None if first is None else max(first, now, breaker.until or now)
+
+
+def _condition(breaker: Breaker, now: float) -> ConditionTold:
     return ConditionTold(
         state=breaker.mode.value,
         since=moment(breaker.since),
         reason=breaker.reason,
         probe=None if breaker.until is None else moment(breaker.until),
+        probe_in=None if breaker.until is None else breaker.until - now,
     )

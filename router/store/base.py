@@ -380,6 +380,13 @@ class Store(Protocol):
         """Where every target's deliveries stand; targets without any are left out."""
         ...
 
+    async def upcoming(self) -> dict[str, float]:
+        """When the first of each target's retries is or was due, seconds since the epoch, claimed or not.
+
+        Targets without any are left out.
+        """
+        ...
+
     async def remember(self, version: str, text: str) -> None:
         """Keep the text of a configuration version."""
         ...

@@ -108,6 +108,10 @@ WHERE target = ? AND state = ? AND sequence >= ? ORDER BY sequence, variant
 -- name: tally
 SELECT target, state, count(*) FROM exceptions WHERE state IN ('retrying', 'dead') GROUP BY target, state
 
+-- name: upcoming
+SELECT target, (SELECT min(at) FROM exceptions AS e WHERE e.target = found.target AND state = 'retrying')
+FROM exceptional_targets AS found
+
 -- name: remember
 INSERT OR IGNORE INTO configurations (version, text) VALUES (?, ?)
 

@@ -242,6 +242,14 @@ class MemoryStore:
         }
         return {target: tally for target, tally in tallies.items() if tally != Tally()}
 
+    async def upcoming(self) -> dict[str, float]:
+        """See `Store.upcoming`."""
+        found: dict[str, float] = {}
+        for told in self._told.values():
+            if told.state is State.RETRYING and told.at is not None:
+                found[told.delivery.target] = min(told.at, found.get(told.delivery.target, told.at))
+        return found
+
     # -- the archive --------------------------------------------------------------------------------------
 
     async def trim(self, before: float, most: int) -> int:

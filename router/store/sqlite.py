@@ -277,6 +277,11 @@ class SqliteStore:
             tallies[target] = msgspec.structs.replace(tally, **{state: count})
         return {target: tally for target, tally in tallies.items() if tally != Tally()}
 
+    async def upcoming(self) -> dict[str, float]:
+        """See `Store.upcoming`."""
+        rows = await self._desk.ask(lambda: self._desk.deliveries.execute(DELIVERIES["upcoming"]).fetchall())
+        return {target: at for target, at in rows if at is not None}
+
     # -- the archive --------------------------------------------------------------------------------------
 
     async def trim(self, before: float, most: int) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from router.cli import main
-from tests.cli.operating import House, at_terminal, command
+from tests.cli.operating import PATIENCE, House, at_terminal, command
 
 RENAMED = """
 rules: [{{name: all, match: {{type: "*"}}, targets: [renamed]}}]
@@ -19,6 +20,11 @@ targets: {{renamed: {{http: {{url: "{url}/hook"}}}}}}
 ORDERED = """
 rules: [{{name: all, match: {{type: "*"}}, targets: [hook]}}]
 targets: {{hook: {{http: {{url: "{url}/hook"}}, order_by: subject}}}}
+"""
+
+PAUSED_ELSEWHERE = """
+rules: [{{name: all, match: {{type: "*"}}, targets: [hook]}}]
+targets: {{hook: {{http: {{url: "{url}/other"}}, retry: {{first: 1h, most: 1h}}}}}}
 """
 
 PAGE = 4096
@@ -54,6 +60,55 @@ def test_what_a_running_router_suffers_from(running_house: House) -> None:
     assert not told["sound"]
     text = house.command("doctor", status=1).stdout
     assert "hook: 0 pending, 1 retrying, 0 dead; no target has this name now" in text
+
+
+def test_when_a_paused_target_is_tried_next(house: House) -> None:
+    house.refuse(404)  # which nobody but an operator mends: it is left alone for an hour
+    house.send(1)
+    house.wait_for(1, state="retrying")
+    house.send(1, first=1)
+    house.wait_for(1, state="pending")
+    house.settle()
+    (hook, _) = house.told("doctor", status=1 if house.running else 0)["status"]["targets"]
+    text = house.command("doctor", status=1 if house.running else 0).stdout
+    listed = house.command("deliveries").stdout
+    if house.running:
+        assert hook["next_try"] == hook["condition"]["probe"]
+        assert 3600 - 2 * PATIENCE < hook["next_try_in"] <= 3600
+        assert hook["condition"]["probe_in"] == hook["next_try_in"]
+        when = hook["next_try"].partition(".")[0].replace("T", " ") + "+00:00"
+        assert "hook: 1 pending, 1 retrying, 0 dead; nothing is sent: answered 404 Not Found" in text
+        assert re.search(rf"; the next try is {re.escape(when)} \(in (1h|59m\d+s)\)$", text, re.MULTILINE)
+        paused = re.compile(
+            rf"not yet: nothing is sent to hook before {re.escape(when)} \(in .*: answered 404"
+        )
+        assert len(paused.findall(" ".join(listed.split()).replace("pending", "\n"))) == 2
+        assert "in-flight" not in listed
+        shown = " ".join(house.command("deliveries", "show", str(hook_first(house))).stdout.split())
+        assert paused.search(shown)
+        house.mend()
+        house.write(PAUSED_ELSEWHERE)  # a reload makes the target another one: it begins anew
+        house.process.wait_for_log("router.reloaded")
+        house.wait_for(0, state="pending")
+        assert "next try is 2" in house.command("doctor").stdout  # that of the retry
+        assert "not yet" not in house.command("deliveries").stdout
+    else:
+        assert hook["condition"] is None
+        assert -2 * PATIENCE < hook["next_try_in"] <= 3600
+        assert re.search(
+            r"^hook: 1 pending, 1 retrying, 0 dead; its first retry is due 2.*\)$", text, re.MULTILINE
+        )
+        assert (
+            "no router runs here: what waits is tried after the next start, and not before it is due" in text
+        )
+        assert re.search(r"retrying due 2\S+ \S+ \(", listed)
+        assert "not yet" not in listed
+        assert "no router runs here" in house.command("deliveries").stderr
+
+
+def hook_first(house: House) -> int:
+    """The sequence of the oldest event that waits."""
+    return int(house.told("deliveries")["deliveries"][0]["sequence"])
 
 
 def test_a_key_that_a_dead_letter_blocks(house: House) -> None:

@@ -56,6 +56,7 @@ def test_every_statement_is_valid(database: sqlite3.Connection, statement: str) 
         "exceptions_between",
         "exceptions_after",
         "due",
+        "upcoming",
         "standing",
         "early",
         "exceptions_of_event",

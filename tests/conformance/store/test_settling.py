@@ -215,6 +215,21 @@ class TestTally:
         await store.settle([delivered(two)])
         assert await tally() == Tally(dead=1)
 
+    async def test_when_the_first_retry_of_each_target_is_due(self, store: Store) -> None:
+        await store.append([record("a", "b")] * 3)
+        one, two, three = await claim(store, "a")
+        (other, *_) = await claim(store, "b")
+        assert await store.upcoming() == {}
+        await store.settle(
+            [retrying(one, EPOCH + 7), retrying(two, EPOCH + 5), dead(three), retrying(other, EPOCH + 9)]
+        )
+        assert await store.upcoming() == {"a": EPOCH + 5, "b": EPOCH + 9}
+        await store.due(EPOCH + 5)
+        two = await claim_one(store, "a")
+        assert await store.upcoming() == {"a": EPOCH + 5, "b": EPOCH + 9}
+        await store.settle([delivered(two)])
+        assert await store.upcoming() == {"a": EPOCH + 7, "b": EPOCH + 9}
+
     async def test_targets_with_nothing_open_are_left_out(self, store: Store) -> None:
         await store.append([record("a", "b")])
         await store.settle([delivered(await claim_one(store, "a"))])
