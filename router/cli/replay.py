@@ -6,15 +6,17 @@ import contextlib
 import shlex
 import signal
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import anyio
 import click
+import msgspec
 from rich.console import Console
 
 from router.cli import telling
-from router.cli.reaching import Place, ask, placed
+from router.cli.reaching import Place, ask, fail, placed
 from router.cli.times import TIME, exactly, local
 from router.errors import RouterError
 from router.operations.answers import ReplayState, ReplayTold
@@ -24,6 +26,9 @@ from router.targets.rates import per_second
 
 FELL_SHORT = 1
 """The exit status when not everything was replayed."""
+
+SHOWN = 20
+"""Targets and rules that are told of, of many; `--json` has all of them."""
 
 LOOK = 0.2
 """Seconds between two looks at how far it is."""
@@ -51,6 +56,8 @@ def _vetted(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 @click.option("--type", help="Only events of this type; `*` stands for any text.")
 @click.option("--rate", callback=_vetted, help="Events in a time at most: 50/s, 600/m, 10/h.")
 @click.option("--name", help="What the events carry as `replayname`. Default: made of the time.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be replayed, by target and rule.")
+@click.option("--yes", is_flag=True, help="Do not count first, and do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
 @placed
 def replay(
@@ -59,27 +66,53 @@ def replay(
     until: datetime | None,
     rate: str | None,
     name: str | None,
+    dry_run: bool,
+    yes: bool,
     as_json: bool,
     place: Place,
     **only: Any,
 ) -> None:
     """Send archived events through today's rules again, and watch. Ctrl-C stops it.
 
+    It counts them first, and asks, unless --yes is given; with --dry-run it only counts.
+
     Each comes as a new event with the extensions `replayname` and `replayof` (the sequence of the first), so
     that a rule can leave them out: `replayname: [{exists: false}]`. It waits while a target that it adds to
     has much to do, so that new events are not held up.
     """
     speed = None if rate is None else per_second(rate)
-    query = ReplayQuery(since=since, until=until, rate=speed, name=name, **only)
-    told, lost = ask(place, lambda operations: _follow(operations, query), rules=True)
+    query = ReplayQuery(since=since, until=until, rate=speed, name=name, dry=dry_run, **only)
+    told, lost = ask(place, lambda operations: _work(operations, query, yes=yes), rules=True)
     if as_json:
         telling.as_json(told)
+    elif told.dry and told.state is ReplayState.DONE and not (told.replayed or dry_run):
+        click.echo("no event fits")
     else:
-        click.echo(_said(told))
+        for line in _counts(told) if told.dry else (_said(told),):
+            click.echo(line)
+    if told.unreadable:
+        left = telling.counted(told.unreadable, "event")
+        click.echo(f"left out: {left} of that time that cannot be read any more", err=True)
     if told.state is not ReplayState.DONE:
         why = lost or told.reason
-        click.echo(f"it did not come to its end: {why}\ngo on with: {_rest(told, rate, place)}", err=True)
+        rest = "" if told.dry else f"\ngo on with: {_rest(told, rate, place)}{' --yes' if yes else ''}"
+        click.echo(f"it did not come to its end: {why}{rest}", err=True)
         sys.exit(FELL_SHORT)
+
+
+async def _work(operations: Operations, query: ReplayQuery, *, yes: bool) -> tuple[ReplayTold, str]:
+    """Count, ask whoever sits there, and replay, as far as that is wanted; see `_follow`."""
+    if query.dry or yes:
+        return await _follow(operations, query)
+    told, lost = await _follow(operations, msgspec.structs.replace(query, dry=True))
+    if told.state is not ReplayState.DONE or not told.replayed:
+        return told, lost
+    question = "\n".join(_counts(told))
+    if not sys.stdin.isatty():
+        fail(f"{question}\nNobody can be asked here; say --yes, or --dry-run to count only")
+    click.confirm(f"{question}\nGo on?", abort=True, err=True)
+    # What has come since it was counted, nobody has said yes to.
+    return await _follow(operations, msgspec.structs.replace(query, until=told.until))
 
 
 async def _follow(operations: Operations, query: ReplayQuery) -> tuple[ReplayTold, str]:
@@ -110,7 +143,33 @@ async def _follow(operations: Operations, query: ReplayQuery) -> tuple[ReplayTol
     return told, lost
 
 
+def _counts(told: ReplayTold) -> Iterator[str]:
+    """What a dry run has counted."""
+    window = f"accepted from {local(told.since)} until before {local(told.until)}"
+    by_target = _first([f"{count:,} of {name}" for name, count in _ranked(told.targets)])
+    yield (
+        f"replay {telling.counted(told.replayed, 'event')} of {told.looked:,} looked at, {window}: "
+        f"{telling.counted(told.deliveries, 'delivery')}{f' ({by_target})' if by_target else ''}"
+    )
+    if told.rules:
+        by_rule = [f"{name} {telling.counted(count, 'event')}" for name, count in _ranked(told.rules)]
+        yield f"by rule: {_first(by_rule)}"
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The greatest first."""
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+
+
+def _first(parts: Sequence[str]) -> str:
+    """Of many only the first."""
+    more = f", and {len(parts) - SHOWN:,} more" if len(parts) > SHOWN else ""
+    return ", ".join(parts[:SHOWN]) + more
+
+
 def _said(told: ReplayTold) -> str:
+    if told.dry:
+        return f"counting: {told.looked:,} looked at, up to {local(told.reached)}"
     waits = f"; waiting: {told.reason}" if told.state is ReplayState.WAITING else ""
     return (
         f"{told.name}: {telling.counted(told.replayed, 'event')} replayed of {told.looked:,} looked at, "

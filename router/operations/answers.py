@@ -198,6 +198,10 @@ class ReplayTold(Struct, frozen=True, kw_only=True):
         looked: how many archived events it has looked at.
         replayed: how many of them went through the rules to a target again.
         deliveries: how many deliveries came of that.
+        targets: the same by target.
+        rules: how many of these events each rule asks for; only with `dry`.
+        unreadable: how many events of that time were left out because they cannot be read.
+        dry: nothing is replayed; it counts what would be.
         reached: everything accepted before this is done; the `since` of a replay that goes on from here.
     """
 
@@ -216,6 +220,10 @@ class ReplayTold(Struct, frozen=True, kw_only=True):
     replayed: int
     deliveries: int
     reached: datetime
+    targets: dict[str, int] = {}
+    rules: dict[str, int] = {}
+    unreadable: int = 0
+    dry: bool = False
 
 
 class ReplayList(Struct, frozen=True, kw_only=True):

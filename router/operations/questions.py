@@ -123,6 +123,7 @@ class ReplayQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         type: only events of this type, with globs.
         rate: events a second at most.
         name: lower-case letters, digits and dashes; made of the time if nothing is said.
+        dry: only count them.
     """
 
     since: Moment
@@ -132,3 +133,4 @@ class ReplayQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     type: Glob | None = None
     rate: Annotated[float, Meta(gt=0, description="Events a second at most.")] | None = None
     name: Annotated[str | None, Meta(description="What the events carry as `replayname`.")] = None
+    dry: Annotated[bool, Meta(description="Only count them.")] = False

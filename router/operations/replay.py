@@ -80,7 +80,9 @@ class _Progress:
     reason: str = ""
     looked: int = 0
     replayed: int = 0
-    deliveries: int = 0
+    unreadable: int = 0
+    targets: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
     ended: float | None = None
 
 
@@ -136,8 +138,12 @@ class Replay:
             reason=progress.reason,
             looked=progress.looked,
             replayed=progress.replayed,
-            deliveries=progress.deliveries,
+            deliveries=progress.targets.total(),
             reached=moment(progress.reached),
+            targets=dict(progress.targets),
+            rules=dict(progress.rules),
+            unreadable=progress.unreadable,
+            dry=query.dry,
         )
 
     def stop(self, reason: str) -> None:
@@ -148,6 +154,8 @@ class Replay:
 
     async def run(self) -> None:
         """Replay everything; whatever goes wrong here is told, and costs nobody else anything."""
+        if self._is_logged:
+            log.info("replay.began", **self._asked())
         try:
             with self._scope:
                 await self._replay()
@@ -158,6 +166,33 @@ class Replay:
             self._end(ReplayState.FAILED, f"{type(error).__name__}: {error}")
         if not self._progress.state.is_end:
             self._end(ReplayState.DONE, "")
+        if self._is_logged:
+            log.info("replay.ended", **self._asked(), **self._came())
+
+    @property
+    def _is_logged(self) -> bool:
+        """Whether the log is told of it: what a command does by itself, it says itself."""
+        return self._ground.most is None and not self._query.dry
+
+    def _asked(self) -> dict[str, object]:
+        """What was asked for: only what was said."""
+        query = self._query
+        asked = {"rule": query.rule, "target": query.target, "type": query.type, "rate": query.rate}
+        times = {"since": query.since.isoformat(), "until": self._until.isoformat()}
+        said = {name: value for name, value in asked.items() if value is not None}
+        return {"replay": query.name, **times, **said}
+
+    def _came(self) -> dict[str, object]:
+        """What it came to."""
+        progress = self._progress
+        return {
+            "state": progress.state.value,
+            "reason": progress.reason,
+            "looked": progress.looked,
+            "replayed": progress.replayed,
+            "unreadable": progress.unreadable,
+            "targets": dict(progress.targets),
+        }
 
     def _end(self, state: ReplayState, reason: str) -> None:
         self._progress.state, self._progress.reason = state, reason
@@ -168,7 +203,11 @@ class Replay:
         in_time = within(since, until)
         group: list[Record] = []
         reached = since
-        async for stored in self._ground.store.scan(*self._span):
+
+        def missed(received: float) -> None:
+            self._progress.unreadable += in_time(received)
+
+        async for stored in self._ground.store.scan(*self._span, missed):
             self._progress.looked += 1
             received = stored.record.received
             if in_time(received) and (record := self._again(stored)) is not None:
@@ -180,13 +219,18 @@ class Replay:
             if self._progress.looked % SLICE == 0:
                 self._progress.reached = self._progress.reached if group else reached
                 await anyio.sleep(BREATH)
-            if self._ground.most is not None and self._progress.replayed + len(group) >= self._ground.most:
+            if self._most is not None and self._progress.replayed + len(group) >= self._most:
                 break
         else:
             await self._store(group, until)
             return
         await self._store(group, reached)
-        self._end(ReplayState.STOPPED, f"without a running router, {self._ground.most} events go at a time")
+        self._end(ReplayState.STOPPED, f"without a running router, {self._most} events go at a time")
+
+    @property
+    def _most(self) -> int | None:
+        """How many events it may store; None where there is no bound."""
+        return None if self._query.dry else self._ground.most
 
     def _size(self) -> int:
         """How many events go together: what goes in a tenth of a second, where there is a rate."""
@@ -224,18 +268,21 @@ class Replay:
         return query.target in {None, route.target} and (query.rule is None or query.rule in route.rules)
 
     async def _store(self, records: Sequence[Record], reached: float) -> None:
-        """Store a group when there is room for it; then wait as the rate demands."""
+        """Store a group when there is room for it, or only count it; then wait as the rate demands."""
         progress, clock = self._progress, self._ground.clock
-        if records:
-            wanted = Counter(route.target for record in records for route in record.routes)
+        wanted = Counter(route.target for record in records for route in record.routes)
+        if records and not self._query.dry:
             while (reason := await self._obstacle(wanted)) or (reason := await self._append(records)):
                 progress.state, progress.reason = ReplayState.WAITING, reason
                 await clock.sleep_until(clock.now() + PAUSE)
             progress.state, progress.reason = ReplayState.RUNNING, ""
-            progress.replayed += len(records)
-            progress.deliveries += wanted.total()
+        progress.replayed += len(records)
+        progress.targets += wanted
         progress.reached = reached
-        if self._query.rate is not None:
+        if self._query.dry:
+            for record in records:
+                progress.rules.update({rule for route in record.routes for rule in route.rules})
+        elif self._query.rate is not None:
             await clock.sleep_until(clock.now() + len(records) / self._query.rate)
 
     async def _obstacle(self, wanted: Mapping[str, int]) -> str:

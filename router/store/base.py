@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -281,10 +281,12 @@ class Store(Protocol):
         """
         ...
 
-    def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
+    def scan(
+        self, first: int = 0, last: int | None = None, missed: Callable[[float], None] | None = None
+    ) -> AsyncIterator[Stored]:
         """The records from sequence `first` to `last`, both included, in order.
 
-        What cannot be read is left out, and the log says so.
+        What cannot be read is left out; the log says so, and `missed` is told when it was received.
         """
         ...
 
@@ -381,10 +383,7 @@ class Store(Protocol):
         ...
 
     async def upcoming(self) -> dict[str, float]:
-        """When the first of each target's retries is or was due, seconds since the epoch, claimed or not.
-
-        Targets without any are left out.
-        """
+        """When the first retry of each target that has any is or was due, seconds since the epoch."""
         ...
 
     async def remember(self, version: str, text: str) -> None:

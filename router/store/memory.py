@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from operator import attrgetter, itemgetter
 
 import msgspec
@@ -223,8 +223,11 @@ class MemoryStore:
             (at for at, record in self._records.items() if record.received >= when), default=self._next
         )
 
-    async def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
+    async def scan(
+        self, first: int = 0, last: int | None = None, missed: Callable[[float], None] | None = None
+    ) -> AsyncIterator[Stored]:
         """See `Store.scan`."""
+        del missed  # whatever is there can be read
         for sequence, record in list(self._records.items()):
             if first <= sequence and (last is None or sequence <= last):
                 yield Stored(sequence, record)

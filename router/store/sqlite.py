@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
 import anyio
@@ -238,29 +238,36 @@ class SqliteStore:
 
         return await self._desk.ask(question) if sequence <= self._lanes.head else None
 
-    async def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
-        """See `Store.scan`. Records that cannot be read are left out, and the log says so."""
+    async def scan(
+        self, first: int = 0, last: int | None = None, missed: Callable[[float], None] | None = None
+    ) -> AsyncIterator[Stored]:
+        """See `Store.scan`."""
         last = self._lanes.head if last is None else min(last, self._lanes.head)
         while first <= last:
-            found, reached = await self._desk.ask(functools.partial(self._page, first, last))
+            found, unread, reached = await self._desk.ask(functools.partial(self._page, first, last))
+            if missed is not None:
+                for received in unread:
+                    missed(received)
             for stored in found:
                 yield stored
             first = reached + 1
 
-    def _page(self, first: int, last: int) -> tuple[list[Stored], int]:
-        """The next records from `first` on, and up to which sequence these are all."""
+    def _page(self, first: int, last: int) -> tuple[list[Stored], list[float], int]:
+        """The next records from `first` on, when those came that cannot be read, and how far that is all."""
         found: list[Stored] = []
+        unread: list[float] = []
         size = 0
         for arrival in self._desk.archive.arrivals(first, last):
             try:
                 found.append(self._desk.archive.stored(arrival))
             except UnreadableError as error:
                 log.error("record.unreadable", error=error.message)
+                unread.append(arrival.received)
                 continue
             size += len(found[-1].record.event.data or b"")
             if len(found) == PAGE or size >= PAGE_BYTES:
-                return found, arrival.sequence
-        return found, last
+                return found, unread, arrival.sequence
+        return found, unread, last
 
     async def first_at(self, when: float) -> int:
         """See `Store.first_at`."""

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,10 +18,15 @@ from click.testing import CliRunner
 
 from router.cli import main
 from router.operations.replay import GROUP, MOST_PENDING
-from tests.cli.operating import PATIENCE, RULES, House
+from tests.cli.operating import PATIENCE, RULES, House, at_terminal
 from tests.client import request
 
 LEFT_OUT = RULES.replace("type: order.*", "type: order.*, replayname: [{{exists: false}}]")
+
+LATE = RULES.replace(
+    "  - {{name: again",
+    "  - {{name: late, match: {{type: order.late}}, targets: [hook, spare]}}\n  - {{name: again",
+)
 
 
 def test_events_come_again_and_say_so(house: House) -> None:
@@ -28,7 +37,7 @@ def test_events_come_again_and_say_so(house: House) -> None:
     house.receiver.wait_for(3)
     house.settle()
 
-    told = house.told("replay", "--since", "1h", "--name", "after-the-fire")
+    told = house.told("replay", "--since", "1h", "--name", "after-the-fire", "--yes")
     assert (told["state"], told["replayed"], told["deliveries"]) == ("done", 3, 3)
     house.start()
     house.receiver.wait_for(6)
@@ -48,9 +57,8 @@ def test_one_rule_one_target_and_a_window(house: House) -> None:
     assert house.told("replay", "--since", "1h", "--type", "invoice.*")["replayed"] == 0
     done = house.command("replay", "--since", "1h", "--type", "order.*", "--target", "hok", status=2)
     assert done.stderr == "error: there is no target 'hok'; did you mean 'hook'?\n"
-    done = house.command(
-        "replay", "--since", "1h", "--type", "o*", "--rule", "orders", "--target", "hook", "--rate", "50/s"
-    )
+    words = ("--since", "1h", "--type", "o*", "--rule", "orders", "--target", "hook", "--rate", "50/s")
+    done = house.command("replay", *words, "--yes")
     assert "2 events replayed of 2 looked at, 2 deliveries, up to 2" in done.stdout
     assert house.told("replay", "--since", "2h", "--until", "1h")["replayed"] == 0
     done = house.command("replay", "--since", "1h", "--rule", "oders", status=2)
@@ -85,7 +93,7 @@ def test_new_events_do_not_queue_behind_a_storm(running_house: House) -> None:
 def watching(house: House, *words: str) -> subprocess.Popen[str]:
     """A replay that goes on, slowly, in another process."""
     return subprocess.Popen(
-        [sys.executable, "-m", "router", "replay", "--since", "1h", "--name", "slow", *words],
+        [sys.executable, "-m", "router", "replay", "--since", "1h", "--name", "slow", "--yes", *words],
         cwd=house.folder,
         env=dict(os.environ) | {"TZ": "UTC"},
         stdout=subprocess.PIPE,
@@ -119,9 +127,9 @@ def test_a_router_that_ends_meanwhile(end: str, running_house: House) -> None:
     assert told.startswith("it did not come to its end: ")
     words = shlex.split(rest.removeprefix("go on with: "))
     assert words[:3] == ["router", "replay", "--since"]
-    assert words[-4:] == ["--rule", "orders", "--rate", "20/s"]
+    assert words[-5:] == ["--rule", "orders", "--rate", "20/s", "--yes"]
     house.start()
-    house.command(*words[1:-2])
+    house.command(*words[1:-3], "--yes")
     house.wait_for(0)
     assert {one["id"] for one in house.arrivals("/hook") if "replayname" in one} == {
         str(n) for n in range(400)
@@ -169,3 +177,84 @@ def test_asked_wrongly(words: list[str], said: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["replay", "--data", str(tmp_path), *words])
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_a_dry_run_counts_and_does_nothing_else(house: House) -> None:
+    house.write(LATE)
+    house.process.wait_for_log("router.reloaded")
+    house.send(2)
+    house.send(1, "order.late", first=2)
+    house.send(1, "unwanted", first=3)
+    house.receiver.wait_for(4)
+    house.settle()
+    done = house.command("replay", "--since", "1h", "--dry-run", "--name", "twice")
+    first, second = done.stdout.splitlines()
+    assert re.fullmatch(
+        r"replay 4 events of 4 looked at, accepted from 2.{24} until before 2.{24}: "
+        r"7 deliveries \(4 of spare, 3 of hook\)",
+        first,
+    )
+    assert second == "by rule: again 4 events, orders 3 events, late 1 event"
+    told = house.told("replay", "--since", "1h", "--dry-run", "--rule", "late", "--name", "twice")
+    assert (told["dry"], told["state"], told["replayed"]) == (True, "done", 1)
+    assert told["targets"] == {"hook": 1, "spare": 1}
+    assert house.told("replay", "--since", "2h", "--until", "1h", "--dry-run")["replayed"] == 0
+    assert len(house.told("events")["events"]) == 4
+    assert len(house.receiver.requests) == 4
+    # Its name is not used up, and what it has counted is what goes.
+    told = house.told("replay", "--since", "1h", "--name", "twice", "--yes")
+    assert (told["dry"], told["replayed"], told["targets"]) == (False, 4, {"hook": 3, "spare": 4})
+    assert len(house.told("events")["events"]) == 8
+
+
+def test_whoever_sits_there_is_asked(house: House) -> None:
+    house.send(2)
+    house.receiver.wait_for(2)
+    house.settle()
+    done = house.command("replay", "--since", "1h", status=2)
+    assert done.stderr.startswith("error: replay 2 events of 2 looked at, accepted from 2")
+    assert "4 deliveries (2 of hook, 2 of spare)\nby rule: again 2 events, orders 2 events\n" in done.stderr
+    assert "\nNobody can be asked here; say --yes" in done.stderr
+    assert house.command("replay", "--since", "1h", "--type", "invoice.*").stdout == "no event fits\n"
+    status, said = at_terminal(house, "n\n", "replay", "--since", "1h")
+    assert (status, "Go on? [y/N]" in said) == (1, True)
+    assert len(house.told("events")["events"]) == 2
+    status, said = at_terminal(house, "y\n", "replay", "--since", "1h")
+    assert (status, "2 events replayed of 2 looked at" in said) == (0, True), said
+    assert len(house.told("events")["events"]) == 4
+
+
+def test_the_log_says_when_a_replay_begins_and_how_it_ended(running_house: House) -> None:
+    house = running_house
+    house.send(2)
+    house.receiver.wait_for(2)
+    house.command("replay", "--since", "1h", "--dry-run", "--name", "counted")
+    house.command("replay", "--since", "1h", "--name", "told", "--rule", "orders", "--yes")
+    began = house.process.wait_for_log("replay.began")
+    ended = house.process.wait_for_log("replay.ended")
+    assert (began["replay"], began["rule"]) == (ended["replay"], ended["rule"]) == ("told", "orders")
+    assert datetime.fromisoformat(began["since"]) < datetime.fromisoformat(began["until"])
+    assert "type" not in began
+    assert (ended["state"], ended["looked"], ended["replayed"]) == ("done", 2, 2)
+    assert (ended["targets"], ended["unreadable"]) == ({"hook": 2}, 0)
+    assert not [line for line in house.process.log if line.get("replay") == "counted"]
+
+
+def test_what_cannot_be_read_is_counted(house: House) -> None:
+    house.send(5)
+    house.receiver.wait_for(5)
+    sequences = [event["sequence"] for event in house.told("events", "--oldest-first")["events"]]
+    house.stop()
+    (segment,) = (path for path in (house.data / "events").glob("*.sqlite") if path.stem != "kept")
+    with closing(sqlite3.connect(segment)) as database, database:
+        database.execute("UPDATE events SET record = x'c1' WHERE sequence IN (?, ?)", sequences[1:3])
+    house.start()
+    house.settle()
+    for words in (["--dry-run"], ["--yes"]):
+        done = house.command("replay", "--since", "1h", *words)
+        assert "3 events" in done.stdout
+        assert "left out: 2 events of that time that cannot be read any more" in done.stderr
+    assert house.told("replay", "--since", "1h", "--dry-run")["unreadable"] == 2
+    early = house.told("replay", "--since", "1d", "--until", "1h", "--dry-run")
+    assert early["looked"] >= 3
+    assert early["unreadable"] == 0

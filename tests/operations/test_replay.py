@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -287,7 +287,9 @@ class Broken(MemoryStore):
         super().__init__(clock)
         self._error = error
 
-    def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
+    def scan(
+        self, first: int = 0, last: int | None = None, missed: Callable[[float], None] | None = None
+    ) -> AsyncIterator[Stored]:
         raise self._error
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import pytest
@@ -36,8 +36,10 @@ class Archive(MemoryStore):
         """The next life begins so much later."""
         self._next += gap
 
-    async def scan(self, first: int = 0, last: int | None = None) -> AsyncIterator[Stored]:
-        async for stored in super().scan(first, last):
+    async def scan(
+        self, first: int = 0, last: int | None = None, missed: Callable[[float], None] | None = None
+    ) -> AsyncIterator[Stored]:
+        async for stored in super().scan(first, last, missed):
             self.read += 1
             yield stored
 
