@@ -6,8 +6,8 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from router.settings import Settings, is_loopback, refuse_strangers
 from router.sources.base import Source
 from router.sources.registry import installed_sources
 from router.store.base import Store
+from router.store.lock import FolderLock
 from router.store.sqlite import SqliteStore
 from router.targets.sender import open_sender
 from router.upkeep import Bounds, Upkeep
@@ -217,7 +218,7 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
     if not parts.insecure:
         refuse_strangers(settings)
     async with AsyncExitStack() as stack:
-        listening = stack.enter_context(listen(settings.host, settings.port))
+        listening = stack.enter_context(_listen(parts))
         store = SqliteStore(parts.data, clock)
         stack.push_async_callback(store.close)
         forget(parts.data)
@@ -256,6 +257,19 @@ async def running(parts: Parts) -> AsyncIterator[Router]:
         with published(parts.data, router.address):
             yield router
         await router.stop()
+
+
+@contextmanager
+def _listen(parts: Parts) -> Iterator[socket.socket]:
+    """A listening socket. A second router on one folder is told so, rather than that its port is taken."""
+    with ExitStack() as stack:
+        try:
+            listening = stack.enter_context(listen(parts.settings.host, parts.settings.port))
+        except ConfigurationError:
+            if (parts.data / "lock").exists():
+                FolderLock(parts.data).release()
+            raise
+        yield listening
 
 
 @asynccontextmanager

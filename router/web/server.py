@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from router.clock import Clock, SystemClock
 from router.errors import ConfigurationError
+from router.web import taken
 from router.web.app import Served
 from router.web.limits import Limits
 from router.web.parting import Shared
@@ -65,14 +67,16 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
     """A listening socket; port 0 takes a free one.
 
     Raises:
-        ConfigurationError: the address cannot be had.
+        ConfigurationError: the address cannot be had; who has it, as far as that can be known.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {why}") from error
+        if error.errno == errno.EADDRINUSE:
+            why += taken.told(host, port)
+        raise ConfigurationError(f"cannot listen on {_bracketed(host)}:{port}: {why}") from error
     with contextlib.closing(listening):
         yield listening
 
@@ -80,4 +84,8 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
 def url_of(listening: socket.socket) -> str:
     """The URL at which a listening socket is reached."""
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{_bracketed(host)}:{port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
