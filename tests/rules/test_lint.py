@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import router.samples
 from router.config.files import read_document
 from router.config.problems import Severity
 from router.config.report import Report
-from router.rules.lint.patterns import _is_slip
+from router.operations.replay import NAME, ORIGINAL
+from router.rules.lint.patterns import EXTENSIONS, _is_slip
 from router.rules.load import load
+from router.sources.verdict import imm
 from router.targets.registry import installed_kinds
+from router.targets.trace import PARENT, STATE
 
 
 def doubts(rule: str, targets: str = "{one: {log: {}}}") -> list[str]:
@@ -48,6 +54,8 @@ def doubts(rule: str, targets: str = "{one: {log: {}}}") -> list[str]:
         "verdict: block",
         "$or: [{verdict: block}, {data: {$or: [{x: 1}, {y: 2}]}}]",
         "traceparent: {exists: true}",
+        "verdictreason: failed, ciformat: json, cicontentversion: '1', aliyunregionid: x, replayname: x",
+        "status: done, tenant: a, x: 1, priority: high",  # extensions of the sender's own
     ],
 )
 def test_what_is_meant_raises_no_doubt(match: str) -> None:
@@ -83,10 +91,28 @@ def test_a_long_chain_is_looked_at_whole() -> None:
     assert doubt.startswith("where: Title is no attribute")
 
 
+def test_what_the_router_and_the_clouds_add_to_events_is_known() -> None:
+    samples = Path(*router.samples.__path__, "alibaba")
+    texts = [path.read_text() for path in samples.rglob("*.json")]
+    added = {name for text in texts for name in re.findall(r'"(aliyun[a-z]+)"', text)}
+    assert added
+    assert {*added, NAME, ORIGINAL, PARENT, STATE, *imm("imm:Task:VideoModeration", {})} <= {*EXTENSIONS}
+
+
 def test_an_attribute_that_the_tests_have_is_meant() -> None:
     assert doubts("match: {typ: x}") == ["CloudEvents has no attribute 'typ'; it would be an extension"]
     test = "tests: [{event: {typ: x}, expect: match}]"
     assert doubts(f"match: {{typ: x}}, {test}") == []
+
+
+def test_an_attribute_that_only_the_payloads_of_the_tests_have_is_not() -> None:
+    test = "tests: [{event: {type: x, data: {done: a, typ: b, text: c}}, expect: match}, %s]"
+    only = "{event: {type: x, data: [done]}, expect: no-match}"
+    (doubt,) = doubts(f"match: {{done: a}}, {test % only}")
+    assert doubt == "'done' is an attribute here, and no event in the rule's tests has it but in its payload"
+    assert doubts("match: {data: {done: a}, other: x}, " + test % only) == []
+    both = "{event: {type: x, done: b}, expect: no-match}"
+    assert doubts(f"match: {{done: a}}, {test % both}") == []
 
 
 def test_what_is_broken_raises_no_doubt_beside() -> None:

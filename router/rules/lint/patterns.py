@@ -21,7 +21,14 @@ from router.patterns.structure import OR
 _NEARLY = 0.8
 """How near to an operator (difflib's ratio) a field's name must be to be suspect."""
 
-_OFTEN_MEANT = ("type", "source", "subject", "id", "time", DATA)
+EXTENSIONS = (
+    *("verdict", "verdictreason", "ciformat", "cicontentversion", "replayname", "replayof"),
+    *("traceparent", "tracestate"),
+    *("aliyunaccountid", "aliyuneventbusname", "aliyunpublishaddr", "aliyunpublishtime", "aliyunregionid"),
+)
+"""What the router, its sources and their clouds add to events."""
+
+_OFTEN_MEANT = ("type", "source", "subject", "id", "time", DATA, "dataschema", "datacontenttype", *EXTENSIONS)
 _SHORTEST = 3
 """Characters of an attribute's name below which every other one would be near to `id`."""
 
@@ -75,7 +82,7 @@ class Text(NamedTuple):
 def check(entry: Entry, report: Report) -> None:
     """Warn of what a rule's `match`, which is sound, can hardly mean."""
     base = (*entry.path, "match")
-    meant = _of_tests(entry.value)
+    meant, payloads = _of_tests(entry.value)
 
     def warn(path: Path, what: str, hint: str, *, key: bool = False) -> None:
         place = (*base, *path)
@@ -90,7 +97,7 @@ def check(entry: Entry, report: Report) -> None:
         elif found.inside:
             _check_payload_field(found, partial(warn, key=True))
         else:
-            _check_attribute(found, meant, partial(warn, key=True))
+            _check_attribute(found, meant, payloads, partial(warn, key=True))
 
 
 def _walk(held: Any, path: Path, *, inside: bool) -> Iterator[Field | Text]:
@@ -124,13 +131,15 @@ def _texts(value: Any, path: Path, field: str, operators: tuple[str, ...]) -> It
             yield from _texts(operand, (*path, name), field, (*operators, name))
 
 
-def _of_tests(rule: Any) -> set[str]:
-    """The attributes that events in the rule's tests have."""
+def _of_tests(rule: Any) -> tuple[set[str], set[str]]:
+    """The attributes that events in the rule's tests have, and the fields of their payloads."""
     tests = rule.get("tests")
     events = (
         [test.get("event") for test in tests if isinstance(test, dict)] if isinstance(tests, list) else []
     )
-    return {name for event in events if isinstance(event, dict) for name in event}
+    found = [event for event in events if isinstance(event, dict)]
+    payloads = [event[DATA] for event in found if isinstance(event.get(DATA), dict)]
+    return {name for event in found for name in event}, {name for data in payloads for name in data}
 
 
 # Fields.
@@ -155,16 +164,23 @@ def _near_operator(name: str) -> str | None:
     return near[0] if near and name not in RULE_OPERATORS else None
 
 
-def _check_attribute(found: Field, meant: set[str], warn: Warn) -> None:
+def _check_attribute(found: Field, meant: set[str], payloads: set[str], warn: Warn) -> None:
     name = str(found.path[-1]).partition(".")[0]
     if found.path[-1] == DATA and found.value is None:
         what = "data has nothing under it: that matches a payload that is null, and no other"
         warn(found.path, what, "indent what belongs under it; if null is meant, write `data: [null]`")
-    if name in SPEC_ATTRIBUTES or name == DATA or name in meant or len(name) < _SHORTEST:
+    if name in SPEC_ATTRIBUTES or name == DATA or name in meant or name in EXTENSIONS:
+        return
+    below = f"fields of the payload stand under data: `data: {{{name}: …}}`"
+    if name in payloads:
+        what = f"{name!r} is an attribute here, and no event in the rule's tests has it but in its payload"
+        warn(found.path, what, below)
+        return
+    if len(name) < _SHORTEST:
         return
     near = next((known for known in _OFTEN_MEANT if _is_slip(name, known)), None)
     if near is not None:
-        hint = f"did you mean {near}? If not, let an event in the rule's tests have it"
+        hint = f"did you mean {near}? If not, let an event in the rule's tests have it; {below}"
         warn(found.path, f"CloudEvents has no attribute {name!r}; it would be an extension", hint)
 
 
