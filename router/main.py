@@ -143,11 +143,15 @@ class Router:
         await self.engine.reload({**ways, QUARANTINE: self._quarantine})
 
     async def stop(self) -> None:
-        """Take no new request; return when requests and attempts under way have ended."""
+        """Take no new request; return when what is under way has ended, and the targets are closed.
+
+        Nothing is stored after that: the last checkpoint of a chain is made as its file is closed.
+        """
         self.desk.close()
         self._server.should_exit = True
         await self._ended.wait()
         self._reception.close()
+        await self._ways.close()
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Run until `stop`."""

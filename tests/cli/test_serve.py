@@ -19,6 +19,7 @@ from tests.client import post, request
 from tests.disk import fill, make_space, mounted
 from tests.process import RouterProcess
 from tests.receiver import Answer, Receiver
+from tests.targets.filing import KEY
 
 DOUBTFUL = """
 rules:
@@ -260,6 +261,26 @@ def test_every_command_explains_itself(command: str) -> None:
     done = router(command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: python -m router {command}")
+
+
+def test_what_waits_at_the_end_has_the_last_checkpoint_of_a_chain(tmp_path: Path) -> None:
+    (tmp_path / "audit.key").write_text(KEY)
+    rules = tmp_path / "router.yml"
+    rules.write_text(
+        """
+rules: [{name: all, match: {type: "*"}, targets: [chained]}]
+targets:
+  chained: {file: {path: a.jsonl, chain: {key: {file: audit.key}, checkpoints: auditor, every: 1000}}}
+  auditor: {file: {path: checkpoints.jsonl}}
+"""
+    )
+    with RouterProcess([rules], tmp_path / "data") as running:
+        assert send(running.url) == 202
+        assert running.terminate() == 0
+        assert running.wait_for_log("router.stopped")["waiting"] == {"auditor": 1}
+    with RouterProcess([rules], tmp_path / "data") as running:
+        backlog = running.wait_for_log("target.backlog")
+    assert (backlog["target"], backlog["waiting"]) == ("auditor", 1)
 
 
 def test_a_backlog_is_told_at_the_end_and_at_the_start_and_one_that_nobody_will_fetch_most_of_all(
