@@ -154,6 +154,11 @@ class ConnectionSettings(BaseModel):
         """Every address that is connected to, by the key that has it (dots lead into mappings)."""
         return {"url": self.url} if self.proxy is None else {"url": self.url, "proxy": self.proxy.url}
 
+    @property
+    def proxied_elsewhere(self) -> bool:
+        """Whether a proxy connects for us that is not certainly on this machine."""
+        return self.proxy is not None and not is_loopback(self.proxy.url)
+
     def doubts(self, *, loopback: bool) -> Iterator[tuple[str, str, str]]:
         """See `router.targets.base.Doubtful`."""
         policy = Policy(tuple(self.allow), loopback=loopback)
@@ -164,7 +169,10 @@ class ConnectionSettings(BaseModel):
         if self.proxy is not None:
             what = "resolves the target's name itself, and may connect to a private address that it leads to"
             yield "proxy", what, "have the proxy refuse private addresses; here only literal ones are refused"
-
+            for key, url in self.peers.items():
+                if self.proxied_elsewhere and is_loopback(url):
+                    what = "is the proxy's own machine, and not this one, because the proxy connects to it"
+                    yield key, what, "name the host as the proxy sees it, or leave the proxy out"
         if self.tls != TlsSettings() and all(url.scheme == "http" for url in self.peers.values()):
             what = "has no effect, because nothing is sent over TLS: every address here begins with http://"
             yield "tls", what, "write https:// where TLS is meant, or leave tls out"
@@ -188,6 +196,12 @@ def hold_to_policy(url: HttpUrl, allow: Iterable[Network]) -> None:
     """
     if (what := _refusal(url, Policy(tuple(allow), loopback=True))) is not None:
         raise ValueError(f"its address is {what}, and never connected to: {remedy('it', what)}")
+
+
+def is_loopback(url: HttpUrl) -> bool:
+    """Whether an address is certainly that of the machine that connects to it."""
+    address = surely(url.host or "")
+    return address is not None and address.is_loopback
 
 
 def _refusal(url: HttpUrl, policy: Policy) -> str | None:

@@ -20,7 +20,7 @@ from router.config.units import Duration
 from router.targets.auth.hiding import forms, in_headers
 from router.targets.auth.spec import Auth, vetted_url
 from router.targets.batches import Batch
-from router.targets.connection import ConnectionSettings, hold_to_policy
+from router.targets.connection import ConnectionSettings, hold_to_policy, is_loopback
 from router.targets.fields import UserHeaders, is_template
 from router.targets.handshake import ORIGIN, Handshake
 from router.targets.network.vetting import surely
@@ -86,10 +86,10 @@ class HttpSettings(ConnectionSettings):
 
     def _is_near(self, url: HttpUrl) -> bool:
         """Whether this is certainly this machine, or a network that somebody has allowed."""
+        if is_loopback(url):
+            return not self.proxied_elsewhere
         address = surely(url.host or "")
-        return address is not None and (
-            address.is_loopback or any(address in network for network in self.allow)
-        )
+        return address is not None and any(address in network for network in self.allow)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -176,6 +176,21 @@ def test_check_warns_of_a_secret_that_is_sent_in_the_open(tmp_path: Path) -> Non
         assert warnings(tmp_path, target, "127.0.0.1") == ""
 
 
+def test_check_warns_of_this_machine_where_a_proxy_takes_it_for_its_own(tmp_path: Path) -> None:
+    elsewhere = ", proxy: {url: 'http://proxy.example:3128'}"
+    target = asking("http://127.0.0.1:1/token", elsewhere).replace("https://a.test/", "https://localhost/")
+    said = warnings(tmp_path, target, "127.0.0.1")
+    for key in ("url", "auth.oauth.token_url"):
+        assert f"targets.one.http.{key}: is the proxy's own machine, and not this one" in said
+    assert "targets.one.http.auth.oauth.token_url: the client's secret goes there unencrypted" in said
+    # What stands on this machine itself, or is no proxy's business, raises no such doubt.
+    here = elsewhere.replace("proxy.example", "127.0.0.1")
+    for other in (target.replace(elsewhere, here), asking("https://tokens.test/", elsewhere)):
+        said = warnings(tmp_path, other, "127.0.0.1")
+        assert "own machine" not in said
+        assert "unencrypted" not in said
+
+
 def test_check_warns_of_tls_that_nothing_is_sent_over(tmp_path: Path) -> None:
     tls = "tls: {minimum: '1.3'}"
     said = warnings(tmp_path, f"{{url: 'http://a.test/', {tls}}}", "127.0.0.1")
