@@ -106,6 +106,21 @@ def test_when_a_paused_target_is_tried_next(house: House) -> None:
         assert "no router runs here" in house.command("deliveries").stderr
 
 
+def test_when_a_paused_target_is_tried_for_which_nothing_waits(running_house: House) -> None:
+    house = running_house
+    house.refuse(404)
+    house.send(1)
+    house.wait_for(1, state="retrying")
+    house.command("deliveries", "drop", "--target", "hook", "--yes")
+    (hook, _) = house.told("doctor", status=1)["status"]["targets"]
+    assert (hook["next_try"], hook["next_try_in"]) == (None, None)
+    assert 3600 - 2 * PATIENCE < hook["condition"]["probe_in"] <= 3600
+    text = house.command("doctor", status=1).stdout
+    assert re.search(
+        r"^hook: .*: answered 404.*; the next event tries it, from 2.* \(in .*\) on$", text, re.MULTILINE
+    )
+
+
 def hook_first(house: House) -> int:
     """The sequence of the oldest event that waits."""
     return int(house.told("deliveries")["deliveries"][0]["sequence"])
