@@ -20,6 +20,7 @@ from router.events import Event, EventError
 from router.patterns import Pattern, PatternError, parse_rule
 from router.patterns.errors import written
 from router.rules.lint import expressions, patterns, whole
+from router.rules.lint.patterns import seen_by_tests
 from router.rules.model import Deployment, Destination, Place, Rule, RuleTest
 from router.rules.spec import RouteSpec, RuleSpec
 from router.rules.testing import event_of
@@ -176,7 +177,7 @@ class _Reader:
         except ExpressionError as error:
             self._add(("where",), "expression", f"where: {error.message}", error.hint, error.offset)
             return None
-        expressions.check(expression, partial(self._doubt, ("where",)))
+        expressions.check(expression, partial(self._doubt, ("where",)), seen_by_tests(self.entry.value))
         return expression
 
     def _route(self, index: int, way: RouteSpec, rule: str) -> Destination:
@@ -192,8 +193,10 @@ class _Reader:
             self._add(inner, "transform", f"transform: {fault}", fault.hint, fault.offset, key=key)
         if not sound:
             return None
+        seen = seen_by_tests(self.entry.value)
         for piece in pieces(written):
-            expressions.check_piece(piece, partial(self._doubt, ("targets", index, "transform", *piece.path)))
+            place = ("targets", index, "transform", *piece.path)
+            expressions.check_piece(piece, partial(self._doubt, place), seen)
         return compile_transform(written, rule)
 
     def _event(self, index: int, written: dict[str, Any]) -> Event | None:

@@ -11,6 +11,7 @@ from jmespath.lexer import Lexer
 from router.config.expressions import Expression
 from router.config.functions import OWN
 from router.events.model import ATTRIBUTE_NAME
+from router.rules.lint.patterns import Seen, doubt_of
 from router.transforms import Piece, envelope
 from router.transforms.jsonpath import JsonPath
 
@@ -33,8 +34,8 @@ _STATEMENT = re.compile(r"\{%")
 _JSON_PATH = re.compile(r"\$\.[A-Za-z_][\w.]*")
 
 
-def check(expression: Expression, warn: Warn) -> None:
-    """Warn of what an expression can hardly mean."""
+def check(expression: Expression, warn: Warn, seen: Seen) -> None:
+    """Warn of what an expression can hardly mean, where the rule's tests have `seen` so much."""
     tokens = [token for token in Lexer().tokenize(expression.text) if token["type"] != "eof"]
     told = set()
     _check_filters(tokens, warn)
@@ -51,9 +52,13 @@ def check(expression: Expression, warn: Warn) -> None:
             told.add(name)
             warn(token["start"], f"{name} is the field of that name here", f"write `{name}`, in backticks")
     for name in dict.fromkeys(_roots(expression.tree)):
-        if not ATTRIBUTE_NAME.match(name) and name not in told:
+        if name in told:
+            continue
+        if not ATTRIBUTE_NAME.match(name):
             what = f"{name} is no attribute of any event: their names are lower-case letters and digits"
             warn(_place(tokens, name), what, f"did you mean data.{name}?")
+        elif (doubt := doubt_of(name, seen, f"data.{name}")) is not None:
+            warn(_place(tokens, name), *doubt)
 
 
 def _check_filters(tokens: list[Any], warn: Warn) -> None:
@@ -86,14 +91,14 @@ def check_path(path: JsonPath, warn: Warn) -> None:
         warn(2, what, f"did you mean $.data.{name}?")
 
 
-def check_piece(piece: Piece, warn: Warn) -> None:
-    """Warn of what a piece of a transform can hardly mean."""
+def check_piece(piece: Piece, warn: Warn, seen: Seen) -> None:
+    """Warn of what a piece of a transform can hardly mean; `seen` as in `check`."""
 
     def here(offset: int, what: str, hint: str) -> None:
         warn(piece.offset + offset, what, hint)
 
     if isinstance(piece.part, Expression):
-        check(piece.part, here)
+        check(piece.part, here, seen)
     elif isinstance(piece.part, JsonPath):
         check_path(piece.part, here)
     else:

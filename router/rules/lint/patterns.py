@@ -79,10 +79,22 @@ class Text(NamedTuple):
     text: str
 
 
+class Seen(NamedTuple):
+    """What the events in a rule's tests have.
+
+    Attributes:
+        attributes: theirs.
+        fields: those of their payloads.
+    """
+
+    attributes: set[str]
+    fields: set[str]
+
+
 def check(entry: Entry, report: Report) -> None:
     """Warn of what a rule's `match`, which is sound, can hardly mean."""
     base = (*entry.path, "match")
-    meant, payloads = _of_tests(entry.value)
+    seen = seen_by_tests(entry.value)
 
     def warn(path: Path, what: str, hint: str, *, key: bool = False) -> None:
         place = (*base, *path)
@@ -97,7 +109,7 @@ def check(entry: Entry, report: Report) -> None:
         elif found.inside:
             _check_payload_field(found, partial(warn, key=True))
         else:
-            _check_attribute(found, meant, payloads, partial(warn, key=True))
+            _check_attribute(found, seen, partial(warn, key=True))
 
 
 def _walk(held: Any, path: Path, *, inside: bool) -> Iterator[Field | Text]:
@@ -131,15 +143,15 @@ def _texts(value: Any, path: Path, field: str, operators: tuple[str, ...]) -> It
             yield from _texts(operand, (*path, name), field, (*operators, name))
 
 
-def _of_tests(rule: Any) -> tuple[set[str], set[str]]:
-    """The attributes that events in the rule's tests have, and the fields of their payloads."""
-    tests = rule.get("tests")
+def seen_by_tests(rule: Any) -> Seen:
+    """What events in the tests of a rule, as it is written, have."""
+    tests = rule.get("tests") if isinstance(rule, Mapping) else None
     events = (
         [test.get("event") for test in tests if isinstance(test, dict)] if isinstance(tests, list) else []
     )
     found = [event for event in events if isinstance(event, dict)]
     payloads = [event[DATA] for event in found if isinstance(event.get(DATA), dict)]
-    return {name for event in found for name in event}, {name for data in payloads for name in data}
+    return Seen({name for event in found for name in event}, {name for data in payloads for name in data})
 
 
 # Fields.
@@ -164,24 +176,34 @@ def _near_operator(name: str) -> str | None:
     return near[0] if near and name not in RULE_OPERATORS else None
 
 
-def _check_attribute(found: Field, meant: set[str], payloads: set[str], warn: Warn) -> None:
+def _check_attribute(found: Field, seen: Seen, warn: Warn) -> None:
     name = str(found.path[-1]).partition(".")[0]
     if found.path[-1] == DATA and found.value is None:
         what = "data has nothing under it: that matches a payload that is null, and no other"
         warn(found.path, what, "indent what belongs under it; if null is meant, write `data: [null]`")
-    if name in SPEC_ATTRIBUTES or name == DATA or name in meant or name in EXTENSIONS:
-        return
-    below = f"fields of the payload stand under data: `data: {{{name}: …}}`"
-    if name in payloads:
+    if (doubt := doubt_of(name, seen, f"`data: {{{name}: …}}`")) is not None:
+        warn(found.path, *doubt)
+
+
+def doubt_of(name: str, seen: Seen, below: str) -> tuple[str, str] | None:
+    """What is doubtful about an attribute that a rule asks for, and what to do; None for nothing.
+
+    Args:
+        name: the attribute's; lower-case letters and digits.
+        seen: by the rule's tests.
+        below: how a field of the payload of this name would be written.
+    """
+    if name in SPEC_ATTRIBUTES or name == DATA or name in seen.attributes or name in EXTENSIONS:
+        return None
+    hint = f"fields of the payload stand under data: {below}"
+    if name in seen.fields:
         what = f"{name!r} is an attribute here, and no event in the rule's tests has it but in its payload"
-        warn(found.path, what, below)
-        return
-    if len(name) < _SHORTEST:
-        return
+        return what, hint
     near = next((known for known in _OFTEN_MEANT if _is_slip(name, known)), None)
-    if near is not None:
-        hint = f"did you mean {near}? If not, let an event in the rule's tests have it; {below}"
-        warn(found.path, f"CloudEvents has no attribute {name!r}; it would be an extension", hint)
+    if near is None or len(name) < _SHORTEST:
+        return None
+    what = f"CloudEvents has no attribute {name!r}; it would be an extension"
+    return what, f"did you mean {near}? If not, let an event in the rule's tests have it; {hint}"
 
 
 def _is_slip(written: str, meant: str) -> bool:
