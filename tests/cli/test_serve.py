@@ -278,9 +278,6 @@ targets:
         assert send(running.url) == 202
         assert running.terminate() == 0
         assert running.wait_for_log("router.stopped")["waiting"] == {"auditor": 1}
-    with RouterProcess([rules], tmp_path / "data") as running:
-        backlog = running.wait_for_log("target.backlog")
-    assert (backlog["target"], backlog["waiting"]) == ("auditor", 1)
 
 
 def test_a_backlog_is_told_at_the_end_and_at_the_start_and_one_that_nobody_will_fetch_most_of_all(
