@@ -18,7 +18,7 @@ from router.delivery.retry import Policy
 from router.errors import ConfigurationError
 from router.targets.base import Surroundings, Target, Tell, nobody
 from router.targets.registry import installed_kinds
-from router.targets.spec import TargetSpec
+from router.targets.spec import Retry, TargetSpec
 
 Use = Callable[[Mapping[str, Way]], Awaitable[None]]
 """Lets deliveries go these ways from now on; returns when all others are unused."""
@@ -133,11 +133,14 @@ class Ways:
                 opened.closed.set()
 
 
+def policy_of(retry: Retry) -> Policy:
+    """How long a target is tried, as the configuration has it."""
+    return Policy(attempts=retry.attempts, within=retry.within, first=retry.first, most=retry.most)
+
+
 def _way(spec: TargetSpec, target: Target) -> Way:
-    retry = spec.retry
-    policy = Policy(attempts=retry.attempts, within=retry.within, first=retry.first, most=retry.most)
     order = None
     if spec.order_by is not None:
         order = OrderBy(compile_expression(spec.order_by), OnPoison(spec.on_poison or OnPoison.BLOCK))
     concurrency = spec.concurrency or target.concurrency
-    return Way(target, policy, concurrency, spec.rate, order, spec.dead_letter)
+    return Way(target, policy_of(spec.retry), concurrency, spec.rate, order, spec.dead_letter)

@@ -7,17 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.config.files import PARTS, entries, files_of, read_files
+from router.config.files import PARTS, Entry, entries, files_of, read_files
 from router.config.problems import Problem, Severity
 from router.config.report import Report
 from router.config.yaml import Document
+from router.delivery.retry import longest
 from router.main import SOURCES
 from router.rules.load import load as load_rules
 from router.rules.model import Deployment
 from router.settings import Settings, is_loopback, read_settings
 from router.targets.base import Doubtful
 from router.targets.registry import installed_kinds
+from router.targets.spec import Retry
+from router.ways import policy_of
 from router.web.api import BASE
+
+SHORT = 60.0
+"""Seconds: in less, hardly any receiver is started again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +58,33 @@ def _doubt(documents: Sequence[Document], deployment: Deployment, report: Report
     """Warn of targets whose settings are odd."""
     for entry in entries(documents, "targets"):
         spec = deployment.targets.get(entry.name)
-        if spec is None or not isinstance(spec.settings, Doubtful):
+        if spec is None:
+            continue
+        _doubt_retry(entry, spec.retry, report)
+        if not isinstance(spec.settings, Doubtful):
             continue
         for key, what, hint in spec.settings.doubts(loopback=loopback):
             path = (*entry.path, spec.kind, *key.split("."))
             message = f"{'.'.join(map(str, path))}: {what}"
             report.add(entry.document, path, "doubtful", message, hint, key=True, severity=Severity.WARNING)
+
+
+def _doubt_retry(entry: Entry, retry: Retry, report: Report) -> None:
+    """Warn of a policy that gives up before a receiver can be started again, and does not say so.
+
+    It says so by `for`, or by `attempts: 1`.
+    """
+    most = round(longest(policy_of(retry)), 3)
+    said = retry.within if "within" in retry.model_fields_set else SHORT
+    if retry.attempts > 1 and most < min(said, SHORT):
+        path = (*entry.path, "retry")
+        what = (
+            f"{'.'.join(map(str, path))}: gives up {most:g}s after the first attempt at the latest, "
+            f"{retry.attempts} attempts in all, and maybe at once: each wait may be anything from nothing "
+            "to its bound"
+        )
+        hint = f"raise attempts, first and most; if so short a time is meant, say `for: {most:g}s`"
+        report.add(entry.document, path, "doubtful", what, hint, key=True, severity=Severity.WARNING)
 
 
 def _check_paths(documents: Sequence[Document], settings: Settings, report: Report) -> None:

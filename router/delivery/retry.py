@@ -46,6 +46,21 @@ def longest_wait(policy: Policy, attempt: int) -> float:
     return min(policy.most, policy.first * 2.0 ** min(attempt - 1, 62))
 
 
+def longest(policy: Policy) -> float:
+    """The longest time from the first attempt to the last, in seconds, where no target asks for more.
+
+    The shortest is nothing: each wait may be.
+    """
+    total = 0.0
+    for attempt in range(1, policy.attempts):
+        wait = longest_wait(policy, attempt)
+        if wait == policy.most:  # and so are all that follow
+            total += (policy.attempts - attempt) * wait
+            break
+        total += wait
+    return min(total, policy.within)
+
+
 def decide(
     policy: Policy, *, attempt: int, began: float, now: float, after: float | None, chance: Chance
 ) -> TryAt | GiveUp:

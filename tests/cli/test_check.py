@@ -54,6 +54,40 @@ def test_a_source_on_a_path_of_the_routers_own_is_refused(path: str, why: str, t
         )
 
 
+@pytest.mark.parametrize(
+    ("retry", "most"),
+    [
+        ("{attempts: 3, first: 100ms}", "0.3s"),  # 100 ms, 200 ms
+        ("{attempts: 3, first: 100ms, for: 5m}", "0.3s"),
+        ("{attempts: 3, first: 100ms, for: 2s}", "0.3s"),  # which attempts cut short
+        ("{first: 50ms, most: 200ms}", "36.55s"),  # 50 ms, 100 ms, 182 of 200 ms
+        ("{attempts: 5, most: 2s}", "7s"),
+        ("{attempts: 6}", "31s"),
+        ("{attempts: 7}", None),
+        ("{attempts: 3, first: 100ms, for: 0.3s}", None),
+        ("{for: 10s}", None),
+        ("{attempts: 1}", None),
+        ("{}", None),
+    ],
+)
+def test_a_policy_that_gives_up_in_less_than_a_minute(retry: str, most: str | None, tmp_path: Path) -> None:
+    rules = f"{RULE}\ntargets:\n  one:\n    log: {{}}\n    retry: {retry}\n"
+    (tmp_path / "router.yml").write_text(rules)
+    done = command("check", cwd=tmp_path)
+    assert done.returncode == 0
+    if most is None:
+        assert done.stderr == ""
+        return
+    (line,) = [line for line in done.stderr.splitlines() if "warning" in line]
+    assert "router.yml:5:5: warning: targets.one.retry: gives up " in line
+    assert f"gives up {most} after the first attempt at the latest, " in line
+    assert "and maybe at once: each wait may be anything from nothing to its bound; raise attempts" in line
+    assert line.endswith(f"if so short a time is meant, say `for: {most}`")
+    (tmp_path / "router.yml").write_text(rules.replace(retry, retry[:-1] + f", for: {most}}}"))
+    if "for" not in retry:
+        assert command("check", cwd=tmp_path).stderr == ""
+
+
 def test_these_are_all_the_paths_of_the_routers_own(tmp_path: Path) -> None:
     """What is free is the source's: also what only looks like one of ours."""
     paths = ["/api/v10", "/api", "/healthz/", "/readyz2", "/"]

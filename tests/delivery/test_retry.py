@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.delivery.retry import GiveUp, Policy, TryAt, decide, longest_wait
+from router.delivery.retry import GiveUp, Policy, TryAt, decide, longest, longest_wait
 
 POLICY = Policy(attempts=5, within=100.0, first=1.0, most=6.0)
 
@@ -23,6 +23,28 @@ def after(
 
 def test_the_longest_wait_doubles_until_the_most() -> None:
     assert [longest_wait(POLICY, attempt) for attempt in range(1, 6)] == [1.0, 2.0, 4.0, 6.0, 6.0]
+
+
+@given(
+    st.builds(
+        Policy,
+        attempts=st.integers(1, 300),
+        within=st.floats(0.1, 1e5),
+        first=st.floats(0.001, 10),
+        most=st.floats(10, 1000),
+    )
+)
+def test_the_longest_time_is_that_of_whoever_always_waits_longest(policy: Policy) -> None:
+    now, attempt = 0.0, 1
+    while isinstance(
+        found := decide(policy, attempt=attempt, began=0.0, now=now, after=None, chance=lambda: 1.0), TryAt
+    ):
+        now, attempt = found.when, attempt + 1
+    assert longest(policy) == pytest.approx(now)
+
+
+def test_the_longest_time_of_any_number_of_attempts_is_found_at_once() -> None:
+    assert longest(Policy(attempts=10**15, within=1e9, first=1e-9, most=600.0)) == 1e9
 
 
 def test_the_wait_is_spread_over_all_of_it() -> None:
