@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -276,6 +277,9 @@ targets:
     )
     with RouterProcess([rules], tmp_path / "data") as running:
         assert send(running.url) == 202
+        deadline = time.monotonic() + 20.0
+        while json.loads(request("GET", f"{running.url}/api/v1/deliveries").body)["deliveries"]:
+            assert time.monotonic() < deadline
         assert running.terminate() == 0
         assert running.wait_for_log("router.stopped")["waiting"] == {"auditor": 1}
 
