@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,8 +88,7 @@ def replay(
     elif told.dry and told.state is ReplayState.DONE and not (told.replayed or dry_run):
         click.echo("no event fits")
     else:
-        for line in _counts(told) if told.dry else (_said(told),):
-            click.echo(line)
+        click.echo(f"would {_counted(told)}" if told.dry else _said(told))
     if told.unreadable:
         left = telling.counted(told.unreadable, "event")
         click.echo(f"left out: {left} of that time that cannot be read any more", err=True)
@@ -107,7 +106,7 @@ async def _work(operations: Operations, query: ReplayQuery, *, yes: bool) -> tup
     told, lost = await _follow(operations, msgspec.structs.replace(query, dry=True))
     if told.state is not ReplayState.DONE or not told.replayed:
         return told, lost
-    question = "\n".join(_counts(told))
+    question = _counted(told)
     if not sys.stdin.isatty():
         fail(f"{question}\nNobody can be asked here; say --yes, or --dry-run to count only")
     click.confirm(f"{question}\nGo on?", abort=True, err=True)
@@ -143,17 +142,15 @@ async def _follow(operations: Operations, query: ReplayQuery) -> tuple[ReplayTol
     return told, lost
 
 
-def _counts(told: ReplayTold) -> Iterator[str]:
+def _counted(told: ReplayTold) -> str:
     """What a dry run has counted."""
     window = f"accepted from {local(told.since)} until before {local(told.until)}"
+    counts = f"replay {telling.counted(told.replayed, 'event')} of {told.looked:,} looked at, {window}"
+    if not told.replayed:
+        return counts
     by_target = _first([f"{count:,} of {name}" for name, count in _ranked(told.targets)])
-    yield (
-        f"replay {telling.counted(told.replayed, 'event')} of {told.looked:,} looked at, {window}: "
-        f"{telling.counted(told.deliveries, 'delivery')}{f' ({by_target})' if by_target else ''}"
-    )
-    if told.rules:
-        by_rule = [f"{name} {telling.counted(count, 'event')}" for name, count in _ranked(told.rules)]
-        yield f"by rule: {_first(by_rule)}"
+    by_rule = _first([f"{name} {telling.counted(count, 'event')}" for name, count in _ranked(told.rules)])
+    return f"{counts}: {telling.counted(told.deliveries, 'delivery')} ({by_target})\nby rule: {by_rule}"
 
 
 def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:

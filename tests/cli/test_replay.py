@@ -190,7 +190,7 @@ def test_a_dry_run_counts_and_does_nothing_else(house: House) -> None:
     done = house.command("replay", "--since", "1h", "--dry-run", "--name", "twice")
     first, second = done.stdout.splitlines()
     assert re.fullmatch(
-        r"replay 4 events of 4 looked at, accepted from 2.{24} until before 2.{24}: "
+        r"would replay 4 events of 4 looked at, accepted from 2.{24} until before 2.{24}: "
         r"7 deliveries \(4 of spare, 3 of hook\)",
         first,
     )
