@@ -24,6 +24,7 @@ from router.operations.questions import LONGEST_PAGE, DeliveryQuery, Drop, Redri
 from router.store.base import State
 
 _AHEAD = frozenset({State.PENDING, State.RETRYING})
+"""Where a delivery stands that only a router can make."""
 
 
 def filtered(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -158,7 +158,7 @@ def _stands(delivery: DeliverySummary) -> Text:
 
 def _paused(target: str, condition: ConditionTold) -> str:
     if condition.probe is None:
-        return f"{target} is tried with one delivery at a time, since {condition.reason}"
+        return f"{target} is tried with one delivery at a time: {condition.reason}"
     return f"nothing is sent to {target} before {relative(condition.probe)}: {condition.reason}"
 
 

@@ -46,7 +46,7 @@ async def look(
             (conditions or {}).get(name),
             gone=name not in named and name != QUARANTINE,
             blocked=blocked.get(name, 0),
-            due=upcoming.get(name),
+            due=upcoming.get(name) if deployment is None or name in named else None,
             now=now,
         )
         for name in dict.fromkeys((*named, *sorted(tallies)))
@@ -77,18 +77,15 @@ async def _blocked(store: Store, deployment: Deployment, tallies: Mapping[str, T
 def paused(deliveries: Iterable[D], conditions: Mapping[str, Breaker], now: float) -> tuple[D, ...]:
     """Deliveries of a list, in its order, with how their target fares where that keeps them waiting."""
 
-    def waits(one: DeliverySummary, breaker: Breaker | None) -> bool:
+    def marked(one: D) -> D:
+        breaker = conditions.get(one.target)
         if breaker is None or breaker.mode is Mode.CLOSED:
-            return False
-        due = one.at is None or one.at < moment(now if breaker.until is None else breaker.until)
-        return one.state is State.PENDING or (one.state is State.RETRYING and due)
+            return one
+        is_due = one.at is None or one.at < moment(now if breaker.until is None else breaker.until)
+        waits = one.state is State.PENDING or (one.state is State.RETRYING and is_due)
+        return msgspec.structs.replace(one, paused=_condition(breaker, now)) if waits else one
 
-    return tuple(
-        msgspec.structs.replace(one, paused=_condition(breaker, now))
-        if (breaker := conditions.get(one.target)) is not None and waits(one, breaker)
-        else one
-        for one in deliveries
-    )
+    return tuple(map(marked, deliveries))
 
 
 def _target(
@@ -101,7 +98,7 @@ def _target(
     due: float | None,
     now: float,
 ) -> TargetStatus:
-    following = None if gone else _next_try(tally, due, breaker, now)
+    following = _next_try(tally, due, breaker, now)
     return TargetStatus(
         name=name,
         gone=gone,

@@ -76,6 +76,9 @@ async def test_nobody_tries_what_waits_for_a_target_that_is_gone(store: Store, c
     without = replace(DEPLOYMENT, targets={})
     (hook,) = (await look(store, without, {}, (), clock.now())).targets
     assert (hook.gone, hook.next_try) == (True, None)
+    # Where nobody knows which targets there are, it may be there.
+    (hook,) = (await look(store, None, None, (), clock.now())).targets
+    assert hook.next_try_in == 0.0
 
 
 @pytest.mark.parametrize(
