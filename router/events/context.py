@@ -160,18 +160,28 @@ def assemble(known: Known, extensions: dict[str, Attribute], data: bytes | None)
     )
 
 
-def is_plain(known: Known) -> bool:
-    """Whether it is certain that nothing is wrong with them. It is with by far the most."""
+def is_plain(known: Known, *, printable: bool = False) -> bool:
+    """Whether it is certain that nothing is wrong with them. It is with by far the most.
+
+    Args:
+        known: attributes, none of them empty.
+        printable: whether all their characters are known to be (`str.isprintable`).
+    """
     time, content_type = known.time, known.datacontenttype
     return (
         known.specversion == "1.0"
-        and known.id.isprintable()
-        and known.source.isprintable()
-        and known.type.isprintable()
         and (time is None or is_date_time(time))
         and (content_type in _USUAL or (len(content_type) <= SHOWN and _is_plain_media_type(content_type)))
-        and (known.subject is None or known.subject.isprintable())
-        and (known.dataschema is None or known.dataschema.isprintable())
+        and (
+            printable
+            or (
+                known.id.isprintable()
+                and known.source.isprintable()
+                and known.type.isprintable()
+                and (known.subject is None or known.subject.isprintable())
+                and (known.dataschema is None or known.dataschema.isprintable())
+            )
+        )
     )
 
 

@@ -45,7 +45,8 @@ class _Head(context.Known, forbid_unknown_fields=True, gc=False):
 _DATA = b'"data":'
 _ENDS = (b"}}", b"]}")
 _SPACE = b" \t\n\r"
-_HEAD = msgspec.json.Decoder(_Head)
+_BACKSLASH, _DELETE = b"\\\x7f"  # each to be found as a byte
+_read_head = msgspec.json.Decoder(_Head).decode
 _PAYLOAD = msgspec.json.Decoder(_Data)
 _BATCH = msgspec.json.Decoder(list[msgspec.Raw])
 _write = msgspec.json.Encoder().encode
@@ -74,10 +75,12 @@ def _usual(text: bytes) -> Event | None:
     end = at + len(_DATA)
     head, payload = text[:end] + b"0}", text[end:-1].strip(_SPACE)
     try:
-        known = _HEAD.decode(head)
+        known = _read_head(head)
     except json_text.REFUSALS:
         return _extended(head, payload)
-    if not context.is_plain(known) or not is_json_media_type(known.datacontenttype):
+    # Of ASCII that is all: msgspec lets no other control character into a string than DEL, unless escaped.
+    printable = head.isascii() and _BACKSLASH not in head and _DELETE not in head
+    if not context.is_plain(known, printable=printable) or not is_json_media_type(known.datacontenttype):
         return None
     return None if json_text.glance(payload) is None else context.assemble(known, {}, payload)
 
@@ -129,14 +132,15 @@ def encode(event: Event) -> bytes:
     )
     if event.extensions:
         text = b"%b,%b" % (text[:-1], _write(event.extensions)[1:])
-    if event.data is None:
+    data = event.data
+    if data is None:
         return text
-    if event.is_json:
-        return b'%b,"data":%b}' % (text[:-1], event.data)
+    if is_json_media_type(event.datacontenttype):
+        return b"".join((text[:-1], b',"data":', data, b"}"))
     try:
-        return b'%b,"data":%b}' % (text[:-1], _write(event.data.decode()))
+        return b'%b,"data":%b}' % (text[:-1], _write(data.decode()))
     except UnicodeDecodeError:
-        return b'%b,"data_base64":%b}' % (text[:-1], _write(event.data))  # msgspec writes bytes as base64
+        return b'%b,"data_base64":%b}' % (text[:-1], _write(data))  # msgspec writes bytes as base64
 
 
 def split_batch(body: bytes, most: int = sys.maxsize) -> tuple[bytes, ...]:

@@ -21,9 +21,11 @@ AROUND = 2
 """Levels of a batch of events around a payload: the array, and the event."""
 
 _DEEP = MAX_DEPTH - AROUND
+_OBJECT = len('{"":}')
+"""Bytes of an object around another value, at least."""
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
-_READER = msgspec.json.Decoder()
+_decode = msgspec.json.Decoder().decode
 REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a text that is no JSON, or not of the type that was asked for."""
 
@@ -90,7 +92,7 @@ def read(text: bytes) -> Any:
             a reader can represent. The message begins with line and column.
     """
     try:
-        value = _READER.decode(text)
+        value = _decode(text)
     except REFUSALS as error:
         raise EventError(fault(text) or _near(text, str(error))) from None
     if _may_be_deep(text) and _deeper(value, MAX_DEPTH):
@@ -101,7 +103,7 @@ def read(text: bytes) -> Any:
 def glance(text: bytes) -> Any:
     """The value of a text that `read` accepts even `AROUND` levels down; None where `read` has to say."""
     try:
-        value = _READER.decode(text)
+        value = _decode(text)
     except REFUSALS:
         return None
     return None if _may_be_deep(text) and _deeper(value, _DEEP) else value
@@ -144,8 +146,10 @@ def _may_be_deep(text: bytes) -> bool:
     if len(text) < 2 * _DEEP:
         return False
     # In a third of the time that `count` takes.
-    rest = text.replace(b"[", b"", _DEEP).replace(b"{", b"", _DEEP)
-    return len(text) - len(rest) >= _DEEP
+    rest = text.replace(b"[", b"", _DEEP)
+    if len(text) - len(rest) + len(rest) // _OBJECT + 1 < _DEEP:  # no room for so many objects
+        return False
+    return len(text) - len(rest.replace(b"{", b"", _DEEP)) >= _DEEP
 
 
 def _deeper(value: Any, limit: int) -> bool:
@@ -218,7 +222,7 @@ def _scalar(text: bytes, at: int, wanted: str) -> int:
         if number is None:
             raise _unexpected(text, at, wanted)
         try:
-            _READER.decode(word[0])
+            _decode(word[0])
         except msgspec.MsgspecError:
             raise _Fault(at, "a number too large to be read") from None
     return word.end()

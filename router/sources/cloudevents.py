@@ -81,7 +81,7 @@ class CloudEventsSource(Plain):
         """The events of a request in structured, binary or batch mode, or of plain JSON."""
         if self._strict:
             events = http.decode_request(request.headers, request.body, request.query, MAX_EVENTS)
-            readings = tuple(map(Reading, events))
+            readings = (Reading(events[0]),) if len(events) == 1 else tuple(map(Reading, events))
         else:
             readings = _leniently(request)
         if request.query and bearer.in_query(request):

@@ -4,11 +4,11 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.events import EventError, json_text
-from router.events.json_text import MAX_DEPTH, fault, is_json, place, read
+from router.events.json_text import AROUND, MAX_DEPTH, fault, glance, is_json, place, read
 from router.testing.strategies import json_texts
 
 
@@ -76,6 +76,23 @@ def test_nesting_is_bounded_however_it_is_written() -> None:
     assert refusal(b"[" + deep + b"]") == "line 1, column 257: nested more than 256 deep"
     assert refusal(b'{"a":' + deep + b"}") == "line 1, column 261: nested more than 256 deep"
     assert refusal(b"[" * 1_000_000) == "line 1, column 257: nested more than 256 deep"
+
+
+@given(
+    st.integers(MAX_DEPTH - AROUND - 1, MAX_DEPTH + 2),
+    st.integers(0, MAX_DEPTH),
+    st.sampled_from([b"{}", b"[]", b"[0]"]),
+    st.sampled_from([b"", b" " * 1_000]),
+)
+@example(MAX_DEPTH - AROUND + 1, MAX_DEPTH - AROUND, b"{}", b"")
+def test_nesting_is_bounded_in_however_few_bytes(
+    depth: int, objects: int, inmost: bytes, around: bytes
+) -> None:
+    objects = min(objects, depth - 1)
+    arrays = depth - 1 - objects
+    text = b'{"":' * objects + b"[" * arrays + inmost + b"]" * arrays + b"}" * objects + around
+    assert is_json(text) == (depth <= MAX_DEPTH)
+    assert (glance(text) is not None) == (depth <= MAX_DEPTH - AROUND)
 
 
 def test_nesting_is_bounded_even_where_the_scanner_no_longer_looks() -> None:

@@ -98,6 +98,8 @@ oddities = st.sampled_from(
         b'"a\nb"',
         b'"a\x00b"',
         b'"\x7f"',
+        rb'"\u007f"',
+        rb'"\u00e9"',
         '"\ufffe"'.encode(),
         '"\x85"'.encode(),
         '"锄禾"'.encode(),
@@ -201,6 +203,13 @@ batches = st.tuples(st.lists(envelopes, max_size=3), spaces).map(
 @example(b"{" + NEEDED + b',"ext":' + nested(5_000) + b',"data":{}}')
 @example(b"{" + NEEDED + b',"ext":"e","datacontenttype":"text/plain","data":{}}')
 @example(b"{" + NEEDED + b',"subject":"\xe3\x80\x80","data":{}}')
+@example(b"{" + NEEDED + b',"subject":"\x7f","data":{}}')
+@example(b"{" + NEEDED + b',"subject":"\x1f","data":{}}')
+@example(b"{" + NEEDED + b',"subject":"\\n","data":{}}')
+@example(b"{" + NEEDED + b',"subject":"\\u007f","data":{}}')
+@example(b"{" + NEEDED + b',"subject":"\\u00e9","data":{}}')
+@example(b"{" + NEEDED + b',"subject":"\xc2\x85","data":{}}')
+@example(b"{" + NEEDED + b',"dataschema":"a b~!","data":{"a":"\x7f\\n"}}')
 @example(b"{" + NEEDED + b',"data":{}}}')
 @example(b"{" + NEEDED + b',"data":\xc2\xa0{}}')
 @example(b"{" + NEEDED + b',"data":\x0b{}}')
