@@ -188,15 +188,13 @@ def is_plain(known: Known, *, printable: bool = False) -> bool:
 def _extensions(attributes: Mapping[str, Any]) -> dict[str, Attribute]:
     found: dict[str, Attribute] = {}
     for name, value in attributes.items():
-        if name not in _SPEC_NAMES and value is not None:
-            if not _is_plain_extension(name, value) and (wrong := complaint(name, value)):
-                raise EventError(wrong)
-            found[name] = value
+        if name in _SPEC_NAMES or value is None:
+            continue
+        plain = type(value) is str and value.isprintable() and len(name) <= SHOWN and _is_plain_name(name)
+        if not plain and (wrong := complaint(name, value)):
+            raise EventError(wrong)
+        found[name] = value
     return found
-
-
-def _is_plain_extension(name: str, value: Any) -> bool:
-    return type(value) is str and value.isprintable() and len(name) <= SHOWN and _is_plain_name(name)
 
 
 @lru_cache(1_000)  # all events of a sender have the same

@@ -29,6 +29,9 @@ _decode = msgspec.json.Decoder().decode
 REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a text that is no JSON, or not of the type that was asked for."""
 
+_CONTAINERS = frozenset((dict, list))
+"""The very types that msgspec makes of objects and arrays."""
+
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
 _WORD = re.compile(rb"[A-Za-z0-9_+.-]+")
@@ -154,14 +157,16 @@ def _may_be_deep(text: bytes) -> bool:
 
 def _deeper(value: Any, limit: int) -> bool:
     """Whether containers nest deeper than `limit`; level by level, because recursion has a limit too."""
-    level = [value] if isinstance(value, (dict, list)) else []
+    level = [value] if type(value) in _CONTAINERS else []
     for _ in range(limit):
-        level = [  # of the very types that msgspec makes: a text of a megabyte has 300,000 empty lists
+        if not level:
+            return False
+        level = [
             child
             for container in level
-            if container
+            if container  # a text of a megabyte has 300,000 empty lists
             for child in (container.values() if type(container) is dict else container)
-            if type(child) is dict or type(child) is list
+            if type(child) in _CONTAINERS
         ]
     return bool(level)
 
