@@ -95,9 +95,10 @@ def decode_binary(headers: Mapping[str, str], body: bytes, mend: json_format.Men
             the JSON that its Content-Type declares.
     """
     attributes: dict[str, Any] = {}
+    size = len(PREFIX)
     for name, value in headers.items():
-        if name.startswith(PREFIX):
-            attributes[name[len(PREFIX) :]] = _header_text(name, value)
+        if name[:size] == PREFIX:  # asked of every header, and faster than `startswith`
+            attributes[name[size:]] = _header_text(name, value)
     if "datacontenttype" in attributes:
         raise EventError("ce-datacontenttype: the payload's type belongs in Content-Type")
     if "content-type" in headers:
