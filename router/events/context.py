@@ -29,6 +29,7 @@ RESERVED_NAMES = frozenset(("data", "data_base64"))
 """Members of the JSON format that no attribute may be named after (section "Naming Conventions")."""
 
 _USUAL = (None, "application/json")
+_BACKSLASH, _DELETE = b"\\\x7f"  # each to be found as a byte
 _REQUIRED = ("specversion", "id", "source", "type")
 _SPEC_NAMES = frozenset(SPEC_ATTRIBUTES)
 
@@ -160,12 +161,13 @@ def assemble(known: Known, extensions: dict[str, Attribute], data: bytes | None)
     )
 
 
-def is_plain(known: Known, *, printable: bool = False) -> bool:
+def is_plain(known: Known, text: bytes | None = None) -> bool:
     """Whether it is certain that nothing is wrong with them. It is with by far the most.
 
     Args:
         known: attributes, none of them empty.
-        printable: whether all their characters are known to be (`str.isprintable`).
+        text: JSON text that they were read from, if it is at hand. Of ASCII, msgspec lets no control
+            character into a string but DEL, unless it is escaped.
     """
     time, content_type = known.time, known.datacontenttype
     return (
@@ -173,7 +175,7 @@ def is_plain(known: Known, *, printable: bool = False) -> bool:
         and (time is None or is_date_time(time))
         and (content_type in _USUAL or (len(content_type) <= SHOWN and _is_plain_media_type(content_type)))
         and (
-            printable
+            (text is not None and text.isascii() and _BACKSLASH not in text and _DELETE not in text)
             or (
                 known.id.isprintable()
                 and known.source.isprintable()

@@ -45,7 +45,6 @@ class _Head(context.Known, forbid_unknown_fields=True, gc=False):
 _DATA = b'"data":'
 _ENDS = (b"}}", b"]}")
 _SPACE = b" \t\n\r"
-_BACKSLASH, _DELETE = b"\\\x7f"  # each to be found as a byte
 _read_head = msgspec.json.Decoder(_Head).decode
 _PAYLOAD = msgspec.json.Decoder(_Data)
 _BATCH = msgspec.json.Decoder(list[msgspec.Raw])
@@ -78,9 +77,7 @@ def _usual(text: bytes) -> Event | None:
         known = _read_head(head)
     except json_text.REFUSALS:
         return _extended(head, payload)
-    # Of ASCII that is all: msgspec lets no other control character into a string than DEL, unless escaped.
-    printable = head.isascii() and _BACKSLASH not in head and _DELETE not in head
-    if not context.is_plain(known, printable=printable) or not is_json_media_type(known.datacontenttype):
+    if not context.is_plain(known, head) or not is_json_media_type(known.datacontenttype):
         return None
     return None if json_text.glance(payload) is None else context.assemble(known, {}, payload)
 
