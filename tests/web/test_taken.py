@@ -44,6 +44,36 @@ def test_another_address_is_no_hindrance() -> None:
         assert holder("127.0.0.2", taken.getsockname()[1]) is None
 
 
+@pytest.mark.parametrize(
+    ("innocent", "culprit", "wanted"),
+    [
+        ("0.0.0.0", "::1", "::1"),
+        ("127.0.0.1", "::", "::"),
+        ("127.0.0.2", "127.0.0.1", "localhost"),
+        ("127.0.0.2", "::ffff:127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_nobody_is_named_who_is_not_in_the_way(
+    innocent: str, culprit: str, wanted: str, tmp_path: Path
+) -> None:
+    """As the kernel writes them, and with processes by the names of their addresses."""
+    tables: dict[str, str] = {"tcp": "\n", "tcp6": "\n"}
+    for number, address in enumerate((innocent, culprit)):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        raw = socket.inet_pton(family, address)
+        words = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4)).hex().upper()
+        table = "tcp6" if ":" in address else "tcp"
+        tables[table] += f"{number}: {words}:0050 0:0 0A 0:0 00:0 0 0 0 {number}\n"
+        descriptor = tmp_path / str(number + 1) / "fd" / "3"
+        descriptor.parent.mkdir(parents=True)
+        descriptor.symlink_to(f"socket:[{number}]")
+        (tmp_path / str(number + 1) / "comm").write_text(address)
+    (tmp_path / "net").mkdir()
+    for table, text in tables.items():
+        (tmp_path / "net" / table).write_text(text)
+    assert holder(wanted, 80, tmp_path) == f"2 ({culprit}, in ?)"
+
+
 def test_what_only_connects_from_a_port_does_not_hold_it() -> None:
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as server,
@@ -54,7 +84,7 @@ def test_what_only_connects_from_a_port_does_not_hold_it() -> None:
 
 def test_where_the_system_does_not_tell_it_says_how_to_find_out(tmp_path: Path) -> None:
     assert told("127.0.0.1", 80, tmp_path).startswith(
-        "; `ss -ltnp 'sport = :80'`, as root, says by whom; end"
+        "; `ss -atnp 'sport = :80'`, as root, says by whom; end"
     )
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "tcp").write_text(
