@@ -6,6 +6,7 @@ compiler the wheel is one of pure Python. `HATCH_BUILD_NO_HOOKS=true` in the env
 
 from __future__ import annotations
 
+import contextlib
 import runpy
 import shutil
 from pathlib import Path
@@ -33,7 +34,7 @@ class CompileHook(BuildHookInterface[Any]):
             _compile(index, compiled["MODULES"], extensions)
         if not all(extension.exists() for extension in extensions):
             self.app.display_warning(
-                "The index stays interpreted: is there a C compiler, with Python's headers?"
+                "The index stays interpreted: is there a C compiler, with Python's headers, and room for it?"
             )
             return
         build_data["pure_python"] = False
@@ -42,24 +43,34 @@ class CompileHook(BuildHookInterface[Any]):
 
 
 def _compile(index: Path, modules: tuple[str, ...], extensions: list[Path]) -> None:
-    """Compile all modules, or none: there may be no compiler, and nobody's installation fails for that."""
-    with TemporaryDirectory() as folder:
-        wanted = [
-            Extension(f"router.patterns.index.{name}", [f"{index / name}.py"], extra_compile_args=["-g0"])
-            for name in modules
-        ]
-        # Annotations are mypy's business: a subclass of what they name is right, too.
-        directives = {"language_level": 3, "annotation_typing": False}
-        try:
-            translated = cythonize(wanted, build_dir=folder, compiler_directives=directives, quiet=True)  # type: ignore[no-untyped-call] # Cython has no types
-            command = Distribution({"ext_modules": translated}).get_command_obj("build_ext")
-            command.build_lib = command.build_temp = folder
-            command.parallel = True
-            command.ensure_finalized()
-            command.run()
-        except (BaseError, CCompilerError, CompileError):
-            return
-        shutil.rmtree(extensions[0].parents[1], ignore_errors=True)  # of other sources
-        extensions[0].parent.mkdir(parents=True)
-        for extension in extensions:
-            shutil.move(Path(folder, INDEX, extension.name), extension)
+    """Compile the modules, as far as that can be done: nobody's installation fails for what cannot.
+
+    There may be no compiler, or the folder may be read-only or full. Each extension appears whole or not at
+    all, however this ends; those of other interpreters stay.
+    """
+    place = extensions[0].parent
+    with contextlib.suppress(BaseError, CCompilerError, CompileError, OSError):
+        place.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=place) as folder:  # on the same disk: what is done is only renamed
+            _build(index, modules, folder)
+            for extension in extensions:
+                Path(folder, INDEX, extension.name).replace(extension)
+        for other in place.parent.iterdir():
+            if other != place:
+                shutil.rmtree(other)  # of other sources
+
+
+def _build(index: Path, modules: tuple[str, ...], folder: str) -> None:
+    """Have Cython and the C compiler do their work, all of it in a folder."""
+    wanted = [
+        Extension(f"router.patterns.index.{name}", [f"{index / name}.py"], extra_compile_args=["-g0"])
+        for name in modules
+    ]
+    # Annotations are mypy's business: a subclass of what they name is right, too.
+    directives = {"language_level": 3, "annotation_typing": False}
+    translated = cythonize(wanted, build_dir=folder, compiler_directives=directives, quiet=True)  # type: ignore[no-untyped-call] # Cython has no types
+    command = Distribution({"ext_modules": translated}).get_command_obj("build_ext")
+    command.build_lib = command.build_temp = folder
+    command.parallel = True
+    command.ensure_finalized()
+    command.run()

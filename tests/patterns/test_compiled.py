@@ -109,3 +109,24 @@ def test_without_a_compiler_a_wheel_is_of_pure_python(copy: Path) -> None:
         wheel.extractall(copy / "site")
     assert str(wheel.filename).endswith("py3-none-any.whl")
     assert told(copy / "site") == (False, "router/patterns/index/scan.py")
+
+
+def test_where_nothing_can_be_written_a_wheel_is_of_pure_python(copy: Path) -> None:
+    interpreted(copy)
+    (copy / "router/patterns/index/__compiled__").write_text("in the way, as a read-only disk is")
+    with build(copy) as wheel:
+        assert not [name for name in wheel.namelist() if name.endswith(EXTENSION_SUFFIXES[0])]
+    assert str(wheel.filename).endswith("py3-none-any.whl")
+
+
+def test_what_is_missing_is_compiled_and_nothing_of_other_interpreters_is_lost(
+    extensions: list[Path], copy: Path
+) -> None:
+    here = copy / extensions[0].relative_to(REPOSITORY).parent
+    (here / extensions[0].name).unlink()
+    (here / "scan.of-another.so").touch()
+    (old := here.parent / "of-other-sources").mkdir()
+    build(copy).close()
+    assert {one.name for one in here.iterdir()} == {"scan.of-another.so", *(one.name for one in extensions)}
+    assert not old.exists()
+    assert told(copy)[0]

@@ -27,7 +27,8 @@ def place() -> Path:
 
 def extensions() -> list[Path]:
     """Where the compiled modules are to be for this interpreter."""
-    return [place() / f"{name}{EXTENSION_SUFFIXES[0]}" for name in MODULES]
+    folder = place()
+    return [folder / f"{name}{EXTENSION_SUFFIXES[0]}" for name in MODULES]
 
 
 def is_compiled() -> bool:
