@@ -7,7 +7,7 @@ import random
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -270,8 +270,9 @@ def _listen(parts: Parts) -> Iterator[socket.socket]:
         try:
             listening = stack.enter_context(listen(parts.settings.host, parts.settings.port))
         except ConfigurationError:
-            if (parts.data / "lock").exists():
-                FolderLock(parts.data).release()
+            with suppress(OSError):  # it is somebody else's folder: the port is what can be told of
+                if (parts.data / "lock").exists():
+                    FolderLock(parts.data).release()
             raise
         yield listening
 

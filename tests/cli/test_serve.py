@@ -128,7 +128,10 @@ def test_a_folder_belongs_to_one_router(rules: Path, tmp_path: Path) -> None:
         )
 
 
-def test_a_port_that_is_taken(rules: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("somebody_elses", [False, True])
+def test_a_port_that_is_taken(somebody_elses: bool, rules: Path, tmp_path: Path) -> None:
+    if somebody_elses:  # whose lock cannot be opened
+        (tmp_path / "data/lock").mkdir(parents=True)
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         done = router("serve", rules, "--data", tmp_path / "data", "--port", str(port))
