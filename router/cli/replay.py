@@ -150,7 +150,9 @@ def _counted(told: ReplayTold) -> str:
         return counts
     by_target = _first([f"{count:,} of {name}" for name, count in _ranked(told.targets)])
     by_rule = _first([f"{name} {telling.counted(count, 'event')}" for name, count in _ranked(told.rules)])
-    return f"{counts}: {telling.counted(told.deliveries, 'delivery')} ({by_target})\nby rule: {by_rule}"
+    bound = [told.reason] if told.reason and told.state is ReplayState.DONE else []
+    counts = f"{counts}: {telling.counted(told.deliveries, 'delivery')} ({by_target})"
+    return "\n".join([counts, f"by rule: {by_rule}", *bound])
 
 
 def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:

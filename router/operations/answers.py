@@ -194,7 +194,8 @@ class ReplayTold(Struct, frozen=True, kw_only=True):
 
     Attributes:
         since, until, rule, target, type, rate: as it was asked for.
-        reason: what it waits for, or why it ended before its time; "" where there is nothing to say.
+        reason: what it waits for, or why it ended before its time (with `dry`: would); "" where there is
+            nothing to say.
         looked: how many archived events it has looked at.
         replayed: how many of them went through the rules to a target again.
         deliveries: how many deliveries came of that.

@@ -223,9 +223,16 @@ class Replay:
                 break
         else:
             await self._store(group, until)
+            if self._ground.most is not None and self._progress.replayed > self._ground.most:
+                self._end(ReplayState.DONE, self._bound)
             return
         await self._store(group, reached)
-        self._end(ReplayState.STOPPED, f"without a running router, {self._most} events go at a time")
+        self._end(ReplayState.STOPPED, self._bound)
+
+    @property
+    def _bound(self) -> str:
+        """What is to be said where there are more events than it may store."""
+        return f"without a running router, {self._ground.most} events go at a time"
 
     @property
     def _most(self) -> int | None:

@@ -273,7 +273,10 @@ async def test_without_a_running_router_only_so_many_wait_for_the_next_start(
 ) -> None:
     monkeypatch.setattr(desks, "OFFLINE", 2 * GROUP)
     await orders(house, 5 * GROUP)
+    counted = await house.through(await house.desk(live=False), ReplayQuery(since=at(NOW), dry=True))
+    assert (counted.state, counted.replayed) == (ReplayState.DONE, 5 * GROUP)
     told = await house.through(await house.desk(live=False), ReplayQuery(since=at(NOW)))
+    assert counted.reason == told.reason  # whoever is asked knows it before
     assert (told.state, told.replayed) == (ReplayState.STOPPED, 2 * GROUP)
     assert told.reason == f"without a running router, {2 * GROUP} events go at a time"
     assert told.reached == at(NOW + 2 * GROUP - 1)
