@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -13,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import router
+from router.patterns import Index, parse
 from router.patterns.index import compiled, scan
 
 REPOSITORY = Path(router.__file__).parents[1]
@@ -81,6 +86,41 @@ def test_interpreted_it_gives_the_same_answers(copy: Path) -> None:
     environ = os.environ | {"PYTHONPATH": str(copy)}
     done = subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4_000:]
+
+
+MANY = [f"{'ab' * 50}{number}" for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    ("wildcard", "values"),
+    [
+        pytest.param("*?x*y", MANY, id="many values"),
+        pytest.param("*abababababab*?x*y", MANY, id="many values, one part in common"),
+        pytest.param("*?x*y", "ab" * 500_000, id="a long value"),
+    ],
+)
+def test_signals_are_heard_while_an_event_is_matched(wildcard: str, values: object) -> None:
+    """A search that lasts long can be ended by a signal, and other threads go on beside it."""
+    parts = ("".join(part) for part in itertools.product("ab", repeat=10))
+    rules = {part: parse(json.dumps({"a": [{"wildcard": wildcard.replace("?", part)}]})) for part in parts}
+    event = json.dumps({"a": values}).encode()
+    match, again = Index(rules).match, Index(rules).match  # which remembers nothing yet
+    began = time.perf_counter()
+    match(event)
+    whole = time.perf_counter() - began
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, whole / 3)
+        with pytest.raises(TimeoutError) as interrupted:
+            again(event)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert any("patterns/index" in str(entry.path) for entry in interrupted.traceback)  # and not behind it
 
 
 def build(folder: Path, **environ: str) -> zipfile.ZipFile:

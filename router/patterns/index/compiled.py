@@ -15,6 +15,9 @@ from pathlib import Path
 
 MODULES = ("finders", "found", "lookup", "matcher", "numbers", "scan", "strings", "wildcards")
 
+LONG = 4_000
+"""Characters, in which to look for one part takes as long as to let others have their turn."""
+
 _INDEX = Path(__file__).parent
 
 
@@ -34,3 +37,11 @@ def extensions() -> list[Path]:
 def is_compiled() -> bool:
     """Whether this interpreter finds all of them."""
     return all(extension.exists() for extension in extensions())
+
+
+def breathe() -> bool:
+    """False. Lets signals and other threads have their turn: what is compiled does so at such calls only.
+
+    CPython looks after them where a function of its own begins: called from C, too.
+    """
+    return False

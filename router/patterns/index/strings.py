@@ -16,6 +16,7 @@ from router.patterns.conditions import (
     Suffix,
     Wildcard,
 )
+from router.patterns.index.compiled import LONG, breathe
 from router.patterns.index.finders import Finder, Merge, Screened, Single, constant, table, union
 
 Item = TypeVar("Item")
@@ -211,6 +212,9 @@ class _Parts(Generic[Item]):
             if len(cells) > _FEW + len(value) // _FEW:
                 grams = {gram for size in sizes for gram in _grams(value, size)}
                 candidates = [one for gram in by_gram.keys() & grams for one in by_gram[gram]]
+            breathe()
+            if len(value) > LONG:
+                return [cell for part, cell in candidates if breathe() or part in value]
             return [cell for part, cell in candidates if part in value]
 
         return find

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from router.patterns.index.compiled import LONG, breathe
 from router.patterns.index.finders import Finder, Merge
 
 Item = TypeVar("Item")
@@ -18,6 +19,9 @@ C = TypeVar("C")
 
 _MOST_FINALS = 16
 """To look for more than these takes longer than to go on."""
+
+_MANY = 20
+"""Where more is looked for, signals and other threads have their turn meanwhile."""
 
 
 def tester(parts: Sequence[str]) -> Callable[[str], bool]:
@@ -59,6 +63,8 @@ class Wildcards(Generic[Item]):
         def find(value: str) -> Sequence[C]:
             found: list[C] = []
             last_place = _LastPlaces(value)
+            if len(between) > _MANY:
+                breathe()
             for first, last, step in between:
                 if value.startswith(first) and value.endswith(last):
                     found += _behind(step, value, len(first), len(value) - len(last), last_place)
@@ -85,12 +91,17 @@ def _behind(step: _Step[C], value: str, start: int, end: int, last_places: _Last
     """What a value finds from a step, between two places."""
     found: list[C] = []
     waiting = [(step, start)] if start <= end else []
+    is_long = len(value) > LONG
     while waiting:
         step, at = waiting.pop()
+        if len(step.further) > _MANY:
+            breathe()
         found += step.here
         if step.finals and max(map(last_places.__getitem__, step.finals)) < at:
             continue
         for part, further in step.further:
+            if is_long:
+                breathe()
             place = value.find(part, at, end)
             if place >= 0:
                 waiting.append((further, place + len(part)))
