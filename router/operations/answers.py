@@ -244,7 +244,7 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
             0 where the configuration is not known.
         next_try: when the next of its deliveries is tried: when the first is due, but not before the target
             may be tried again. Where no router runs, when its first retry is due, or was: it is tried at a
-            start after that. None where nothing waits, or nobody knows.
+            start after that. None where nothing waits, or nobody knows: what is due may be of a blocked key.
         next_try_in: seconds until then; less than 0 where that has gone by.
     """
 

@@ -98,7 +98,7 @@ def _target(
     due: float | None,
     now: float,
 ) -> TargetStatus:
-    following = _next_try(tally, due, breaker, now)
+    following = _next_try(tally, due, breaker, now, blocked)
     return TargetStatus(
         name=name,
         gone=gone,
@@ -112,11 +112,15 @@ def _target(
     )
 
 
-def _next_try(tally: Tally, due: float | None, breaker: Breaker | None, now: float) -> float | None:
+def _next_try(
+    tally: Tally, due: float | None, breaker: Breaker | None, now: float, blocked: int
+) -> float | None:
     """See `TargetStatus.next_try`; seconds since the epoch."""
     if breaker is None:
         return due
     first = now if tally.pending else due
+    if blocked and first is not None and first <= now:
+        return None  # it is most likely of a key that waits for an operator
     return None if first is None else max(first, now, breaker.until or now)
 
 

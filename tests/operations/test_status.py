@@ -11,7 +11,7 @@ from router.operations.desk import Desk
 from router.operations.questions import DeliveryQuery
 from router.operations.status import look
 from router.store.base import Settlement, State, Store
-from tests.operations.archive import at
+from tests.operations.archive import at, kill, routed
 from tests.operations.test_desk import live
 from tests.operations.test_order import ordered
 from tests.support import HandClock, record
@@ -79,6 +79,17 @@ async def test_nobody_tries_what_waits_for_a_target_that_is_gone(store: Store, c
     # Where nobody knows which targets there are, it may be there.
     (hook,) = (await look(store, None, None, (), clock.now())).targets
     assert hook.next_try_in == 0.0
+
+
+async def test_nobody_says_that_what_a_dead_letter_blocks_is_tried_now(
+    store: Store, clock: HandClock
+) -> None:
+    await store.append([routed(n, "hook", subject="a") for n in range(2)])
+    await kill(store, "hook", 1)
+    (hook, _) = (await look(store, ordered("block"), {"hook": CLOSED}, (), clock.now())).targets
+    assert (hook.blocked, hook.pending, hook.next_try) == (1, 1, None)
+    (hook, _) = (await look(store, ordered("skip"), {"hook": CLOSED}, (), clock.now())).targets
+    assert (hook.blocked, hook.pending, hook.next_try_in) == (0, 1, 0.0)
 
 
 @pytest.mark.parametrize(
