@@ -245,9 +245,14 @@ class Replay:
         return GROUP if rate is None else max(1, min(GROUP, int(rate / 10)))
 
     def _again(self, stored: Stored) -> Record | None:
-        """The new record of an archived one; None if nobody wants it, or it is of a replay itself."""
+        """The new record of an archived one; None if nobody wants it, or it is of a replay itself.
+
+        What the router said itself (checkpoints, notices, quarantine) asked no rule, and asks none now.
+        """
         record = stored.record
         if any(note.startswith(MARK) for note in record.notes) or not self._type(record.event.type):
+            return None
+        if record.routes and not any(route.rules for route in record.routes):
             return None
         assert self._query.name is not None
         marks = {NAME: self._query.name, ORIGINAL: str(stored.sequence)}

@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from router.cli.deployment import load
+from router.delivery.notices import own
+from router.events import Event
 from router.operations import desk as desks
 from router.operations.answers import ReplayState, ReplayTold
 from router.operations.desk import Desk
@@ -249,6 +251,15 @@ async def test_after_a_clock_was_set_back_none_is_left_out(house: House) -> None
     assert told.reached == at(NOW + 1)
     await house.through(desk, ReplayQuery(since=told.reached, until=told.until, name="second"))
     assert {record.event.id for record in await house.replayed()} == {"0", "1", "2", "3", "4"}
+
+
+async def test_what_the_router_said_itself_asked_no_rule_and_asks_none_now(house: House) -> None:
+    event = Event(id="1", source="/rule-router", type="rule-router.audit.checkpoint")
+    await orders(house, 1)
+    await house.store.append([own(event, "hook", house.deployment.version, NOW)])
+    told = await house.through(await house.desk(), ReplayQuery(since=at(NOW), name="again"))
+    assert (told.looked, told.replayed) == (2, 1)
+    assert not any(record.event.type == event.type for record in await house.replayed())
 
 
 async def test_it_has_never_reached_more_than_was_asked_for(house: House) -> None:
