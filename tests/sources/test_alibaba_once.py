@@ -53,7 +53,7 @@ def test_a_body_of_empty_objects_costs_little_more_than_to_read_it(kind: str, bo
         except MessageError as error:
             source.refused(error)
 
-    assert least(handled) < 1.4 * least(lambda: json_text.read(body))
+    assert least(handled) < 1.8 * least(lambda: json_text.read(body))  # a second reading would make it 2.4
 
 
 WORDS = ["Status", "State", "Success", "Code", "ErrorCode", "FailReason", "Suggestion", "Labels"]
