@@ -54,6 +54,7 @@ class Pins(Generic[C]):
         resolver: who knows them.
         build: makes a client for which this host has this address and no other.
         steady: the time, in seconds since some moment.
+        retire: what becomes of a client that is no longer the peer's; requests may be under way with it.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Pins(Generic[C]):
         resolver: Resolver,
         build: Callable[[str, Address], C],
         steady: Callable[[], float],
+        retire: Callable[[C], None],
     ) -> None:
         self._policy = policy
         self._resolver = resolver
         self._build = build
         self._steady = steady
+        self._retire = retire
         self._pins: dict[Peer, Pin[C]] = {}
         self._looking = Lock()
         self._limiter = CapacityLimiter(_RESOLVE_AT_ONCE)
@@ -110,11 +113,16 @@ class Pins(Generic[C]):
 
     def _pinned(self, peer: Peer, addresses: tuple[Address, ...], until: float) -> Pin[C]:
         before = self._pins.pop(peer, None)
-        self._policy.vet(peer[0], addresses)
-        if before is not None and before.address in addresses:
-            pin = replace(before, addresses=addresses, until=until)
-        else:
-            pin = Pin(self._build(peer[0], addresses[0]), addresses[0], addresses, until)
+        try:
+            self._policy.vet(peer[0], addresses)
+            if before is not None and before.address in addresses:
+                pin = replace(before, addresses=addresses, until=until)
+                before = None
+            else:
+                pin = Pin(self._build(peer[0], addresses[0]), addresses[0], addresses, until)
+        finally:
+            if before is not None:
+                self._retire(before.client)
         self._pins[peer] = pin
         return pin
 
@@ -131,6 +139,7 @@ class Pins(Generic[C]):
         for address in now.addresses[done:] + now.addresses[:done]:
             if address not in tried:
                 self._pins[peer] = replace(now, client=self._build(peer[0], address), address=address)
+                self._retire(now.client)
                 return True
         if math.isfinite(now.until):
             self._pins[peer] = replace(now, until=-math.inf)

@@ -24,7 +24,8 @@ from router.targets.network.connection import Connection
 from router.targets.network.pins import LASTS
 from router.targets.network.resolving import Resolver, system
 from router.targets.network.vetting import Policy
-from router.targets.sender import PyreqwestSender, SendError, open_sender
+from router.targets.sender import SendError, open_sender
+from router.targets.sender.reqwest import PyreqwestSender
 from tests.receiver import Answer, Receiver
 from tests.targets.network.spellings import ELSEWHERE, LOOPBACK, THIS_MACHINE, UNSPECIFIED
 

@@ -39,10 +39,12 @@ class Time:
 
 
 def pins_of(
-    *answers: list[str] | OSError, build: Callable[[str, Address], Any] = lambda *_: object()
+    *answers: list[str] | OSError,
+    build: Callable[[str, Address], Any] = lambda *_: object(),
+    retire: Callable[[Any], None] = lambda _: None,
 ) -> tuple[Pins[Any], Time]:
     clock = Time()
-    return Pins(Policy(), Names(*answers), build, clock), clock
+    return Pins(Policy(), Names(*answers), build, clock, retire), clock
 
 
 async def test_a_pin_holds_for_a_while_and_keeps_its_client_while_the_address_stays() -> None:
@@ -123,3 +125,24 @@ async def test_many_who_want_the_same_name_ask_once() -> None:
         for _ in range(10):
             group.start_soon(want)
     assert len({id(pin) for pin in found}) == 1
+
+
+async def test_whoever_is_the_peers_no_longer_is_retired_and_nobody_else() -> None:
+    retired: list[str] = []
+    answers = ([PUBLIC[0]], PUBLIC[::-1], PUBLIC[1:], PUBLIC, ["10.0.0.1"])
+    pins, clock = pins_of(*answers, build=lambda _, address: str(address), retire=retired.append)
+    await pins.renewed(PEER, 1)
+    clock.now = LASTS
+    await pins.renewed(PEER, 1)
+    assert retired == []  # its address is still one of the name's
+    clock.now = 2 * LASTS
+    await pins.renewed(PEER, 1)
+    assert retired == [PUBLIC[0]]
+    clock.now = 3 * LASTS
+    assert pins.move_on(PEER, await pins.renewed(PEER, 1), {ip_address(PUBLIC[1])})
+    assert retired == PUBLIC
+    clock.now = 4 * LASTS
+    with pytest.raises(RefusedError):
+        await pins.renewed(PEER, 1)
+    assert retired == [*PUBLIC, PUBLIC[0]]
+    assert pins.clear() == []

@@ -12,7 +12,8 @@ from contextlib import ExitStack, closing
 import pytest
 
 from router.targets.network.connection import Connection
-from router.targets.sender import PyreqwestSender, SendError, open_sender
+from router.targets.sender import SendError, open_sender
+from router.targets.sender.reqwest import PyreqwestSender
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,77 @@
+"""What a sender is, whichever client it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import msgspec
+
+from router.errors import RouterError
+from router.targets.base import Cause
+from router.targets.network.connection import Connection
+
+READ_BYTES = 64 * 1024
+"""How much of an answer is read at most; what is longer costs the peer its connection."""
+
+_SUCCESS = range(200, 300)
+
+
+class SendError(RouterError):
+    """There was no answer.
+
+    Attributes:
+        cause: whose fault that is.
+    """
+
+    def __init__(self, message: str, cause: Cause = Cause.PASSING) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """An answer.
+
+    Attributes:
+        headers: by lower-case name; fields whose values are no ASCII text are left out, and so is
+            all but the last of a repeated field. Empty where the status says success: nobody asks then,
+            but of an answer to OPTIONS.
+        body: what was read of it, at most `READ_BYTES`; less than was sent when the peer broke off.
+            The status line was there by then: a broken body does not undo it.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def is_silent(status: int, method: str) -> bool:
+    """Whether nobody asks for the headers of such an answer (see `Reply.headers`)."""
+    return status in _SUCCESS and method != "OPTIONS"
+
+
+class Sender(Protocol):
+    """Sends one request and reads its answer. Redirects are answers like any other."""
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
+    ) -> Reply:
+        """Send; return the answer.
+
+        Args:
+            method: upper case.
+            url: absolute, http or https.
+            headers: already valid (RFC 9110, section 5.5). What is not ASCII is sent as UTF-8.
+            body: the content; its length is sent with it.
+            seconds: the time for everything, from the connection to the answer's last byte; above 0.
+
+        Raises:
+            SendError: there was no answer; the message says why, for a person.
+            ValueError: the method, the URL or a header cannot be sent at all.
+        """
+        ...
+
+
+OpenSender = Callable[[str, Connection], AbstractAsyncContextManager[Sender]]
+"""As `open_sender`."""
