@@ -1,13 +1,31 @@
-"""Opens senders."""
+"""Opens senders: one client for http without a proxy, another for all else."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from router.targets.network.connection import Connection
-from router.targets.sender.base import Sender
+from router.targets.sender.base import Reply, Sender
+from router.targets.sender.plain import PlainSender
 from router.targets.sender.reqwest import PyreqwestSender
+
+
+class _ByScheme:
+    """`Sender` that leaves it to one of two."""
+
+    def __init__(self, plain: Sender, other: Sender) -> None:
+        self._plain = plain
+        self._other = other
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
+    ) -> Coroutine[Any, Any, Reply]:
+        """See `Sender.send`."""
+        # What does not begin so may be http yet (`HTTP://`): the other client can do that, too.
+        sender = self._plain if url.startswith("http://") else self._other
+        return sender.send(method, url, headers, body, seconds)
 
 
 @asynccontextmanager
@@ -24,9 +42,20 @@ async def open_sender(
     Raises:
         ConfigurationError: nobody can connect like that.
     """
-    sender = PyreqwestSender(user_agent, connection or Connection(), every_header=every_header)
-    sender.check()
+    connection = connection or Connection()
+    other = PyreqwestSender(user_agent, connection, every_header=every_header)
+    other.check()
+    if connection.proxy is not None:
+        try:
+            yield other
+        finally:
+            await other.close()
+        return
+    plain = PlainSender(user_agent, connection, every_header=every_header)
     try:
-        yield sender
+        yield _ByScheme(plain, other)
     finally:
-        await sender.close()
+        try:
+            await plain.close()
+        finally:
+            await other.close()

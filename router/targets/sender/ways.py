@@ -48,7 +48,7 @@ class UnconnectedError(Exception):
     """No connection came about, so nothing was sent: another address may be tried.
 
     Attributes:
-        reason: for a person; None if it took longer than a connection may.
+        reason: for a person; None if it took longer than it may.
     """
 
     def __init__(self, reason: str | None) -> None:
@@ -109,8 +109,12 @@ class Ways(Generic[C]):
                 try:
                     return await go(pin.client, route, left)
                 except UnconnectedError as error:
-                    left = seconds - (self._steady() - began)
-                    reason = error.reason or self._late(route, seconds, left)
+                    if error.reason is None and left <= self._connection.connect:
+                        raise unanswered(route, seconds) from None
+                    reason = (
+                        error.reason or f"no connection to {route.met} within {self._connection.connect:g} s"
+                    )
+                left = seconds - (self._steady() - began)
                 tried.add(pin.address)
                 if not self.pins.move_on(route.peer, pin, tried) or len(tried) == _ADDRESSES or left <= 0:
                     raise SendError(reason)
@@ -120,11 +124,6 @@ class Ways(Generic[C]):
             raise SendError(error.message, Cause.MISDIRECTED) from None
         except UnresolvedError as error:
             raise SendError(error.message) from None
-
-    def _late(self, route: Route, seconds: float, left: float) -> str:
-        if left < seconds / 1000:
-            raise unanswered(route, seconds)
-        return f"no connection to {route.met} within {self._connection.connect:g} s"
 
     async def _renewed(self, route: Route, seconds: float) -> Pin[C]:
         try:
