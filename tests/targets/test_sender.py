@@ -1,4 +1,4 @@
-"""What any `Sender` must do, on a real receiver. A second client would run the same tests."""
+"""What any `Sender` must do, on a real receiver: both clients run these tests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from router.targets.sender import READ_BYTES, Reply, Sender, SendError, open_sender
+import router.targets.sender
+from router.targets.network.connection import Connection
+from router.targets.sender import READ_BYTES, Reply, Sender, SendError
+from router.targets.sender.plain import PlainSender
 from tests.receiver import DROP, RESET, Answer, Receiver
+from tests.targets.senders import OpenSender
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +30,9 @@ async def post(sender: Sender, url: str, body: bytes = b"hello", seconds: float 
     return await sender.send("POST", url, {"content-type": "text/plain"}, body, seconds)
 
 
-async def send_one(receiver: Receiver, *answers: Answer, seconds: float = 10.0) -> Reply:
+async def send_one(
+    open_sender: OpenSender, receiver: Receiver, *answers: Answer, seconds: float = 10.0
+) -> Reply:
     receiver.script(*answers)
     async with open_sender(AGENT) as sender:
         return await post(sender, receiver.url, seconds=seconds)
@@ -45,7 +51,9 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
-async def test_the_request_is_what_was_asked_for_and_nothing_more(receiver: Receiver) -> None:
+async def test_the_request_is_what_was_asked_for_and_nothing_more(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     async with open_sender(AGENT) as sender:
         headers = {"content-type": "a/b", "x-one": "1", "X-Two": "2; three"}
         await sender.send("PUT", f"{receiver.url}/a%20b/?c=%C3%BC&d", headers, b"\x00\xff\r\n", 10.0)
@@ -62,7 +70,9 @@ async def test_the_request_is_what_was_asked_for_and_nothing_more(receiver: Rece
     }
 
 
-async def test_a_callers_user_agent_goes_before_the_senders(receiver: Receiver) -> None:
+async def test_a_callers_user_agent_goes_before_the_senders(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     async with open_sender(AGENT) as sender:
         await sender.send("POST", receiver.url, {"User-Agent": "mine"}, b"", 10.0)
     (request,) = receiver.requests
@@ -70,13 +80,15 @@ async def test_a_callers_user_agent_goes_before_the_senders(receiver: Receiver) 
     assert agents == [b"mine"]
 
 
-async def test_an_empty_body_has_a_length(receiver: Receiver) -> None:
+async def test_an_empty_body_has_a_length(open_sender: OpenSender, receiver: Receiver) -> None:
     async with open_sender(AGENT) as sender:
         await post(sender, receiver.url, b"")
     assert receiver.requests[0].headers["content-length"] == "0"
 
 
-async def test_header_values_beyond_ascii_are_sent_as_utf_8(receiver: Receiver) -> None:
+async def test_header_values_beyond_ascii_are_sent_as_utf_8(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     async with open_sender(AGENT) as sender:
         await sender.send("POST", receiver.url, {"x-name": "bücher 🎬"}, b"", 10.0)
     assert (b"X-Name", "bücher 🎬".encode()) in receiver.requests[0].fields
@@ -95,7 +107,7 @@ async def test_header_values_beyond_ascii_are_sent_as_utf_8(receiver: Receiver) 
     ],
 )
 async def test_a_header_that_would_break_the_request_is_not_sent(
-    receiver: Receiver, headers: dict[str, str]
+    open_sender: OpenSender, receiver: Receiver, headers: dict[str, str]
 ) -> None:
     async with open_sender(AGENT) as sender:
         with pytest.raises(ValueError, match=r"(?i)header"):
@@ -103,38 +115,44 @@ async def test_a_header_that_would_break_the_request_is_not_sent(
     assert receiver.connections == 0
 
 
-async def test_a_url_that_is_none_is_not_sent() -> None:
+async def test_a_url_that_is_none_is_not_sent(open_sender: OpenSender) -> None:
     async with open_sender(AGENT) as sender:
         with pytest.raises(ValueError, match=r"."):
             await post(sender, "http://a b/")
 
 
-async def test_status_headers_and_body_of_the_answer(receiver: Receiver) -> None:
+async def test_status_headers_and_body_of_the_answer(open_sender: OpenSender, receiver: Receiver) -> None:
     answer = Answer(status=503, headers={"Retry-After": "7", "X-Ascii": "a b"}, body=b"sorry \xff")
-    reply = await send_one(receiver, answer)
+    reply = await send_one(open_sender, receiver, answer)
     assert (reply.status, reply.body) == (503, b"sorry \xff")
     assert reply.headers.items() >= {"retry-after": "7", "x-ascii": "a b"}.items()
 
 
-async def test_an_answers_header_that_is_no_ascii_does_not_hide_the_others(receiver: Receiver) -> None:
+async def test_an_answers_header_that_is_no_ascii_does_not_hide_the_others(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     raw = b"HTTP/1.1 503 No\r\nX-Odd: \xfc\xff\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
-    reply = await send_one(receiver, Answer(raw=raw))
+    reply = await send_one(open_sender, receiver, Answer(raw=raw))
     assert reply.headers == {"retry-after": "7", "content-length": "0"}
 
 
 @pytest.mark.parametrize("status", [200, 204, 299, 304, 400, 404, 500, 599, 999])
-async def test_every_status_is_an_answer(receiver: Receiver, status: int) -> None:
-    assert (await send_one(receiver, Answer(status=status))).status == status
+async def test_every_status_is_an_answer(open_sender: OpenSender, receiver: Receiver, status: int) -> None:
+    assert (await send_one(open_sender, receiver, Answer(status=status))).status == status
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_an_answer_and_not_followed(receiver: Receiver, status: int) -> None:
-    reply = await send_one(receiver, Answer(status=status, headers={"Location": f"{receiver.url}/elsewhere"}))
+async def test_a_redirect_is_an_answer_and_not_followed(
+    open_sender: OpenSender, receiver: Receiver, status: int
+) -> None:
+    reply = await send_one(
+        open_sender, receiver, Answer(status=status, headers={"Location": f"{receiver.url}/elsewhere"})
+    )
     assert (reply.status, reply.headers["location"]) == (status, f"{receiver.url}/elsewhere")
     assert [request.target for request in receiver.requests] == ["/"]
 
 
-async def test_cookies_are_not_kept(receiver: Receiver) -> None:
+async def test_cookies_are_not_kept(open_sender: OpenSender, receiver: Receiver) -> None:
     receiver.script(Answer(headers={"Set-Cookie": "a=b"}))
     async with open_sender(AGENT) as sender:
         await post(sender, receiver.url)
@@ -142,32 +160,36 @@ async def test_cookies_are_not_kept(receiver: Receiver) -> None:
     assert "cookie" not in receiver.requests[1].headers
 
 
-async def test_an_answers_content_coding_is_left_alone(receiver: Receiver) -> None:
-    reply = await send_one(receiver, Answer(headers={"Content-Encoding": "gzip"}, body=b"not gzip"))
+async def test_an_answers_content_coding_is_left_alone(open_sender: OpenSender, receiver: Receiver) -> None:
+    reply = await send_one(
+        open_sender, receiver, Answer(headers={"Content-Encoding": "gzip"}, body=b"not gzip")
+    )
     assert reply.body == b"not gzip"
     assert "accept-encoding" not in receiver.requests[0].headers
 
 
 async def test_proxies_of_the_environment_are_ignored(
-    receiver: Receiver, free_port: int, monkeypatch: pytest.MonkeyPatch
+    open_sender: OpenSender, receiver: Receiver, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port}")
     monkeypatch.delenv("no_proxy", raising=False)
-    assert (await send_one(receiver)).status == 200
+    assert (await send_one(open_sender, receiver)).status == 200
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 100000000\r\n", "Transfer-Encoding: chunked\r\n", ""])
-async def test_a_long_answer_is_cut(receiver: Receiver, framing: str) -> None:
+async def test_a_long_answer_is_cut(open_sender: OpenSender, receiver: Receiver, framing: str) -> None:
     body = b"z" * 1_000_000
     if "chunked" in framing:
         body = b"f4240\r\n" + body
     raw = f"HTTP/1.1 200 OK\r\n{framing}\r\n".encode() + body
-    reply = await send_one(receiver, Answer(raw=raw))
+    reply = await send_one(open_sender, receiver, Answer(raw=raw))
     assert reply == Reply(200, reply.headers, b"z" * READ_BYTES)
 
 
-async def test_an_answer_as_long_as_allowed_leaves_the_connection_usable(receiver: Receiver) -> None:
+async def test_an_answer_as_long_as_allowed_leaves_the_connection_usable(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     receiver.decide = lambda _: Answer(body=b"z" * READ_BYTES)
     async with open_sender(AGENT) as sender:
         for _ in range(3):
@@ -182,29 +204,35 @@ async def test_an_answer_as_long_as_allowed_leaves_the_connection_usable(receive
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
     ],
 )
-async def test_a_body_that_breaks_off_does_not_undo_the_status(receiver: Receiver, raw: bytes) -> None:
-    reply = await send_one(receiver, Answer(raw=raw, then="close"))
+async def test_a_body_that_breaks_off_does_not_undo_the_status(
+    open_sender: OpenSender, receiver: Receiver, raw: bytes
+) -> None:
+    reply = await send_one(open_sender, receiver, Answer(raw=raw, then="close"))
     assert (reply.status, reply.body) == (200, b"abc")
 
 
-async def test_a_body_that_never_ends_does_not_undo_the_status(receiver: Receiver) -> None:
-    reply = await send_one(receiver, HANGING_BODY, seconds=0.3)
+async def test_a_body_that_never_ends_does_not_undo_the_status(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
+    reply = await send_one(open_sender, receiver, HANGING_BODY, seconds=0.3)
     assert (reply.status, reply.body) == (200, b"abc")
 
 
-async def test_informational_answers_are_passed_over(receiver: Receiver) -> None:
+async def test_informational_answers_are_passed_over(open_sender: OpenSender, receiver: Receiver) -> None:
     raw = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
-    assert (await send_one(receiver, Answer(raw=raw))).status == 201
+    assert (await send_one(open_sender, receiver, Answer(raw=raw))).status == 201
 
 
-async def test_connections_are_kept(receiver: Receiver) -> None:
+async def test_connections_are_kept(open_sender: OpenSender, receiver: Receiver) -> None:
     async with open_sender(AGENT) as sender:
         for _ in range(20):
             await post(sender, receiver.url)
     assert [request.connection for request in receiver.requests] == [1] * 20
 
 
-async def test_a_connection_that_the_peer_closed_is_replaced(receiver: Receiver) -> None:
+async def test_a_connection_that_the_peer_closed_is_replaced(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     receiver.script(Answer(then="close"))
     async with open_sender(AGENT) as sender:
         await post(sender, receiver.url)
@@ -213,12 +241,12 @@ async def test_a_connection_that_the_peer_closed_is_replaced(receiver: Receiver)
     assert [request.connection for request in receiver.requests] == [1, 2]
 
 
-async def test_closing_the_sender_closes_its_connections(receiver: Receiver) -> None:
-    await send_one(receiver)
+async def test_closing_the_sender_closes_its_connections(open_sender: OpenSender, receiver: Receiver) -> None:
+    await send_one(open_sender, receiver)
     await anyio.to_thread.run_sync(receiver.wait_for_gone, 1)
 
 
-async def test_sixty_four_at_once(receiver: Receiver) -> None:
+async def test_sixty_four_at_once(open_sender: OpenSender, receiver: Receiver) -> None:
     gate = receiver.gate()
     receiver.decide = lambda request: Answer(gate=gate, body=request.body)
     replies: dict[int, bytes] = {}
@@ -252,21 +280,23 @@ async def test_sixty_four_at_once(receiver: Receiver) -> None:
     ],
     ids=["drop", "reset", "not HTTP", "no status", "endless head"],
 )
-async def test_what_is_no_answer(receiver: Receiver, answer: Answer, reason: str) -> None:
+async def test_what_is_no_answer(
+    open_sender: OpenSender, receiver: Receiver, answer: Answer, reason: str
+) -> None:
     with pytest.raises(SendError) as caught:
-        await send_one(receiver, answer)
+        await send_one(open_sender, receiver, answer)
     assert caught.value.message == reason.replace("PORT", str(receiver.port))
 
 
-async def test_no_answer_in_time(receiver: Receiver) -> None:
+async def test_no_answer_in_time(open_sender: OpenSender, receiver: Receiver) -> None:
     began = time.monotonic()
     with pytest.raises(SendError) as caught:
-        await send_one(receiver, Answer(gate=receiver.gate()), seconds=0.25)
+        await send_one(open_sender, receiver, Answer(gate=receiver.gate()), seconds=0.25)
     assert caught.value.message == f"no answer from 127.0.0.1:{receiver.port} within 0.25 s"
     assert 0.2 < time.monotonic() - began < 5
 
 
-async def test_nobody_listens(free_port: int) -> None:
+async def test_nobody_listens(open_sender: OpenSender, free_port: int) -> None:
     async with open_sender(AGENT) as sender:
         with pytest.raises(SendError) as caught:
             await post(sender, f"http://127.0.0.1:{free_port}/secret?token=1")
@@ -275,21 +305,36 @@ async def test_nobody_listens(free_port: int) -> None:
             await post(sender, "http://[::1]:1/")
 
 
-async def test_a_name_that_does_not_exist() -> None:
+async def test_a_name_that_does_not_exist(open_sender: OpenSender) -> None:
     async with open_sender(AGENT) as sender:
         with pytest.raises(SendError, match=r"^the name nosuch\.invalid cannot be resolved: "):
             await post(sender, "http://nosuch.invalid/hook")
 
 
 async def test_https_to_a_server_without_tls(receiver: Receiver) -> None:
-    async with open_sender(AGENT) as sender:
+    async with router.targets.sender.open_sender(AGENT) as sender:
         with pytest.raises(SendError) as caught:
             await post(sender, receiver.url.replace("http://", "https://"))
     peer = f"127.0.0.1:{receiver.port}"
     assert caught.value.message == f"{peer} does not speak TLS: is it http:// instead of https://?"
 
 
-async def test_an_error_leaves_the_sender_usable(receiver: Receiver) -> None:
+async def test_the_client_for_http_never_sends_https_in_the_clear(receiver: Receiver) -> None:
+    sender = PlainSender(AGENT, Connection())
+    for scheme in ("https", "HTTPS", "ht\ntps", " https"):
+        with pytest.raises(ValueError, match="in the clear"):
+            await post(sender, receiver.url.replace("http", scheme))
+    assert receiver.connections == 0
+    await sender.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP", " http", "ht\ntp"])
+async def test_every_spelling_of_http_is_sent(receiver: Receiver, scheme: str) -> None:
+    async with router.targets.sender.open_sender(AGENT) as sender:
+        assert (await post(sender, receiver.url.replace("http", scheme))).status == 200
+
+
+async def test_an_error_leaves_the_sender_usable(open_sender: OpenSender, receiver: Receiver) -> None:
     receiver.script(DROP, RESET, Answer(raw=b"?", then="close"))
     async with open_sender(AGENT) as sender:
         for _ in range(3):
@@ -299,7 +344,9 @@ async def test_an_error_leaves_the_sender_usable(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("when", ["before the answer", "in the answer's body"])
-async def test_a_cancelled_request_leaves_the_sender_usable(receiver: Receiver, when: str) -> None:
+async def test_a_cancelled_request_leaves_the_sender_usable(
+    open_sender: OpenSender, receiver: Receiver, when: str
+) -> None:
     receiver.script(Answer(gate=receiver.gate()) if when == "before the answer" else HANGING_BODY)
     async with open_sender(AGENT) as sender:
         async with anyio.create_task_group() as tasks:
@@ -310,7 +357,9 @@ async def test_a_cancelled_request_leaves_the_sender_usable(receiver: Receiver, 
         assert (await post(sender, receiver.url)).status == 200
 
 
-async def test_a_cancelled_request_is_no_time_out_of_its_own(receiver: Receiver) -> None:
+async def test_a_cancelled_request_is_no_time_out_of_its_own(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     """The scope that was cancelled gets its own cancellation back: an outer one goes on."""
     receiver.script(Answer(gate=receiver.gate()))
     went_on = False
@@ -322,7 +371,9 @@ async def test_a_cancelled_request_is_no_time_out_of_its_own(receiver: Receiver)
     assert (inner.cancelled_caught, outer.cancelled_caught, went_on) == (True, False, True)
 
 
-async def test_many_cancelled_requests_leave_the_sender_usable(receiver: Receiver) -> None:
+async def test_many_cancelled_requests_leave_the_sender_usable(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     gate = receiver.gate()
     receiver.script(*[Answer(gate=gate)] * 32)
     async with open_sender(AGENT) as sender:
@@ -336,8 +387,10 @@ async def test_many_cancelled_requests_leave_the_sender_usable(receiver: Receive
             assert (await post(sender, receiver.url)).status == 200
 
 
-async def test_senders_come_and_go_without_leaving_descriptors(receiver: Receiver) -> None:
-    await send_one(receiver)
+async def test_senders_come_and_go_without_leaving_descriptors(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
+    await send_one(open_sender, receiver)
     gc.collect()
     before = descriptors()
     async with AsyncExitStack() as stack:

@@ -17,8 +17,8 @@ HEAD_BYTES: Final = 64 * 1024
 """How long the head of an answer may be, with all informational ones before it."""
 
 _WIRE_BYTES: Final = HEAD_BYTES + 8 * READ_BYTES
-"""How long an answer may be with all that is not content: the sizes of chunks, extensions, trailers. A chunk of
-one byte takes six."""
+"""How long an answer may be with all that is not content: the sizes of chunks, extensions, trailers. A chunk
+of one byte takes six."""
 
 _VERSION: Final = b"HTTP/1."
 _END: Final = b"\r\n\r\n"

@@ -18,8 +18,8 @@ from router.targets.sender.answering import Answers, BrokenError
 from router.targets.sender.base import Reply
 
 IDLE_SECONDS: Final = 30.0
-"""How long a connection is kept without use. Most servers (nginx: 75 s), balancers (60 s) and firewalls have more
-patience, so that mostly it is not they who close it, while a request is on its way."""
+"""How long a connection is kept without use. Most servers (nginx: 75 s), balancers (60 s) and firewalls have
+more patience, so that mostly it is not they who close it, while a request is on its way."""
 
 IDLE_LINKS: Final = 256
 """How many connections to one address are kept without use."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from router.targets.network.connection import Connection
@@ -43,19 +43,13 @@ async def open_sender(
         ConfigurationError: nobody can connect like that.
     """
     connection = connection or Connection()
-    other = PyreqwestSender(user_agent, connection, every_header=every_header)
-    other.check()
-    if connection.proxy is not None:
-        try:
-            yield other
-        finally:
-            await other.close()
-        return
-    plain = PlainSender(user_agent, connection, every_header=every_header)
-    try:
-        yield _ByScheme(plain, other)
-    finally:
-        try:
-            await plain.close()
-        finally:
-            await other.close()
+    async with AsyncExitStack() as stack:
+        sender: Sender
+        sender = other = PyreqwestSender(user_agent, connection, every_header=every_header)
+        other.check()
+        stack.push_async_callback(other.close)
+        if connection.proxy is None:
+            plain = PlainSender(user_agent, connection, every_header=every_header)
+            stack.push_async_callback(plain.close)
+            sender = _ByScheme(plain, other)
+        yield sender

@@ -94,6 +94,8 @@ class PlainSender:
     def _way_and_head(self, method: str, address: str, names: tuple[str, ...]) -> tuple[Route, Head]:
         route = self._ways.route(address)
         url = route.url
+        if url.scheme != "http":
+            raise ValueError(f"{address} is not for this client: it would be sent in the clear")
         target = url.path if url.query_string is None else f"{url.path}?{url.query_string}"
         # RFC 9110, section 7.2: with the port, if it is not the scheme's.
         host = url.host_str if url.port is None else f"{url.host_str}:{url.port}"

@@ -24,10 +24,10 @@ from router.targets.network.connection import Connection
 from router.targets.network.pins import LASTS
 from router.targets.network.resolving import Resolver, system
 from router.targets.network.vetting import Policy
-from router.targets.sender import SendError, open_sender
-from router.targets.sender.reqwest import PyreqwestSender
+from router.targets.sender import SendError
 from tests.receiver import Answer, Receiver
 from tests.targets.network.spellings import ELSEWHERE, LOOPBACK, THIS_MACHINE, UNSPECIFIED
+from tests.targets.senders import OpenSender, SenderKind
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +47,9 @@ def listener() -> Iterator[socket.socket]:
         yield listening
 
 
-async def refused(url: str, policy: Policy = STRICT, resolver: Resolver = system) -> SendError:
+async def refused(
+    open_sender: OpenSender, url: str, policy: Policy = STRICT, resolver: Resolver = system
+) -> SendError:
     async with open_sender("tests", Connection(policy, resolver=resolver)) as sender:
         with pytest.raises(SendError) as caught:
             await sender.send("POST", url, {}, b"x", 10.0)
@@ -55,8 +57,10 @@ async def refused(url: str, policy: Policy = STRICT, resolver: Resolver = system
 
 
 @pytest.mark.parametrize(("host", "rule"), THIS_MACHINE + ELSEWHERE)
-async def test_no_spelling_gets_through(listener: socket.socket, host: str, rule: str) -> None:
-    error = await refused(f"http://{host}:{listener.getsockname()[1]}/")
+async def test_no_spelling_gets_through(
+    open_sender: OpenSender, listener: socket.socket, host: str, rule: str
+) -> None:
+    error = await refused(open_sender, f"http://{host}:{listener.getsockname()[1]}/")
     assert rule in error.message
     assert error.message.endswith(("to `allow`, if it is meant", "on loopback only)"))
     assert error.cause is Cause.MISDIRECTED
@@ -65,7 +69,9 @@ async def test_no_spelling_gets_through(listener: socket.socket, host: str, rule
 
 
 @pytest.mark.parametrize("host", REACHING)
-async def test_these_spellings_would_have_come_here(listener: socket.socket, host: str) -> None:
+async def test_these_spellings_would_have_come_here(
+    open_sender: OpenSender, listener: socket.socket, host: str
+) -> None:
     """Otherwise the listener above would prove nothing."""
     allowing = Policy((ip_network("0.0.0.0/0"), ip_network("::/0")))
     async with open_sender("tests", Connection(allowing)) as sender:
@@ -138,20 +144,24 @@ def test_these_are_at_least_forty() -> None:
         (["127.0.0.1"], "loopback"),
     ],
 )
-async def test_a_name_is_as_bad_as_its_worst_address(addresses: list[str], rule: str) -> None:
-    error = await refused("http://intern.test/", resolver=lambda _host, _port: addresses)
+async def test_a_name_is_as_bad_as_its_worst_address(
+    open_sender: OpenSender, addresses: list[str], rule: str
+) -> None:
+    error = await refused(open_sender, "http://intern.test/", resolver=lambda _host, _port: addresses)
     assert rule in error.message
 
 
-async def test_on_loopback_this_machine_is_allowed_and_nothing_else(receiver: Receiver) -> None:
+async def test_on_loopback_this_machine_is_allowed_and_nothing_else(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     async with open_sender("tests", Connection(OWN)) as sender:
         for host in ("127.0.0.1", "[::ffff:127.0.0.1]", "localhost"):
             assert (await sender.send("POST", f"http://{host}:{receiver.port}/", {}, b"", 10.0)).status == 200
     for host in ("10.0.0.5", "169.254.169.254", "[::127.0.0.1]", "0.0.0.0", "[64:ff9b::7f00:1]"):
-        assert (await refused(f"http://{host}/", OWN)).cause is Cause.MISDIRECTED
+        assert (await refused(open_sender, f"http://{host}/", OWN)).cause is Cause.MISDIRECTED
 
 
-async def test_what_is_allowed_is_connected_to(receiver: Receiver) -> None:
+async def test_what_is_allowed_is_connected_to(open_sender: OpenSender, receiver: Receiver) -> None:
     allowing = Policy((ip_network("127.0.0.1/32"),))
     async with open_sender("tests", Connection(allowing)) as sender:
         assert (await sender.send("POST", receiver.url, {}, b"", 10.0)).status == 200
@@ -162,7 +172,7 @@ async def test_what_is_allowed_is_connected_to(receiver: Receiver) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "[::1]", "2130706433"])
 async def test_no_redirect_is_followed(
-    receiver: Receiver, listener: socket.socket, status: int, host: str
+    open_sender: OpenSender, receiver: Receiver, listener: socket.socket, status: int, host: str
 ) -> None:
     location = f"http://{host}:{listener.getsockname()[1]}/"
     receiver.script(Answer(status=status, headers={"Location": location}))
@@ -202,7 +212,9 @@ class Rebinding:
 
 
 @pytest.mark.parametrize("host", ["rebind.test", "rebind.test.", "REBIND.test", "reb\u0131nd.test"])
-async def test_what_was_resolved_is_what_is_connected_to(receiver: Receiver, host: str) -> None:
+async def test_what_was_resolved_is_what_is_connected_to(
+    open_sender: OpenSender, receiver: Receiver, host: str
+) -> None:
     resolver = Rebinding("127.0.0.1", "169.254.169.254")
     async with open_sender("tests", Connection(OWN, resolver=resolver)) as sender:
         for _ in range(3):
@@ -211,7 +223,9 @@ async def test_what_was_resolved_is_what_is_connected_to(receiver: Receiver, hos
     assert (receiver.connections, resolver.asked) == (3, 1)
 
 
-async def test_a_name_that_is_asked_for_again_is_vetted_again(receiver: Receiver) -> None:
+async def test_a_name_that_is_asked_for_again_is_vetted_again(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
     resolver = Rebinding("127.0.0.1", "169.254.169.254")
     async with open_sender("tests", Connection(OWN, resolver=resolver)) as sender:
         url = f"http://rebind.test:{receiver.port}/"
@@ -226,11 +240,13 @@ async def test_a_name_that_is_asked_for_again_is_vetted_again(receiver: Receiver
     assert len(receiver.requests) == 1
 
 
-async def test_an_address_that_moves_takes_nothing_with_it_that_is_under_way(receiver: Receiver) -> None:
+async def test_an_address_that_moves_takes_nothing_with_it_that_is_under_way(
+    sender_kind: SenderKind, receiver: Receiver
+) -> None:
     """After a minute the name leads to another address; what was sent to the old one is answered by it."""
     now = 0.0
     resolver = Rebinding("127.0.0.1", "::ffff:127.0.0.1", "10.0.0.5")
-    sender = PyreqwestSender("tests", Connection(OWN, resolver=resolver), steady=lambda: now)
+    sender = sender_kind("tests", Connection(OWN, resolver=resolver), steady=lambda: now)
     gate = receiver.gate()
     receiver.script(Answer(gate=gate, body=b"old"))
     replies = []
