@@ -109,12 +109,8 @@ class Ways(Generic[C]):
                 try:
                     return await go(pin.client, route, left)
                 except UnconnectedError as error:
-                    if error.reason is None and left <= self._connection.connect:
-                        raise unanswered(route, seconds) from None
-                    reason = (
-                        error.reason or f"no connection to {route.met} within {self._connection.connect:g} s"
-                    )
-                left = seconds - (self._steady() - began)
+                    had, left = left, seconds - (self._steady() - began)
+                    reason = error.reason or self._slow(route, seconds, had, left)
                 tried.add(pin.address)
                 if not self.pins.move_on(route.peer, pin, tried) or len(tried) == _ADDRESSES or left <= 0:
                     raise SendError(reason)
@@ -124,6 +120,12 @@ class Ways(Generic[C]):
             raise SendError(error.message, Cause.MISDIRECTED) from None
         except UnresolvedError as error:
             raise SendError(error.message) from None
+
+    def _slow(self, route: Route, seconds: float, had: float, left: float) -> str:
+        """Why no connection came about in time. Raises SendError where the whole was over by then."""
+        if had <= self._connection.connect or left < seconds / 1000:
+            raise unanswered(route, seconds)
+        return f"no connection to {route.met} within {self._connection.connect:g} s"
 
     async def _renewed(self, route: Route, seconds: float) -> Pin[C]:
         try:
