@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -22,6 +22,9 @@ from router.targets.sender.ways import Route, UnconnectedError, Ways, unanswered
 
 _HEADS: Final = 1024
 """How many kinds of requests a sender knows the heads of without making them again."""
+
+
+Go = Callable[[Pool, Route, float], Awaitable[Link]]
 
 
 class PlainSender:
@@ -51,10 +54,10 @@ class PlainSender:
         route, head = self._headed(method, url, tuple(headers))
         data = head.request(tuple(headers.values()), body)
         pin = self._fresh(route.peer)
-        link = None if pin is None else pin.client.idle()
+        link, go = None if pin is None else pin.client.idle(), self._any
         while True:
             if link is None:
-                link = await self._connected(url, seconds, until)
+                link = await self._linked(url, seconds, until, go)
             future: asyncio.Future[Reply | Lost] = links.loop.create_future()
             link.begin(method, data, until, partial(_tell, future))
             try:
@@ -67,12 +70,12 @@ class PlainSender:
                 return outcome
             if not outcome.stale:
                 raise _error(outcome, route, seconds)
-            link = None  # a new connection is never stale: so this is the only time
+            link, go = None, self._new  # which is never stale: so this is the only time
 
-    async def _connected(self, url: str, seconds: float, until: float) -> Link:
-        """A new connection. Raises SendError."""
+    async def _linked(self, url: str, seconds: float, until: float, go: Go) -> Link:
+        """A connection, in the time that is left. Raises SendError."""
         spent = seconds - (until - self._links.time())
-        link = await self._ways.take(url, seconds, self._connect, spent)
+        link = await self._ways.take(url, seconds, go, spent)
         if self._links.is_closed:
             link.drop(CLOSED.reason)
             raise _error(CLOSED, self._ways.route(url), seconds)
@@ -80,7 +83,10 @@ class PlainSender:
             raise _error(Lost(link.gone), self._ways.route(url), seconds)
         return link
 
-    async def _connect(self, pool: Pool, route: Route, left: float) -> Link:
+    async def _any(self, pool: Pool, route: Route, left: float) -> Link:
+        return pool.idle() or await self._new(pool, route, left)
+
+    async def _new(self, pool: Pool, route: Route, left: float) -> Link:
         try:
             with anyio.fail_after(min(self._connection.connect, left)):
                 link = await pool.connect(route.peer[1])

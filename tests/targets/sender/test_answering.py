@@ -61,8 +61,8 @@ DOUBTFUL = [
         b"ok",
     ),
     (
-        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+        + b"0\r\n\r\n",
         b"ok",
     ),
     # lines that end without CR: who reads them otherwise finds another answer

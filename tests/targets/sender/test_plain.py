@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from router.targets.network.connection import Connection
+from router.targets.network.pins import LASTS
 from router.targets.sender import READ_BYTES, Reply, SendError, links
 from router.targets.sender.plain import PlainSender
 
@@ -149,6 +150,18 @@ async def test_one_connection_after_the_other_carries_them_all() -> None:
         for number in range(5):
             assert await send(sender, peer, b"%d" % number) == SENT
     assert peer.requests == [(1, b"%d" % number) for number in range(5)]
+
+
+async def test_a_name_that_is_asked_for_again_costs_no_connection() -> None:
+    now = 0.0
+    async with talking(polite) as (_, peer):
+        connection = Connection(resolver=lambda _host, _port: ["127.0.0.1"])
+        sender = PlainSender("tests", connection, steady=lambda: now)
+        for _ in range(3):
+            assert await sender.send("POST", f"http://a.test:{peer.port}/", {}, b"", 10.0) == SENT
+            now += 2 * LASTS
+        await sender.close()
+    assert peer.connections == 1
 
 
 async def test_an_answer_in_pieces_of_a_byte() -> None:
