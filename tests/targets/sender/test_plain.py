@@ -81,6 +81,8 @@ class Talk:
     async def say(self, *packets: bytes) -> None:
         """Send these, one after the other."""
         for packet in packets:
+            if self.writer.transport.is_closing():
+                raise ConnectionResetError
             self.writer.write(packet)
             await self.writer.drain()
             await asyncio.sleep(0)
