@@ -70,6 +70,7 @@ class Link(asyncio.Protocol):
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self._transport: asyncio.Transport  # from `connection_made` on
         self._answers = Answers(every_header=pool.links.every_header)
         self._used = False
         self.began = self.until = pool.links.time()
@@ -92,6 +93,8 @@ class Link(asyncio.Protocol):
         """It is there."""
         self._transport = cast("asyncio.Transport", transport)
         self.pool.links.open.add(self)
+        if self.gone:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Something of an answer, or what nobody asked for."""
@@ -154,7 +157,8 @@ class Link(asyncio.Protocol):
         self.gone = reason
         self.done = None
         self.pool.forget(self)
-        self._transport.abort()
+        if self in self.pool.links.open:
+            self._transport.abort()
 
 
 class Pool:
@@ -185,9 +189,16 @@ class Pool:
 
     async def connect(self, port: int) -> Link:
         """A new connection. Raises OSError."""
-        _, link = await self.links.loop.create_connection(
-            lambda: Link(self), self._address, port, flags=socket.AI_NUMERICHOST
-        )
+        link = Link(self)
+        try:
+            await self.links.loop.create_connection(
+                lambda: link, self._address, port, flags=socket.AI_NUMERICHOST
+            )
+        except BaseException:
+            # The loop closes it; uvloop does not say so where it was made already.
+            link.drop(_ENDED)
+            self.links.remove(link)
+            raise
         link.is_last = self._is_retired
         return link
 

@@ -121,7 +121,8 @@ async def talking(manners: Manners) -> AsyncIterator[tuple[PlainSender, Peer]]:
     try:
         yield sender, peer
     finally:
-        await sender.close()
+        with anyio.move_on_after(5):
+            await sender.close()
         server.close()
         for task in tasks:
             task.cancel()
@@ -413,6 +414,16 @@ async def test_a_cancelled_request_takes_its_connection_with_it() -> None:
         await peer.until(gone=1)
         assert (await send(sender, peer, b"second")).status == 503
     assert peer.requests == [(1, b"first"), (2, b"second")]
+
+
+async def test_requests_that_are_cancelled_at_any_moment_leave_nothing_behind() -> None:
+    async with talking(polite) as (sender, peer):
+        for attempt in range(300):
+            with anyio.move_on_after(attempt % 30 / 10_000):
+                await send(sender, peer)
+        assert await send(sender, peer) == SENT
+        with anyio.fail_after(5):
+            await sender.close()  # which waits for all there are
 
 
 async def test_closing_tells_whoever_waits_and_everybody_after() -> None:
