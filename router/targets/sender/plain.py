@@ -59,11 +59,12 @@ class PlainSender:
             if link is None:
                 link = await self._linked(url, seconds, until, go)
             future: asyncio.Future[Reply | Lost] = links.loop.create_future()
-            link.begin(method, data, until, partial(_tell, future))
+            tell = partial(_tell, future)
+            link.begin(method, data, until, tell)
             try:
                 outcome = await future
             except asyncio.CancelledError:
-                if future.cancelled():  # else the connection is not ours any more
+                if link.done is tell:  # else the answer came, and the connection may be another's by now
                     link.drop("the request was cancelled")
                 raise
             if isinstance(outcome, Reply):

@@ -426,6 +426,32 @@ async def test_requests_that_are_cancelled_at_any_moment_leave_nothing_behind() 
             await sender.close()  # which waits for all there are
 
 
+async def test_an_answer_that_comes_as_its_request_is_cancelled_leaves_the_connection_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Noted(links.Link):
+        def __init__(self, pool: links.Pool) -> None:
+            super().__init__(pool)
+            made.append(self)
+
+    async def slow(talk: Talk) -> None:
+        await talk.hear()
+        await polite(talk)
+
+    made: list[links.Link] = []
+    monkeypatch.setattr(links, "Link", Noted)
+    async with talking(slow) as (sender, peer):
+        first = asyncio.create_task(send(sender, peer, b"first"))
+        await peer.until(requests=1)
+        second = asyncio.create_task(send(sender, peer, b"second"))
+        first.cancel()
+        made[0].data_received(OK)  # in the same turn of the loop; the second goes before the first wakes up
+        with anyio.fail_after(5):
+            assert await second == SENT
+        assert first.cancelled()
+    assert peer.requests == [(1, b"first"), (1, b"second")]
+
+
 async def test_closing_tells_whoever_waits_and_everybody_after() -> None:
     async def silent(talk: Talk) -> None:
         await talk.hear()
