@@ -136,6 +136,15 @@ async def test_an_answers_header_that_is_no_ascii_does_not_hide_the_others(
     assert reply.headers == {"retry-after": "7", "content-length": "0"}
 
 
+async def test_of_a_field_that_is_there_twice_the_first_counts(
+    open_sender: OpenSender, receiver: Receiver
+) -> None:
+    fields = b"Retry-After: 7\r\nRetry-After: 9\r\nX-A: 1\r\nX-A: \xff\r\nX-B: \xff\r\nX-B: 1\r\n"
+    raw = b"HTTP/1.1 503 No\r\n" + fields + b"Content-Length: 0\r\n\r\n"
+    reply = await send_one(open_sender, receiver, Answer(raw=raw))
+    assert reply.headers == {"retry-after": "7", "x-a": "1", "content-length": "0"}
+
+
 @pytest.mark.parametrize("status", [200, 204, 299, 304, 400, 404, 500, 599, 999])
 async def test_every_status_is_an_answer(open_sender: OpenSender, receiver: Receiver, status: int) -> None:
     assert (await send_one(open_sender, receiver, Answer(status=status))).status == status

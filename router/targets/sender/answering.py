@@ -51,7 +51,7 @@ class Answers:
         self.method = ""
         self.sound = True
         self._parser = httptools.HttpResponseParser(self)
-        # As browsers do: chunks go before a length, and a line may end without CR. Neither is `sound`.
+        # As browsers do: chunks go before a length, and a line may end without CR. In a head, neither is `sound`.
         self._parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_optional_cr_before_lf=True)
         self._reset()
 
@@ -117,9 +117,9 @@ class Answers:
         del self._parser
 
     def _keep(self, data: bytes) -> None:
-        """Bytes of heads are looked at again, once they are whole."""
+        """Bytes of heads are looked at again, once they are whole; the empty lines before them are none."""
         if not self._raw:
-            self._raw = data
+            self._raw = data.lstrip(b"\r\n")
         elif isinstance(self._raw, bytes):
             self._raw = bytearray(self._raw + data)
         else:
@@ -176,23 +176,24 @@ class Answers:
             BrokenError: it is no HTTP/1 at all, or an informational answer with a body.
         """
         raw = self._raw
-        if not raw.startswith(_VERSION) and not raw.lstrip(b"\r\n").startswith(_VERSION):
+        if not raw.startswith(_VERSION):
             raise BrokenError("invalid HTTP version parsed")
         status = self._parser.get_status_code()
         framing = {name: value for name, value in self._fields if name in _FRAMING}
-        if status < HTTPStatus.OK and framing:
+        if status < HTTPStatus.OK and framing not in _NO_CONTENT:
             raise BrokenError("an informational answer with a body")
         end = raw.find(_END)
         if end < 0 or raw.count(b"\n", 0, end) != raw.count(b"\r\n", 0, end):
             return False
         if status in _WITHOUT_BODY:
-            return framing in ({}, {_LENGTH: b"0"})
+            return framing in _NO_CONTENT
         return _CODING not in framing or (len(framing) == 1 and self._parser.get_http_version() == "1.1")
 
 
 _LENGTH: Final = b"content-length"
 _CODING: Final = b"transfer-encoding"
 _FRAMING: Final = frozenset({_LENGTH, _CODING})
+_NO_CONTENT: Final[tuple[dict[bytes, bytes], ...]] = ({}, {_LENGTH: b"0"})
 
 
 def _broken(error: httptools.HttpParserError) -> BrokenError:
@@ -216,7 +217,7 @@ def _size(fields: list[tuple[bytes, bytes]]) -> int:
 def _texts(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """As `Reply.headers` has them."""
     found = {}
-    for name, value in fields:
+    for name, value in reversed(fields):
         key = name.decode("ascii")
         if value.isascii():
             found[key] = value.strip(b" \t").decode("ascii")

@@ -35,7 +35,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         headers: by lower-case name; fields whose values are no ASCII text are left out, and so is
-            all but the last of a repeated field. Empty where the status says success: nobody asks then,
+            all but the first of a repeated field. Empty where the status says success: nobody asks then,
             but of an answer to OPTIONS.
         body: what was read of it, at most `READ_BYTES`; less than was sent when the peer broke off.
             The status line was there by then: a broken body does not undo it.

@@ -66,6 +66,7 @@ DOUBTFUL = [
     (b"HTTP/1.1 200 OK\r\nX: a\nContent-Length: 2\r\n\r\nok", b"ok"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\nok", b"ok"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 7\n\nok\r\n\r\nz", b"ok\r\n\r\nz"),
+    (b"\r\n\r\nHTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"ok"),
     # bodies that may not be there
     (b"HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\n", b""),
     (b"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n", b""),
@@ -74,6 +75,7 @@ DOUBTFUL = [
     (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nGET / HTTP/1.1\r\n\r\n", b""),
     (b"HTTP/1.1 101 Switching\r\n\r\nGET / HTTP/1.1\r\n\r\n", b""),
     (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, b"ok"),
+    (b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n" + OK, b"ok"),
     (b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" * 100 + OK, b"ok"),
     # more behind it
     (OK + OK, b"ok"),
@@ -168,8 +170,8 @@ def test_headers_are_there_where_somebody_asks() -> None:
     assert read(OK, method="OPTIONS")[0] == read(OK, every_header=True)[0] == asked
 
 
-def test_of_a_field_that_is_there_twice_the_last_counts_and_trailers_are_none() -> None:
-    fields = b"X-A: 1\r\nx-a:  2 \t\r\nX-B: 1\r\nX-B: \xff\r\n"
+def test_of_a_field_that_is_there_twice_the_first_counts_and_trailers_are_none() -> None:
+    fields = b"x-a:  2 \t\r\nX-A: 1\r\nX-B: \xff\r\nX-B: 1\r\n"
     data = CHUNKED.replace(b"200", b"500")[:-2] + fields + b"\r\n0\r\nX-A: 3\r\nX-C: 4\r\n\r\n"
     reply, _ = read(data)
     assert reply == Reply(500, {"transfer-encoding": "chunked", "x-a": "2"}, b"")
