@@ -51,7 +51,8 @@ class Answers:
         self.method = ""
         self.sound = True
         self._parser = httptools.HttpResponseParser(self)
-        # As browsers do: chunks go before a length, and a line may end without CR. In a head, neither is `sound`.
+        # As browsers do: chunks go before a length, and a line may end without CR. A head with either is not
+        # `sound`.
         self._parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_optional_cr_before_lf=True)
         self._reset()
 

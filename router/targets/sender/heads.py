@@ -15,8 +15,8 @@ import msgspec
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110, section 5.6.2."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What no header's value may hold (RFC 9110, section 5.5)."""
+_UNSAYABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+"""What no header's value may hold (RFC 9110, section 5.5), or no UTF-8."""
 
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
@@ -38,10 +38,10 @@ class Head(msgspec.Struct, frozen=True):
             content: the body.
 
         Raises:
-            ValueError: a value would end its line, or more.
+            ValueError: a value would end its line, or more. It is not shown: it may be a secret.
         """
-        if not "".join(values).isprintable() and (bad := list(filter(_CONTROL.search, values))):
-            raise ValueError(f"invalid header value: {bad[0]!r}")
+        if not (said := "".join(values)).isprintable() and (bad := _UNSAYABLE.search(said)):
+            raise ValueError(f"invalid header value: there is {bad[0]!a} in it")
         return (self.form % (*values, len(content))).encode() + content
 
 

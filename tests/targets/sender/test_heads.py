@@ -40,6 +40,13 @@ def test_how_long_it_is_the_caller_does_not_say(name: str) -> None:
         request({name: "1"})
 
 
+@pytest.mark.parametrize("end", ["\n", "\x00", "\x7f", "\ud800"])
+def test_what_cannot_be_said_is_not_told(end: str) -> None:
+    with pytest.raises(ValueError, match="invalid header value") as caught:
+        request({"authorization": f"Bearer s3cret{end}"})
+    assert "s3cret" not in repr(caught.value)
+
+
 @pytest.mark.parametrize("method", ["", "PO ST", "POST\r\n", "P\u00d6ST", "GET /x HTTP/1.1\r\nX:"])
 def test_what_is_no_method(method: str) -> None:
     with pytest.raises(ValueError, match="invalid HTTP method"):
