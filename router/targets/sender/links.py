@@ -24,6 +24,10 @@ more patience, so that mostly it is not they who close it, while a request is on
 IDLE_LINKS: Final = 256
 """How many connections to one address are kept without use."""
 
+STALE_SECONDS: Final = 1.0
+"""How soon a kept connection must end for its peer not to have seen the request: as long as bytes travel. Who
+ends it later had the request, and may be busy with it."""
+
 _TICK: Final = 0.1
 """Seconds between two looks at who has been waiting for too long: so late may a request end at most."""
 
@@ -36,8 +40,8 @@ class Lost(msgspec.Struct, frozen=True):
 
     Attributes:
         reason: as the operating system or the reader of answers puts it.
-        stale: whether the connection had served before, and was gone before a byte of this answer: the peer
-            closed it, most probably, before it saw the request.
+        stale: whether the connection had served before, and was gone at once, before a byte of this answer:
+            the peer closed it, most probably, before it saw the request.
     """
 
     reason: str
@@ -141,7 +145,8 @@ class Link(asyncio.Protocol):
         self.pool.links.remove(self)
 
     def _break(self, reason: str) -> None:
-        self.end(Lost(reason, stale=self._used and not self._answers.begun))
+        at_once = self.pool.links.time() - self.began < STALE_SECONDS
+        self.end(Lost(reason, stale=self._used and at_once and not self._answers.begun))
 
     def end(self, lost: Lost) -> None:
         """Close, and tell whoever waits: what has come of the answer, if that is one."""

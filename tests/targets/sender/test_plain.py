@@ -266,6 +266,19 @@ async def test_nor_after_a_byte_of_the_answer() -> None:
     assert [number for number, _ in peer.requests] == [1, 1]
 
 
+async def test_nor_when_the_peer_had_the_time_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dying(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(OK)
+        await talk.hear()
+
+    monkeypatch.setattr(links, "STALE_SECONDS", 0.0)
+    async with talking(dying) as (sender, peer):
+        await send(sender, peer)
+        assert await fails(sender, peer) == "connection closed by 127.0.0.1:PORT before it answered"
+    assert [number for number, _ in peer.requests] == [1, 1]
+
+
 async def test_nor_when_the_time_is_over() -> None:
     async def silent(talk: Talk) -> None:
         await talk.hear()
