@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 
 import anyio
 import pytest
@@ -522,6 +523,36 @@ async def test_the_same_bytes_mean_what_the_method_makes_of_them() -> None:
             asked = await send(sender, peer, method="OPTIONS")
             assert asked == Reply(200, {"content-length": "2"}, b"ok")
         assert peer.connections == 1
+
+
+async def test_nor_do_they_mean_it_in_the_midst_of_another_answer() -> None:
+    async def quoting(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(OK)
+        await talk.hear()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(OK)
+        await talk.say(head, b"", b"", b"", b"", OK)  # the loop turns between them: two packets
+        await talk.gone()
+
+    async with talking(quoting) as (sender, peer):
+        assert await send(sender, peer) == SENT
+        assert await send(sender, peer) == Reply(200, {}, OK)
+        assert peer.connections == 1
+
+
+async def test_a_connection_that_comes_about_when_its_address_is_out_of_use_is_not_kept() -> None:
+    async with talking(polite) as (_, peer):
+        all_links = links.Links(every_header=False)
+        pool = links.Pool(all_links, ip_address("127.0.0.1"))
+        connecting = asyncio.create_task(pool.connect(peer.port))
+        await asyncio.sleep(0)
+        pool.retire()
+        link = await connecting
+        done: asyncio.Future[Reply | links.Lost] = asyncio.get_running_loop().create_future()
+        link.begin("GET", b"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", link.began + 10, done.set_result)
+        assert await done == SENT
+        assert pool.idle() is None
+        await all_links.close()
 
 
 @pytest.mark.parametrize(
