@@ -15,7 +15,8 @@ from router.targets.network.connection import Connection
 READ_BYTES = 64 * 1024
 """How much of an answer is read at most; what is longer costs the peer its connection."""
 
-_SUCCESS = range(200, 300)
+SUCCESS = range(200, 300)
+"""Statuses (RFC 9110, section 15.3)."""
 
 
 class SendError(RouterError):
@@ -48,7 +49,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 def is_silent(status: int, method: str) -> bool:
     """Whether nobody asks for the headers of such an answer (see `Reply.headers`)."""
-    return status in _SUCCESS and method != "OPTIONS"
+    return status in SUCCESS and method != "OPTIONS"
 
 
 class Sender(Protocol):

@@ -15,7 +15,7 @@ import msgspec
 
 from router.targets.network.special import Address
 from router.targets.sender.answering import Answers, BrokenError
-from router.targets.sender.base import Reply
+from router.targets.sender.base import SUCCESS, Reply
 
 IDLE_SECONDS: Final = 30.0
 """How long a connection is kept without use. Most servers (nginx: 75 s), balancers (60 s) and firewalls have
@@ -70,12 +70,15 @@ class Link(asyncio.Protocol):
         is_last: whether it is thrown away once it is done.
     """
 
-    __slots__ = ("_answers", "_transport", "_used", "began", "done", "gone", "is_last", "pool", "until")
+    __slots__ = (
+        "_answers", "_early", "_transport", "_used", "began", "done", "gone", "is_last", "pool", "until",
+    )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self._transport: asyncio.Transport  # from `connection_made` on
         self._answers = Answers(every_header=pool.links.every_header)
+        self._early: Reply | None = None
         self._used = False
         self.began = self.until = pool.links.time()
         self.done: Done | None = None
@@ -106,19 +109,31 @@ class Link(asyncio.Protocol):
         if done is None:
             self.drop(_UNASKED)
             return
+        if self._early is not None:
+            return
         if data == pool.learnt and answers.method == pool.learnt_for and not answers.begun:
             reply: Reply | None = pool.reply
         else:
             reply = self._read(data)
         if reply is None:
             return
+        is_early = self._transport.get_write_buffer_size() > 0
+        if is_early and reply.status in SUCCESS:  # who says yes before all is there still wants the rest
+            self._early = reply
+            self._transport.set_write_buffer_limits(0)  # so `resume_writing` is called with the last byte
+            return
         self.done = None
         self._used = True
-        if self.is_last or self._transport.get_write_buffer_size():
+        if self.is_last or is_early:
             self.drop(_ENDED)
         else:
             pool.take_back(self)
         done(reply)
+
+    def resume_writing(self) -> None:
+        """There is room for more to be written; behind an early answer: the request is out."""
+        if self._early is not None:
+            self.pool.links.loop.call_soon(self.end, Lost(_ENDED))  # asyncio bears no `abort` in here
 
     def _read(self, data: bytes) -> Reply | None:
         answers = self._answers
@@ -153,7 +168,7 @@ class Link(asyncio.Protocol):
         done = self.done
         self.drop(lost.reason)
         if done is not None:
-            done(self._answers.end() or lost)
+            done(self._early or self._answers.end() or lost)
 
     def drop(self, reason: str) -> None:
         """Close at once, and tell nobody."""

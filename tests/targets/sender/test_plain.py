@@ -413,6 +413,36 @@ async def test_an_answer_before_the_request_is_out_ends_the_connection() -> None
     assert peer.connections == 2
 
 
+async def test_who_says_yes_before_the_request_is_out_still_gets_all_of_it() -> None:
+    async def hasty(talk: Talk) -> None:
+        head = await talk.reader.readuntil(b"\r\n\r\n")
+        await talk.say(OK)
+        length = int(head.split(b"Content-Length: ")[1])
+        await peer.note(request=(talk.number, await talk.reader.readexactly(length)))
+        await talk.gone()
+
+    body = b"x" * 20_000_000
+    async with talking(hasty) as (sender, peer):
+        for number in (1, 2):
+            assert await send(sender, peer, body) == SENT
+            await peer.until(requests=number, gone=number)
+    assert peer.requests == [(1, body), (2, body)]
+
+
+@pytest.mark.parametrize("then", ["deaf", "gone"])
+async def test_nor_does_it_undo_that_yes_if_it_never_gets_out(then: str) -> None:
+    async def hasty(talk: Talk) -> None:
+        await talk.reader.readuntil(b"\r\n\r\n")
+        await talk.say(OK)
+        if then == "deaf":
+            await over.wait()
+
+    over = anyio.Event()
+    async with talking(hasty) as (sender, peer):
+        assert await send(sender, peer, b"x" * 50_000_000, 0.5) == SENT
+        over.set()
+
+
 async def test_a_cancelled_request_takes_its_connection_with_it() -> None:
     async def late(talk: Talk) -> None:
         await talk.hear()
