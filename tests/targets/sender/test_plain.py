@@ -13,6 +13,7 @@ import pytest
 
 from router.targets.network.connection import Connection
 from router.targets.network.pins import LASTS
+from router.targets.network.vetting import Policy
 from router.targets.sender import READ_BYTES, Reply, SendError, links
 from router.targets.sender.plain import PlainSender
 
@@ -166,6 +167,33 @@ async def test_a_name_that_is_asked_for_again_costs_no_connection() -> None:
             now += 2 * LASTS
         await sender.close()
     assert peer.connections == 1
+
+
+async def test_an_address_that_is_the_names_no_longer_keeps_no_connection() -> None:
+    async def held(talk: Talk) -> None:
+        await talk.hear()
+        if talk.number == 1:
+            await told.wait()
+        await talk.say(OK)
+        await talk.gone()
+
+    now, told, found = 0.0, anyio.Event(), ["127.0.0.1"]
+    async with talking(held) as (_, peer):
+        connection = Connection(Policy(loopback=True), resolver=lambda _host, _port: list(found))
+        sender = PlainSender("tests", connection, steady=lambda: now)
+        url = f"http://a.test:{peer.port}/"
+        under_way = asyncio.create_task(sender.send("POST", url, {}, b"slow", 10.0))
+        await peer.until(requests=1)
+        assert await sender.send("POST", url, {}, b"", 10.0) == SENT
+        now, found = 2 * LASTS, ["10.0.0.5"]
+        with pytest.raises(SendError, match="private"):
+            await sender.send("POST", url, {}, b"", 10.0)
+        await peer.until(gone=1)
+        told.set()
+        assert await under_way == SENT
+        await peer.until(gone=2)
+        await sender.close()
+    assert [number for number, _ in peer.requests] == [1, 2]
 
 
 async def test_an_answer_in_pieces_of_a_byte() -> None:
