@@ -1,10 +1,10 @@
-"""One attempt: bodies are rendered, the target is asked once, and what it says is judged by the policy."""
+"""Attempts: bodies are rendered, the target is asked once, and what it says is judged by the policy."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from types import NoneType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -19,6 +19,7 @@ from router.targets.base import (
     Delivered,
     Message,
     Outcome,
+    Prompt,
     Rejected,
     RetryLater,
     Target,
@@ -61,6 +62,37 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     ended: float
 
 
+class Begun:
+    """A first try that is under way without anybody who waits for it; to be called with the answer.
+
+    Attributes:
+        began: when, seconds since the epoch.
+        answer: what the target has called it with, once it has.
+
+    Args:
+        tell: is called once, with this, when the answer is there.
+    """
+
+    __slots__ = ("_tell", "answer", "began", "delivery")
+
+    def __init__(self, delivery: Delivery, began: float, tell: Callable[[Begun], None]) -> None:
+        self.delivery = delivery
+        self.began = began
+        self.answer: object = None
+        self._tell: Callable[[Begun], None] | None = tell
+
+    def __call__(self, answer: object) -> None:
+        """The answer; the first one counts."""
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            self.answer = answer
+            tell(self)
+
+    def forget(self) -> None:
+        """No answer counts any more."""
+        self._tell = None
+
+
 class Attempts:
     """Makes attempts. Whatever goes wrong in here costs no delivery and no worker.
 
@@ -87,22 +119,56 @@ class Attempts:
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is this delivery's alone
                 settlements.append(self._unrendered(delivery, error, began))
                 continue
-            number = len(delivery.tries) + 1 if delivery.attempts else 1
-            messages.append(
-                Message(delivery.id, delivery.sequence, delivery.event, body, delivery.rules, number)
-            )
+            messages.append(_message(delivery, body))
             sent.append(delivery)
         if not messages:
             return Tried(settlements, (), self._time.now())
         try:
             outcomes = _checked(await target.deliver(messages), len(messages))
-        except Exception as error:
-            log.exception("delivery.target_failed", target=deliveries[0].target, deliveries=len(messages))
-            why = f"the target's code failed: {type(error).__name__}: {error}"
-            outcomes = [RetryLater(why)] * len(messages)
+        except Exception as error:  # noqa: BLE001 -- plugins are other people's code
+            outcomes = [_code_failed(error, sent)] * len(messages)
         ended = self._time.now()
-        settlements += self._settlements(policy, sent, outcomes, began, ended, lasting=lasting)
+        begun = [began] * len(sent)
+        settlements += self._settlements(policy, sent, outcomes, begun, ended, lasting=lasting)
         return Tried(settlements, outcomes, ended)
+
+    @staticmethod
+    def begin(target: Prompt, begun: Begun) -> bool:
+        """Try what can be tried without waiting for anything; whether it is under way now."""
+        delivery = begun.delivery
+        if delivery.variant or delivery.attempts:
+            return False
+        try:
+            is_under_way = target.begin(_message(delivery, None), begun)
+        except Exception as error:  # noqa: BLE001 -- as above
+            begun(error)
+            return True
+        if not is_under_way:
+            begun.forget()
+        return is_under_way
+
+    def judge(
+        self, target: Prompt, policy: Policy, answered: Sequence[Begun]
+    ) -> tuple[Tried, list[Delivery]]:
+        """What came of these; and those of them of which the target says that they are to be tried now."""
+        sent: list[Delivery] = []
+        began: list[float] = []
+        outcomes: list[Outcome] = []
+        undone: list[Delivery] = []
+        known: object = _NOTHING
+        outcome: Outcome | None = None
+        for one in answered:
+            if one.answer is not known:  # many have the same
+                known, outcome = one.answer, _outcome(target, one)
+            if outcome is None:
+                undone.append(one.delivery)
+                continue
+            sent.append(one.delivery)
+            began.append(one.began)
+            outcomes.append(outcome)
+        ended = self._time.now()
+        settlements = self._settlements(policy, sent, outcomes, began, ended, lasting=False)
+        return Tried(settlements, outcomes, ended), undone
 
     def _unrendered(self, delivery: Delivery, error: Exception, now: float) -> Settlement:
         if isinstance(error, UnrenderableError):
@@ -116,20 +182,21 @@ class Attempts:
         policy: Policy,
         sent: Sequence[Delivery],
         outcomes: Sequence[Outcome],
-        began: float,
+        begun: Sequence[float],
         now: float,
         *,
         lasting: bool,
     ) -> list[Settlement]:
-        """What became of those that reached the target. Those of one outcome share its attempt."""
+        """What became of those that reached the target. Those of one outcome and time share its attempt."""
         found: list[Settlement] = []
         known: Outcome | None = None
-        for delivery, outcome in zip(sent, outcomes, strict=True):
+        since = now
+        for delivery, outcome, began in zip(sent, outcomes, begun, strict=True):
             if not isinstance(outcome, Delivered):
                 found.append(self._undelivered(policy, delivery, outcome, began, now, lasting=lasting))
                 continue
-            if outcome is not known:
-                known, attempt = outcome, _attempt(outcome, None, began, now)
+            if outcome is not known or began != since:
+                known, since, attempt = outcome, began, _attempt(outcome, None, began, now)
             found.append(Settlement(delivery, _DELIVERED, attempt, None, lasting))
         return found
 
@@ -164,6 +231,32 @@ class Attempts:
         if isinstance(decision, GiveUp):
             return _EXHAUSTED, f"{outcome.reason}; {decision.reason}", None
         return _FAILED, outcome.reason, decision.when
+
+
+_NOTHING: Final = object()
+
+
+def _message(delivery: Delivery, body: Body | None) -> Message:
+    number = len(delivery.tries) + 1 if delivery.attempts else 1
+    return Message(delivery.id, delivery.sequence, delivery.event, body, delivery.rules, number)
+
+
+def _outcome(target: Prompt, begun: Begun) -> Outcome | None:
+    """What the answer means; None where it is to be tried now."""
+    answer = begun.answer
+    if isinstance(answer, Exception):
+        return _code_failed(answer, (begun.delivery,))
+    try:
+        outcome = target.outcome(answer)
+        return None if outcome is None else _checked((outcome,), 1)[0]
+    except Exception as error:  # noqa: BLE001 -- as above
+        return _code_failed(error, (begun.delivery,))
+
+
+def _code_failed(error: Exception, sent: Sequence[Delivery]) -> RetryLater:
+    """What is said of those that the target was asked for when its code failed."""
+    log.error("delivery.target_failed", target=sent[0].target, deliveries=len(sent), exc_info=error)
+    return RetryLater(f"the target's code failed: {type(error).__name__}: {error}")
 
 
 def _attempt(outcome: Outcome, error: str | None, began: float, now: float) -> Attempt:

@@ -89,6 +89,13 @@ def after(breaker: Breaker, outcomes: Sequence[Outcome], now: float, policy: Pol
     return _open(breaker, now, worst.reason, now + wait, probes)
 
 
+def after_each(breaker: Breaker, outcomes: Sequence[Outcome], now: float, policy: Policy) -> Breaker:
+    """The breaker after calls that ended together, one for each outcome."""
+    for outcome in outcomes:
+        breaker = after(breaker, (outcome,), now, policy)
+    return breaker
+
+
 def _closed(breaker: Breaker, now: float) -> Breaker:
     if breaker.mode is not CLOSED:
         return Breaker(since=now)

@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Awaitable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import structlog
 
-from router.clock import Clock
-from router.delivery.attempt import Attempts, Tried
-from router.delivery.breaker import CLOSED, Breaker, Mode, after, probing
-from router.delivery.health import Health
+from router.delivery.attempt import Tried
+from router.delivery.breaker import CLOSED, Breaker, Mode, after, after_each, probing
 from router.delivery.limits import Bucket
-from router.delivery.ordered import OrderBy, Ordered
-from router.delivery.retry import Policy
-from router.delivery.settler import Settler
-from router.store.base import Delivery, Settlement, Store, StoreError
-from router.targets.base import Cause, Lingering, Outcome, Paced, RetryLater, Target
+from router.delivery.ordered import Ordered
+from router.delivery.pump import Pump
+from router.delivery.way import Tools, Way
+from router.store.base import Delivery, Settlement, StoreError
+from router.targets.base import Cause, Lingering, Outcome, Paced, Prompt, RetryLater
 
 PAUSE = 1.0
 """Seconds before a store that cannot be read is asked again."""
@@ -30,40 +28,12 @@ TICK = 0.001
 log = structlog.stdlib.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A target with the user's settings for it.
-
-    Attributes:
-        rate: deliveries that may begin in a second; None for as many as can.
-        order: first in, first out for each key; None for any order.
-        dead_letter: the name of the target that is told of dead letters; None for nobody.
-    """
-
-    target: Target
-    policy: Policy
-    concurrency: int
-    rate: float | None = None
-    order: OrderBy | None = None
-    dead_letter: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the crews of all targets share."""
-
-    store: Store
-    time: Clock
-    attempts: Attempts
-    settler: Settler
-    health: Health
-
-
 class Crew:
     """Works for one target until it is stopped.
 
     The workers claim what is in memory without waiting. Where there is something to wait for beside work,
     they claim in turn: one waits for the breaker, for the rate or for a batch to fill, the others for it.
+    So they do where a pump begins deliveries for which nobody has to wait: one waits for what it leaves.
 
     Attributes:
         breaker: whether the target is tried at present.
@@ -88,6 +58,7 @@ class Crew:
         if way.order is not None:
             self._ordered = Ordered(name, way.order, tools.store, tools.settler, tools.time)
         self._in_turn = self._bucket is not None or self._linger > 0 or self._ordered is not None
+        self._pump = None if self._in_turn or self._pace else self._prompt_pump()
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting: set[anyio.CancelScope] = set()
         self._probe: Sequence[Delivery] | None = None
@@ -95,6 +66,7 @@ class Crew:
 
     async def run(self) -> None:
         """Work until `stop`; return when what is under way has ended."""
+        work = self._work if self._pump is None else partial(self._make_rest_of, self._pump)
         try:
             if self._follows is not None:
                 await self._follows.wait()
@@ -103,11 +75,13 @@ class Crew:
                     keeping.start_soon(self._ordered.run)
                 async with anyio.create_task_group() as group:
                     for _ in range(self.way.concurrency):
-                        group.start_soon(self._work)
+                        group.start_soon(work)
                 keeping.cancel_scope.cancel()
             if self._ordered is not None:
                 await self._ordered.leave()
         finally:
+            if self._pump is not None:
+                self._pump.close()
             self.ended.set()
 
     def written(self, settlements: Sequence[Settlement]) -> None:
@@ -121,28 +95,32 @@ class Crew:
         self._call_back()
 
     async def _work(self) -> None:
-        tools, way, name, lasting = self._tools, self.way, self._name, self._ordered is not None
-        claim_now, make, batch = tools.store.claim_now, tools.attempts.make, way.target.batch
+        store, time, name, batch = self._tools.store, self._tools.time, self._name, self.way.target.batch
         while not self._stopping:
             if self._claims_in_turn():
                 deliveries = await self._in_its_turn()
-            elif self._pace and tools.time.now() < self._tried + self._pace:
+            elif self._pace and time.now() < self._tried + self._pace:
                 with self._recallable():
-                    await tools.time.sleep_until(self._tried + self._pace)
+                    await time.sleep_until(self._tried + self._pace)
                 continue
-            elif (ready := claim_now(name, batch)) is None:
+            elif (ready := store.claim_now(name, batch)) is None:
                 deliveries = await self._next()
             elif ready:
                 deliveries = ready
             else:
-                await tools.store.news(name, batch)
+                await store.news(name, batch)
                 continue
             if deliveries:
                 if self._pace:
-                    self._tried = tools.time.now()
-                self._take_note(deliveries, await make(way.target, way.policy, deliveries, lasting=lasting))
-                if tools.settler.is_full:
-                    await tools.settler.room()
+                    self._tried = time.now()
+                await self._try(deliveries)
+
+    async def _make_rest_of(self, pump: Pump) -> None:
+        """Work beside a pump: until what it has under way has ended, too."""
+        while not (self._stopping and pump.is_done):
+            if deliveries := await self._left_by(pump):
+                await self._try(deliveries)
+                pump.release()
 
     def _claims_in_turn(self) -> bool:
         return self._in_turn or self.breaker.mode is not CLOSED
@@ -230,22 +208,73 @@ class Crew:
         await self._tools.time.sleep_until(when)
         scope.cancel()
 
+    # -- what a pump begins and leaves ----------------------------------------------------------------------
+
+    def _prompt_pump(self) -> Pump | None:
+        """Begins deliveries, if the target is one that can."""
+        target: object = self.way.target
+        if not isinstance(target, Prompt) or not target.is_prompt or self.way.target.batch > 1:
+            return None
+        return Pump(self._name, target, self.way, self._tools, self._may_begin, self._take_note_of_each)
+
+    def _may_begin(self) -> bool:
+        return self.breaker.mode is CLOSED and not self._stopping and not self._tools.settler.is_full
+
+    async def _left_by(self, pump: Pump) -> Sequence[Delivery]:
+        """A delivery that has to be made, or waited for; none when it is time to end.
+
+        One worker at a time looks after the pump; the others wait for their turn, or make something.
+        """
+        settler, news, name = self._tools.settler, self._tools.store.news, self._name
+        async with self._turn:
+            while True:
+                must_wait = pump.begin()
+                if pump.left:
+                    return (pump.left.popleft(),)
+                if self._stopping:
+                    if pump.is_done:
+                        return ()
+                elif settler.is_full:
+                    await settler.room()
+                    continue
+                elif pump.free and (must_wait or self.breaker.mode is not CLOSED):
+                    pump.free -= 1
+                    if deliveries := await self._next():
+                        return deliveries
+                    pump.free += 1
+                    continue
+                await news(name, self.way.concurrency)
+
     # -- trying ---------------------------------------------------------------------------------------------
+
+    async def _try(self, deliveries: Sequence[Delivery]) -> None:
+        tools, way = self._tools, self.way
+        lasting = self._ordered is not None
+        self._take_note(
+            deliveries, await tools.attempts.make(way.target, way.policy, deliveries, lasting=lasting)
+        )
+        if tools.settler.is_full:
+            await tools.settler.room()
 
     def _take_note(self, deliveries: Sequence[Delivery], tried: Tried) -> None:
         """What came of these goes to the breaker and to the settler."""
-        before = self.breaker
-        self.breaker = after(before, tried.outcomes, tried.ended, self.way.policy)
-        if self.breaker is not before:
-            self._turned(before, tried.outcomes)
+        self._turn_to(after(self.breaker, tried.outcomes, tried.ended, self.way.policy), tried.outcomes)
         if deliveries is self._probe:
             self._probe = None
             self._call_back()
         self._tools.settler.add(tried.settlements, at_once=self._ordered is not None)
 
-    def _turned(self, before: Breaker, outcomes: Sequence[Outcome]) -> None:
-        """These outcomes have made the breaker another one."""
-        if (before.mode, before.until) != (self.breaker.mode, self.breaker.until):
+    def _take_note_of_each(self, tried: Tried) -> None:
+        """As `_take_note`, where each was tried by itself."""
+        self._turn_to(after_each(self.breaker, tried.outcomes, tried.ended, self.way.policy), tried.outcomes)
+        self._tools.settler.add(tried.settlements)
+
+    def _turn_to(self, breaker: Breaker, outcomes: Sequence[Outcome]) -> None:
+        """These outcomes make the breaker another one, maybe."""
+        if breaker is (before := self.breaker):
+            return
+        self.breaker = breaker
+        if (before.mode, before.until) != (breaker.mode, breaker.until):
             self._call_back()
         for outcome in outcomes:
             if isinstance(outcome, RetryLater) and outcome.cause is Cause.MISDIRECTED:

@@ -14,13 +14,14 @@ from anyio.abc import TaskGroup
 from router.clock import SteadyClock
 from router.delivery.attempt import Attempts, Render, UnrenderableError
 from router.delivery.breaker import Breaker
-from router.delivery.crew import Crew, Tools, Way
+from router.delivery.crew import Crew
 from router.delivery.health import Health
 from router.delivery.notices import notice
 from router.delivery.ordered import OrderBy
 from router.delivery.retry import Chance
 from router.delivery.settler import Settler
 from router.delivery.timeline import Timeline
+from router.delivery.way import Tools, Way
 from router.store.base import Record, Settlement, State, Store, StoreError
 from router.telemetry.quota import MINUTE
 

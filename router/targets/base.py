@@ -136,6 +136,38 @@ class Paced(Protocol):
     pace: float
 
 
+@runtime_checkable
+class Prompt(Protocol):
+    """A target that can begin a delivery, and tell what came of it by a call, so that nobody has to wait.
+
+    It is asked so only where its calls take one message each, and go in any order, as fast as can be.
+    `deliver` stays the way for all else.
+
+    Attributes:
+        is_prompt: whether it can at all, as it is set up.
+    """
+
+    is_prompt: bool
+
+    def begin(self, message: Message, done: Callable[[object], None]) -> bool:
+        """Begin to deliver a message, if nothing has to be waited for; whether that was so.
+
+        Where it was not, nothing has happened, and `deliver` is asked. Else `done` is called on the event
+        loop with an answer that `outcome` understands, or with an exception: maybe at once, and no later than
+        `deliver` would return. By then there may be nobody who listens. An exception that is raised, or is
+        the answer, means the same as one of `deliver`.
+        """
+        ...
+
+    def outcome(self, answer: Any) -> Outcome | None:
+        """What an answer means; None where nothing has come of it, and `deliver` is to be asked at once.
+
+        An answer may be that to several messages, where it means the same for all of them. An exception means
+        the same as in `deliver`.
+        """
+        ...
+
+
 Tell = Callable[[Event, str], Awaitable[None]]
 """Stores an event of the router's own for a target, by its name. Raises RouterError: it cannot be now."""
 

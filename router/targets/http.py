@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
@@ -30,7 +31,7 @@ from router.targets.batches import LINES, key_of, lines_of
 from router.targets.fields import FieldError, Headers, Templates
 from router.targets.handshake import Consent
 from router.targets.http_settings import HttpSettings
-from router.targets.sender import OpenSender, Sender, SendError, open_sender
+from router.targets.sender import OpenSender, PromptSender, Reply, Sender, SendError, open_sender
 from router.targets.signing.base import Outgoing, Signer
 from router.targets.trace import PARENT, STATE, trace_headers
 
@@ -57,6 +58,7 @@ class HttpTarget:
 
     Attributes:
         linger: see `router.targets.base.Lingering`.
+        is_prompt: see `router.targets.base.Prompt`.
     """
 
     def __init__(
@@ -84,6 +86,9 @@ class HttpTarget:
         self.concurrency = 16 if settings.handshake is None else 1
         self.batch = 1 if settings.batch is None else settings.batch.size
         self.linger = 0.0 if settings.batch is None else settings.batch.linger
+        needs_nothing = settings.batch is None and self._consent is None and self._tokens is None
+        self._prompt = sender if isinstance(sender, PromptSender) and needs_nothing else None
+        self.is_prompt = self._prompt is not None and self._url.startswith("http://")
 
     async def deliver(self, messages: Sequence[Message]) -> list[Outcome]:
         """See `Target.deliver`."""
@@ -98,18 +103,43 @@ class HttpTarget:
         rest = iter(await self._deliver_together(events) if events else ())
         return [next(rest) if one.body is None else bodies[id(one)] for one in messages]
 
+    def begin(self, message: Message, done: Callable[[object], None]) -> bool:
+        """See `Prompt.begin`: where there is an idle connection. What cannot be said is left to `deliver`."""
+        if self._prompt is None or message.body is not None:
+            return False
+        try:
+            headers, content = self._request(message)
+            headers = self._signed(message.id, self._whole(message.id, headers), content)
+            return self._prompt.begin(self._method, self._url, headers, content, self._timeout, done)
+        except (FieldError, ValueError):
+            return False
+
+    def outcome(self, answer: Any) -> Outcome | None:
+        """See `Prompt.outcome`."""
+        assert self._prompt is not None
+        try:
+            reply = self._prompt.reply(answer, self._url, self._timeout)
+        except SendError as error:
+            return _unanswered(error, self._secrets)
+        return None if reply is None else self._answered(reply, self._secrets)
+
     def _deliver_alone(self, message: Message) -> Awaitable[Outcome]:
         if message.body is not None and self._method == "GET":
             return _said("GET sends no content, and a transform made some: choose POST, or no transform")
+        try:
+            headers, content = self._request(message)
+        except FieldError as error:
+            return _said(error.message)
+        return self._send(message.id, headers, content)
+
+    def _request(self, message: Message) -> tuple[Headers, bytes]:
+        """What belongs to this message alone. Raises FieldError."""
         headers, content = self._content(message)
         if self._traces and PARENT in message.event.extensions:
             headers |= trace_headers(message.event.extensions)
         if self._templates is not None:
-            try:
-                headers |= self._templates.fill(message.event)
-            except FieldError as error:
-                return _said(error.message)
-        return self._send(message.id, headers, content)
+            headers |= self._templates.fill(message.event)
+        return headers, content
 
     async def _deliver_together(self, messages: Sequence[Message]) -> list[Outcome]:
         """In one request; where that is refused, in halves, until what is wrong with it stands alone."""
@@ -128,11 +158,15 @@ class HttpTarget:
             own: the headers that belong to what is sent.
             content: the body.
         """
-        # Idempotency-Key: draft-ietf-httpapi-idempotency-key-header; webhook-id: Standard Webhooks 1.0.0.
-        headers = {**own, "idempotency-key": key, "webhook-id": key, **self._headers}
+        headers = self._whole(key, own)
         if self._consent is None and self._tokens is None:
             return self._attempt(key, headers, content, self._secrets)
         return self._send_admitted(key, headers, content)
+
+    def _whole(self, key: str, own: Headers) -> Headers:
+        """All headers but the signature's."""
+        # Idempotency-Key: draft-ietf-httpapi-idempotency-key-header; webhook-id: Standard Webhooks 1.0.0.
+        return {**own, "idempotency-key": key, "webhook-id": key, **self._headers}
 
     async def _send_admitted(self, key: str, headers: Headers, content: bytes) -> Outcome:
         """With the receiver's consent, and a token, where these are asked for."""
@@ -160,17 +194,24 @@ class HttpTarget:
 
     async def _attempt(self, key: str, headers: Headers, content: bytes, secrets: Sequence[str]) -> Outcome:
         """Send one request. Nothing that comes of it has one of the secrets in it."""
-        if self._signer is not None:
-            headers = headers | self._signature(self._signer, key, headers, content)
+        headers = self._signed(key, headers, content)
         try:
             reply = await self._sender.send(self._method, self._url, headers, content, self._timeout)
         except SendError as error:
-            return RetryLater(hidden(error.message, secrets), cause=error.cause)
+            return _unanswered(error, secrets)
         except ValueError as error:
             return Rejected(f"this cannot be said in HTTP: {hidden(str(error), secrets)!a}")
+        return self._answered(reply, secrets)
+
+    def _answered(self, reply: Reply, secrets: Sequence[str]) -> Outcome:
         if secrets:
             reply = hidden_in(reply, secrets)
         return outcome_of(reply, self._clock.now(), self._reject)
+
+    def _signed(self, key: str, headers: Headers, content: bytes) -> Headers:
+        if self._signer is None:
+            return headers
+        return headers | self._signature(self._signer, key, headers, content)
 
     def _signature(self, signer: Signer, key: str, headers: Headers, content: bytes) -> Headers:
         """The headers that sign this attempt."""
@@ -189,6 +230,10 @@ class HttpTarget:
         if self._settings.format == "data":
             return {"content-type": LINES}, lines_of(messages)
         return encode_batch(message.event for message in messages)
+
+
+def _unanswered(error: SendError, secrets: Sequence[str]) -> Outcome:
+    return RetryLater(hidden(error.message, secrets), cause=error.cause)
 
 
 async def _said(reason: str) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -70,6 +70,43 @@ class Sender(Protocol):
         Raises:
             SendError: there was no answer; the message says why, for a person.
             ValueError: the method, the URL or a header cannot be sent at all.
+        """
+        ...
+
+
+@runtime_checkable
+class PromptSender(Sender, Protocol):
+    """A sender that can also send without anybody who waits for the answer."""
+
+    def begin(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        seconds: float,
+        done: Callable[[Any], None],
+    ) -> bool:
+        """Send, if it can be done at once; whether it was.
+
+        Args:
+            method: as all of these, see `send`.
+            url: see there.
+            headers: see there.
+            body: see there.
+            seconds: see there.
+            done: is called once on the event loop, with an answer for `reply`; not where this returns False.
+
+        Raises:
+            ValueError: as `send`.
+        """
+        ...
+
+    def reply(self, answer: Any, url: str, seconds: float) -> Reply | None:
+        """What `done` was called with; None where the peer had gone before, and has to be asked once more.
+
+        Raises:
+            SendError: as `send`.
         """
         ...
 

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from router.targets.network.connection import Connection
-from router.targets.sender.base import Reply, Sender
+from router.targets.sender.base import PromptSender, Reply, Sender
 from router.targets.sender.plain import PlainSender
 from router.targets.sender.reqwest import PyreqwestSender
+
+_PLAIN = "http://"
 
 
 class _ByScheme:
     """`Sender` that leaves it to one of two."""
 
-    def __init__(self, plain: Sender, other: Sender) -> None:
+    def __init__(self, plain: PromptSender, other: Sender) -> None:
         self._plain = plain
         self._other = other
+        self.reply = plain.reply
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> Coroutine[Any, Any, Reply]:
         """See `Sender.send`."""
         # What does not begin so may be http yet (`HTTP://`): the other client can do that, too.
-        sender = self._plain if url.startswith("http://") else self._other
+        sender = self._plain if url.startswith(_PLAIN) else self._other
         return sender.send(method, url, headers, body, seconds)
+
+    def begin(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        seconds: float,
+        done: Callable[[Any], None],
+    ) -> bool:
+        """See `PromptSender.begin`."""
+        return url.startswith(_PLAIN) and self._plain.begin(method, url, headers, body, seconds, done)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import anyio
@@ -72,6 +72,33 @@ class PlainSender:
             if not outcome.stale:
                 raise _error(outcome, route, seconds)
             link, go = None, self._new  # which is never stale: so this is the only time
+
+    def begin(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        seconds: float,
+        done: Callable[[Any], None],
+    ) -> bool:
+        """See `PromptSender.begin`: where a connection is idle."""
+        route, head = self._headed(method, url, tuple(headers))
+        data = head.request(tuple(headers.values()), body)
+        pin = self._fresh(route.peer)
+        link = None if pin is None else pin.client.idle()
+        if link is None:
+            return False
+        link.begin(method, data, self._links.time() + seconds, done)
+        return True
+
+    def reply(self, answer: Reply | Lost, url: str, seconds: float) -> Reply | None:
+        """See `PromptSender.reply`."""
+        if isinstance(answer, Reply):
+            return answer
+        if answer.stale:
+            return None
+        raise _error(answer, self._ways.route(url), seconds)
 
     async def _linked(self, url: str, seconds: float, until: float, go: Go) -> Link:
         """A connection, in the time that is left. Raises SendError."""

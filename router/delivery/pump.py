@@ -1,0 +1,130 @@
+"""Deliveries that nobody waits for: they are begun together, and their answers are taken together.
+
+Nothing in here waits. What has to be waited for is left to the crew's workers. One of them looks after it: it
+is roused from `Store.news` when there is something to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from router.delivery.attempt import Begun, Tried
+from router.delivery.way import Tools, Way
+from router.store.base import Delivery
+from router.targets.base import Prompt
+
+AT_ONCE: Final = 32
+"""How many are begun in one turn of the event loop; it has others to look after."""
+
+
+class Pump:
+    """One crew's deliveries that are begun without waiting.
+
+    Of the crew's `concurrency`, each delivery has one place from its claim on, whoever makes it.
+
+    Attributes:
+        free: how many places are free.
+        left: claimed deliveries that workers have to make; each has its place.
+        under_way: how many are begun and not answered.
+
+    Args:
+        name: the target's.
+        target: it.
+        may_begin: whether anything may be begun now.
+        ended: is told what came of those that were answered in one turn.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        target: Prompt,
+        way: Way,
+        tools: Tools,
+        may_begin: Callable[[], bool],
+        ended: Callable[[Tried], None],
+    ) -> None:
+        self.free = way.concurrency
+        self.left: deque[Delivery] = deque()
+        self.under_way = 0
+        self._name = name
+        self._target = target
+        self._policy = way.policy
+        self._store = tools.store
+        self._attempts = tools.attempts
+        self._time = tools.time
+        self._may_begin = may_begin
+        self._ended = ended
+        self._answered: list[Begun] = []
+        self._looks = False
+        self._is_closed = False
+        self._fault: Exception | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is under way or left."""
+        return not (self.under_way or self.left)
+
+    def begin(self) -> bool:
+        """Begin what may be begun now; whether more can only be had by who waits for it (`Store.claim`)."""
+        if self._fault is not None:
+            raise self._fault
+        most = min(self.free, AT_ONCE)
+        if not most or not self._may_begin():
+            return False
+        ready = self._store.claim_now(self._name, most)
+        if not ready:
+            return ready is None
+        self.free -= len(ready)
+        now, begin, target = self._time.now(), self._attempts.begin, self._target
+        for delivery in ready:
+            if begin(target, Begun(delivery, now, self._take)):
+                self.under_way += 1
+            else:
+                self.left.append(delivery)
+        if len(ready) == AT_ONCE:
+            self._look_soon()  # there may be more
+        return False
+
+    def release(self) -> None:
+        """A worker is done with a delivery."""
+        self.free += 1
+        self._look_soon()
+
+    def close(self) -> None:
+        """Begin nothing more, and take no answer."""
+        self._is_closed = True
+
+    def _take(self, begun: Begun) -> None:
+        self._answered.append(begun)
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        if not self._looks:
+            self._looks = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        """Take what was answered in this turn, and go on."""
+        self._looks = False
+        if self._is_closed:
+            return
+        try:
+            if self._answered:
+                self._judge()
+            must_wait = self.begin()
+        except Exception as error:  # noqa: BLE001 -- a worker raises it where it is heard
+            self._fault = error
+            must_wait = True
+        if must_wait or self.left or not self._may_begin():
+            self._store.rouse(self._name)
+
+    def _judge(self) -> None:
+        answered, self._answered = self._answered, []
+        tried, undone = self._attempts.judge(self._target, self._policy, answered)
+        self.under_way -= len(answered)
+        self.free += len(tried.outcomes)
+        self.left += undone
+        self._ended(tried)
