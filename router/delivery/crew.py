@@ -118,7 +118,11 @@ class Crew:
     async def _make_rest_of(self, pump: Pump) -> None:
         """Work beside a pump: until what it has under way has ended, too."""
         while not (self._stopping and pump.is_done):
-            if deliveries := await self._left_by(pump):
+            if pump.left:
+                deliveries: Sequence[Delivery] = (pump.left.popleft(),)
+            else:
+                deliveries = await self._rest_of(pump)
+            if deliveries:
                 await self._try(deliveries)
                 pump.release()
 
@@ -220,7 +224,7 @@ class Crew:
     def _may_begin(self) -> bool:
         return self.breaker.mode is CLOSED and not self._stopping and not self._tools.settler.is_full
 
-    async def _left_by(self, pump: Pump) -> Sequence[Delivery]:
+    async def _rest_of(self, pump: Pump) -> Sequence[Delivery]:
         """A delivery that has to be made, or waited for; none when it is time to end.
 
         One worker at a time looks after the pump; the others wait for their turn, or make something.

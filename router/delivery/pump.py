@@ -68,11 +68,14 @@ class Pump:
         return not (self.under_way or self.left)
 
     def begin(self) -> bool:
-        """Begin what may be begun now; whether more can only be had by who waits for it (`Store.claim`)."""
+        """Begin what may be begun now; whether more can only be had by who waits for it (`Store.claim`).
+
+        One turn of the loop begins no more than `AT_ONCE`: the rest follows in the next.
+        """
         if self._fault is not None:
             raise self._fault
         most = min(self.free, AT_ONCE)
-        if not most or not self._may_begin():
+        if not most or self._looks or not self._may_begin():
             return False
         ready = self._store.claim_now(self._name, most)
         if not ready:
@@ -89,9 +92,10 @@ class Pump:
         return False
 
     def release(self) -> None:
-        """A worker is done with a delivery."""
+        """A worker is done with a delivery; it takes one that is left itself."""
         self.free += 1
-        self._look_soon()
+        if self.begin() or len(self.left) > 1:
+            self._store.rouse(self._name)
 
     def close(self) -> None:
         """Begin nothing more, and take no answer."""
