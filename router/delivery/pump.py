@@ -61,6 +61,7 @@ class Pump:
         self._looks = False
         self._is_closed = False
         self._fault: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_done(self) -> bool:
@@ -108,7 +109,9 @@ class Pump:
     def _look_soon(self) -> None:
         if not self._looks:
             self._looks = True
-            asyncio.get_running_loop().call_soon(self._look)
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()  # a system call, up to Python 3.11: made once
+            self._loop.call_soon(self._look)
 
     def _look(self) -> None:
         """Take what was answered in this turn, and go on."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.delivery.breaker import FAILURES, SPAN, Breaker, Mode, after, probing
+from router.delivery.breaker import FAILURES, SPAN, Breaker, Mode, after, after_each, probing
 from router.delivery.retry import Policy, longest_wait
 from router.targets.base import Cause, Delivered, Outcome, Rejected, RetryLater
 
@@ -153,3 +153,22 @@ def test_whatever_happens_it_is_tried_again_in_time(steps: list[tuple[float, Out
         if breaker.until is not None and before.mode is not Mode.OPEN:
             asked = outcome.after or 0.0 if isinstance(outcome, RetryLater) else 0.0
             assert breaker.until <= now + max(asked, longest_wait(POLICY, 99))
+
+
+@given(
+    outcomes=st.lists(st.sampled_from([Delivered(), Rejected("422"), BUSY, EXPIRED, throttled(9.0)])),
+    before=st.sampled_from([Breaker(since=NOW), failing([0, 0.3, 0.6, 0.9]), run((0, EXPIRED))]),
+)
+def test_calls_that_end_together_mean_what_they_mean_one_by_one(
+    outcomes: list[Outcome], before: Breaker
+) -> None:
+    expected = before
+    for outcome in outcomes:
+        expected = after(expected, [outcome], NOW + 5, POLICY)
+    assert after_each(before, outcomes, NOW + 5, POLICY) == expected
+
+
+def test_of_calls_that_end_together_the_last_one_says_how_it_is() -> None:
+    before = Breaker(since=NOW)
+    assert after_each(before, [Delivered(), throttled(9.0)], NOW, POLICY).mode is Mode.OPEN
+    assert after_each(before, [throttled(9.0), Delivered()], NOW, POLICY).mode is Mode.CLOSED
