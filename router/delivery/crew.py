@@ -219,7 +219,8 @@ class Crew:
         target: object = self.way.target
         if not isinstance(target, Prompt) or not target.is_prompt or self.way.target.batch > 1:
             return None
-        return Pump(self._name, target, self.way, self._tools, self._may_begin, self._take_note_of_each)
+        ended, call = self._take_note_of_each, self._call_back
+        return Pump(self._name, target, self.way, self._tools, self._may_begin, ended, call)
 
     def _may_begin(self) -> bool:
         return self.breaker.mode is CLOSED and not self._stopping and not self._tools.settler.is_full
@@ -242,12 +243,22 @@ class Crew:
                     await settler.room()
                     continue
                 elif pump.free and (must_wait or self.breaker.mode is not CLOSED):
-                    pump.free -= 1
-                    if deliveries := await self._next():
+                    if deliveries := await self._next_beside(pump):
                         return deliveries
-                    pump.free += 1
                     continue
                 await news(name, self.way.concurrency)
+
+    async def _next_beside(self, pump: Pump) -> Sequence[Delivery]:
+        """As `_next`, with a place; meanwhile nothing else is begun: retries go first."""
+        pump.free -= 1
+        pump.rests = True
+        try:
+            deliveries = await self._next()
+        finally:
+            pump.rests = False
+        if not deliveries:
+            pump.free += 1
+        return deliveries
 
     # -- trying ---------------------------------------------------------------------------------------------
 

@@ -29,12 +29,14 @@ class Pump:
         free: how many places are free.
         left: claimed deliveries that workers have to make; each has its place.
         under_way: how many are begun and not answered.
+        rests: whether nothing is to be begun, because a worker waits for what goes first.
 
     Args:
         name: the target's.
         target: it.
         may_begin: whether anything may be begun now.
         ended: is told what came of those that were answered in one turn.
+        call: calls a worker, whatever it waits for.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Pump:
         tools: Tools,
         may_begin: Callable[[], bool],
         ended: Callable[[Tried], None],
+        call: Callable[[], None],
     ) -> None:
         self.free = way.concurrency
         self.left: deque[Delivery] = deque()
         self.under_way = 0
+        self.rests = False
         self._name = name
         self._target = target
         self._policy = way.policy
@@ -57,6 +61,7 @@ class Pump:
         self._time = tools.time
         self._may_begin = may_begin
         self._ended = ended
+        self._call = call
         self._answered: list[Begun] = []
         self._looks = False
         self._is_closed = False
@@ -76,7 +81,7 @@ class Pump:
         if self._fault is not None:
             raise self._fault
         most = min(self.free, AT_ONCE)
-        if not most or self._looks or not self._may_begin():
+        if not most or self._looks or self.rests or not self._may_begin():
             return False
         ready = self._store.claim_now(self._name, most)
         if not ready:
@@ -95,8 +100,7 @@ class Pump:
     def release(self) -> None:
         """A worker is done with a delivery; it takes one that is left itself."""
         self.free += 1
-        if self.begin() or len(self.left) > 1:
-            self._store.rouse(self._name)
+        self._hand_over(is_wanted=self.begin(), besides=1)
 
     def close(self) -> None:
         """Begin nothing more, and take no answer."""
@@ -125,7 +129,13 @@ class Pump:
         except Exception as error:  # noqa: BLE001 -- a worker raises it where it is heard
             self._fault = error
             must_wait = True
-        if must_wait or self.left or not self._may_begin():
+        self._hand_over(is_wanted=must_wait or not self._may_begin())
+
+    def _hand_over(self, *, is_wanted: bool, besides: int = 0) -> None:
+        """Have a worker look, if one is wanted; at once, if more is left than is taken already."""
+        if len(self.left) > besides:
+            self._call()
+        elif is_wanted:
             self._store.rouse(self._name)
 
     def _judge(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import anyio
 import pytest
@@ -272,6 +273,52 @@ class TestBreaker:
             await house.watcher.wait_for_delivered(1)
             await target.wait_for(3)
         assert target.most == 1
+
+
+class TestLeft:
+    """What nothing has come of is made at once, whatever a worker waits for."""
+
+    async def test_while_the_target_is_left_alone(self) -> None:
+        target = Held(concurrency=2)
+        target.outcome = lambda answer: None if answer == "gone" else answer  # type: ignore[method-assign,comparison-overlap]
+        async with House({"a": target}).running() as house:
+            await house.store.append([record(number, "a") for number in range(2)])
+            await target.wait_for(2)
+            target.answer("0", outcome=THROTTLED)
+            await house.watcher.wait_for(1)
+            await settle_down()
+            target.answer("1", outcome="gone")
+            await house.watcher.wait_for(2)
+        assert target.asked == ["1"]
+
+    async def test_while_the_store_is_asked(self) -> None:
+        class Patient(MemoryStore):
+            """Its reads take long."""
+
+            reads = False
+
+            def claim_now(self, target: str, most: int) -> Sequence[Delivery]:
+                none: Any = None
+                return none if self.reads else super().claim_now(target, most)
+
+        clock = JumpingClock()
+        store = Patient(clock)
+        target = Held(concurrency=3)
+        target.outcome = lambda answer: None  # type: ignore[method-assign]
+        async with House({"a": target}, store=store, clock=clock).running() as house:
+            await store.append([record(1, "a")])
+            await target.wait_for(1)
+            store.reads = True
+            store.rouse("a")
+            await settle_down()
+            target.answer("1")
+            await house.watcher.wait_for(1)
+            assert target.asked == ["1"]
+            store.reads = False
+            await store.append([record(2, "a"), record(3, "a")])
+            await target.wait_for(4)
+            target.answer()
+            await house.watcher.wait_for(3)
 
 
 class TestEnding:
