@@ -1,4 +1,4 @@
-"""What to tell of a database that is damaged."""
+"""What to tell of files that are damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ DOCTOR = "run `router doctor`, which keeps what can be read"
 _CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+class DamagedError(Exception):
+    """A part of a segment is not what was written."""
+
+
 def told(error: Exception) -> str:
-    """An error of SQLite's, with what to do about it where it does not pass by itself."""
+    """An error of the disk's or of SQLite's, with what to do about it where it does not pass by itself."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # the primary one
-    return f"{error}; stop the router, and {DOCTOR}" if code in _CODES else str(error)
+    damaged = isinstance(error, DamagedError) or code in _CODES
+    return f"{error}; stop the router, and {DOCTOR}" if damaged else str(error)

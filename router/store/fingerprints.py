@@ -14,17 +14,21 @@ SIZE = 16
 
 
 class Fingerprints(Sequence[Fingerprint]):
-    """An immutable row of fingerprints."""
+    """An immutable row of fingerprints.
 
-    __slots__ = ("_bytes", "_received", "_sequences")
+    Attributes:
+        times: when they were received, seconds since the epoch.
+    """
+
+    __slots__ = ("_bytes", "_sequences", "times")
 
     def __init__(self, entries: Iterable[Fingerprint] = ()) -> None:
         self._sequences = array("q")
-        self._received = array("d")
+        self.times = array("d")
         self._bytes = bytearray()
         for sequence, received, fingerprint in entries:
             self._sequences.append(sequence)
-            self._received.append(received)
+            self.times.append(received)
             self._bytes += fingerprint
 
     def __len__(self) -> int:
@@ -40,4 +44,4 @@ class Fingerprints(Sequence[Fingerprint]):
         if isinstance(index, slice):
             return Fingerprints(self[at] for at in range(*index.indices(len(self))))
         at = range(len(self))[index]
-        return self._sequences[at], self._received[at], bytes(self._bytes[at * SIZE : (at + 1) * SIZE])
+        return self._sequences[at], self.times[at], bytes(self._bytes[at * SIZE : (at + 1) * SIZE])

@@ -1,0 +1,145 @@
+"""From group to group of a log, and over what cannot be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from router.store.advice import DamagedError
+from router.store.log.format import (
+    BEGIN,
+    HEAD,
+    MARKER,
+    Front,
+    Head,
+    Header,
+    Piece,
+    decode_front,
+    decode_head,
+    decode_header,
+)
+
+SEARCH = 1 << 20
+"""How many bytes are searched at a time for the next group behind a damage."""
+
+
+class Group(NamedTuple):
+    """A group and its place in the file."""
+
+    at: int
+    head: Head
+
+    @property
+    def end(self) -> int:
+        """Where the next one begins."""
+        return self.at + self.head.size
+
+
+class Damage(NamedTuple):
+    """A stretch that cannot be read.
+
+    Attributes:
+        at, end: its first byte's place, and that of the first one after it.
+        after: the last sequence before it.
+        before: the first one after it; None where nothing follows.
+    """
+
+    at: int
+    end: int
+    after: int
+    before: int | None
+
+
+class LogFile:
+    """A log that is there, to be read by any thread.
+
+    Attributes:
+        header: what it begins with.
+
+    Raises:
+        DamagedError: it has no header.
+        router.store.log.format.AnotherVersionError: it was made by another version of this router.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("rb", buffering=0)
+        try:
+            self.header = self._header()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _header(self) -> Header:
+        header = decode_header(self.read(0, BEGIN))
+        if header is None:
+            raise DamagedError(f"{self.path.name} has no header")
+        return header
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._file.close()
+
+    def size(self) -> int:
+        """How many bytes there are, with what was set aside."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def read(self, at: int, size: int) -> bytes:
+        """So many bytes from a place on; less at the end."""
+        return os.pread(self._file.fileno(), size, at)
+
+    def read_piece(self, piece: Piece) -> bytes | None:
+        """A record or a request; None if it is not what was written."""
+        data = self.read(piece.at, piece.size)
+        return data if len(data) == piece.size and crc32(data) == piece.crc else None
+
+    def read_front(self, group: Group) -> Front | None:
+        """What a group says of its events; None if it is not what was written."""
+        return decode_front(self.read(group.at + HEAD, group.head.front), group.head, group.at)
+
+    def is_whole(self, group: Group) -> bool:
+        """Whether all of a group is what was written."""
+        front = self.read_front(group)
+        return front is not None and all(
+            self.read_piece(piece) is not None for piece in (*front.records, *front.originals.values())
+        )
+
+    def walk(self, at: int, end: int, last: int) -> Iterator[Group | Damage]:
+        """The groups from a place on, in order, and what lies between them and cannot be read.
+
+        Args:
+            at: where a group begins.
+            end: where to stop.
+            last: no event from there on has a sequence that is not above this one.
+        """
+        while at < end:
+            group = self._group(at, end, last)
+            if group is None:
+                group = self._next(at + 1, end, last)
+                until = end if group is None else group.at
+                yield Damage(at, until, last, None if group is None else group.head.first)
+                at = until
+            if group is not None:
+                yield group
+                at, last = group.end, group.head.last
+
+    def _group(self, at: int, end: int, last: int) -> Group | None:
+        head = decode_head(self.read(at, HEAD), self.header.marker)
+        if head is None or head.first <= last or at + head.size > end:
+            return None
+        return Group(at, head)
+
+    def _next(self, at: int, end: int, last: int) -> Group | None:
+        """The first group that begins at a place or behind it."""
+        while at < end:
+            data = self.read(at, min(SEARCH + MARKER, end - at))
+            found = data.find(self.header.marker)
+            while found >= 0:
+                if (group := self._group(at + found, end, last)) is not None:
+                    return group
+                found = data.find(self.header.marker, found + 1)
+            at += SEARCH
+        return None

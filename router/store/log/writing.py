@@ -1,0 +1,176 @@
+"""Appends groups to a log: each is on disk whole when it is committed, or it is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from pathlib import Path
+
+from router.store.layout import OWNER_ONLY, sync
+from router.store.log.checking import tail_of
+from router.store.log.format import Columns, encode_group, encode_header, new_header
+from router.store.log.walking import LogFile
+
+STEP = 1 << 20
+"""How many bytes are set aside at a time: to sync a file that need not grow takes half as long."""
+
+TRIAL = 8_192
+"""How many bytes are written to find out whether writing works: more than a page may have left."""
+
+_UNABLE = (errno.EOPNOTSUPP, errno.EINVAL)
+"""What a file system says that cannot set space aside."""
+
+_sync = getattr(os, "fdatasync", os.fsync)  # macOS has neither this
+_allocate = getattr(os, "posix_fallocate", None)  # nor that
+
+
+def create(path: Path, first: int) -> None:
+    """Make an empty log: under its name there is never a part of one.
+
+    Args:
+        path: where it is to be.
+        first: the lowest sequence it may have.
+
+    Raises:
+        OSError: the disk refuses; nothing is there.
+    """
+    half = path.with_name(f"{path.name}.half")
+    half.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
+            file.write(encode_header(new_header(first)))
+            file.flush()
+            os.fsync(file.fileno())
+        half.rename(path)
+        sync(path.parent)
+    except BaseException:
+        for one in (half, path):
+            with contextlib.suppress(OSError):
+                one.unlink(missing_ok=True)
+        raise
+
+
+class LogWriter:
+    """A log that grows. One thread at a time.
+
+    What a crash has left of a commit is cut off when it is opened: nobody was told of it.
+
+    Args:
+        path: the log's; it is there.
+        most: beyond so many bytes no space is set aside.
+
+    Attributes:
+        end: up to where it is committed.
+        last: the highest sequence; -1 where there is none.
+        began: when the first event was received, seconds since the epoch; None where there is none.
+        tainted: whether the disk has failed to sync it: nothing is appended any more, and what is not
+            committed is to be cut off before anything is written elsewhere.
+
+    Raises:
+        OSError: the disk refuses.
+        router.store.advice.DamagedError: it is damaged, and not only at its end.
+    """
+
+    def __init__(self, path: Path, most: int) -> None:
+        with contextlib.closing(LogFile(path)) as file:
+            tail = tail_of(file)
+            self._marker = file.header.marker
+        self.end, self.last, self.began = tail.end, tail.last, tail.began
+        self.tainted = False
+        self._most = most
+        self._file = path.open("r+b", buffering=0)
+        self._reserved = file_size = os.fstat(self._file.fileno()).st_size
+        self._cut_needed = file_size > self.end
+        try:
+            self.cut()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, columns: Columns) -> None:
+        """Commit at least one event, and what came with it.
+
+        Raises:
+            OSError: nothing of it is there.
+        """
+        group = encode_group(self._marker, columns)
+        self._put(group)
+        if self.began is None:
+            self.began = columns.received[0]
+        self.end += len(group)
+        self.last = columns.sequences[-1]
+
+    def probe(self) -> None:
+        """Find out whether an append would work; nothing stays of it.
+
+        Raises:
+            OSError: it would not.
+        """
+        self._put(bytes(TRIAL))
+
+    def cut(self) -> None:
+        """Take back what is not committed, so that it never comes again.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        if self._cut_needed:
+            os.ftruncate(self._file.fileno(), self.end)
+            os.fsync(self._file.fileno())
+            self._reserved = self.end
+            self._cut_needed = False
+
+    def close(self) -> None:
+        """Nothing is appended any more; give back what was set aside."""
+        with contextlib.suppress(OSError):
+            self._cut_needed |= self._reserved > self.end
+            self.cut()
+        self._file.close()
+
+    def _put(self, data: bytes) -> None:
+        """Write behind the end, and sync."""
+        self.cut()
+        handle = self._file.fileno()
+        try:
+            self._reserve(handle, self.end + len(data))
+            _write(handle, data, self.end)
+        except OSError:
+            self._take_back()
+            raise
+        try:
+            _sync(handle)
+        except OSError:
+            # What the disk has of it, nobody knows, and to sync again would not tell: see fsync(2).
+            self.tainted = True
+            self._take_back()
+            raise
+
+    def _take_back(self) -> None:
+        self._cut_needed = True
+        with contextlib.suppress(OSError):
+            self.cut()
+
+    def _reserve(self, handle: int, end: int) -> None:
+        """Have space up to a place, and some more where there is some."""
+        if end <= self._reserved or _allocate is None:
+            return
+        generous = max(end, min(self.end + STEP, self._most))
+        try:
+            _allocate(handle, self._reserved, generous - self._reserved)
+        except OSError as error:
+            if error.errno in _UNABLE:
+                generous = sys.maxsize
+            elif generous == end:
+                raise
+            else:
+                _allocate(handle, self._reserved, end - self._reserved)
+                generous = end
+        self._reserved = generous
+
+
+def _write(handle: int, data: bytes, at: int) -> None:
+    written = os.pwrite(handle, data, at)
+    while written < len(data):  # a disk that is nearly full takes what it can
+        written += os.pwrite(handle, memoryview(data)[written:], at + written)
