@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from router.events.received import Original
 from router.store import rows
-from router.store.base import Record, Stored, StoreError
+from router.store.base import Record, Stored
 from router.store.fingerprints import Fingerprints
-from router.store.layout import Segment, Segments, connect, covering
-from router.store.queries import EVENTS
+from router.store.layout import Segment, Segments, covering, is_log
+from router.store.log.reading import LogVolume
 from router.store.rows import Arrival, Row
+from router.store.volume import DatabaseVolume, UnreadableError, Volume
 
 OPEN = 6
-"""How many databases are held open at once."""
+"""How many volumes are held open at once."""
 
 BATCH = 500
 """How many arrivals are read at a time."""
 
+_ALL = 2**63 - 1
 
-class UnreadableError(StoreError):
-    """A record cannot be read."""
+T = TypeVar("T")
 
 
 class Archive:
     """The records on disk, for one thread at a time.
 
     A record stands in its segment, or among those kept of segments that are gone; while a segment goes,
-    in both, and then it counts once. No statement stays open between two calls, so that any database may
-    be closed meanwhile.
+    in both, and then it counts once. Nothing stays open between two calls, so that any volume may be closed
+    meanwhile.
     """
 
     def __init__(self, segments: Segments) -> None:
         self._segments = segments
         self._seen = segments.all
-        self._connections: OrderedDict[Path, sqlite3.Connection] = OrderedDict()
+        self._volumes: OrderedDict[Path, Volume] = OrderedDict()
         self._newest: dict[Path, float | None] = {}
         self._closed = False
 
@@ -55,37 +56,36 @@ class Archive:
     def forget(self, segment: Segment) -> None:
         """Let go of a segment."""
         self._newest.pop(segment.path, None)
-        if (connection := self._connections.pop(segment.path, None)) is not None:
-            connection.close()
+        if (volume := self._volumes.pop(segment.path, None)) is not None:
+            volume.close()
 
     def close(self) -> None:
-        """Close all connections; who asks after that is refused."""
+        """Close all volumes; who asks after that is refused."""
         self._closed = True
-        for connection in self._connections.values():
-            connection.close()
+        for volume in self._volumes.values():
+            volume.close()
 
     # -- arrivals -----------------------------------------------------------------------------------------
 
     def head(self) -> int:
         """The highest sequence, 0 where there is none."""
-        for segment in reversed(self._seen):
-            if (found := self._one(segment.path, "head")[0]) is not None:
-                return int(found)
-        return int(self._one(self._segments.kept, "head")[0] or 0)
+        paths = (*(segment.path for segment in reversed(self._seen)), self._segments.kept)
+        spans = (self._volume(path).span() for path in paths)
+        return next((last for _, last in spans if last >= 0), 0)
 
     def first(self) -> Arrival | None:
         """What arrived with the lowest sequence."""
-        return next(self.arrivals(0, 2**63 - 1), None)
+        return next(self.arrivals(0, _ALL), None)
 
     def first_at(self, when: float) -> int | None:
         """The lowest sequence received at `when` (seconds since the epoch) or later."""
-        found = [self._one(self._segments.kept, "first_at", when)[0]]
+        found = [self._volume(self._segments.kept).first_at(when)]
         for segment in self._seen:
             newest = self.newest(segment)
             if newest is not None and newest >= when:
-                found.append(self._one(segment.path, "first_at", when)[0])
+                found.append(self._volume(segment.path).first_at(when))
                 break
-        return min((int(one) for one in found if one is not None), default=None)
+        return min((one for one in found if one is not None), default=None)
 
     def newest(self, segment: Segment) -> float | None:
         """When the last record of a segment was received, seconds since the epoch; None where it is empty.
@@ -94,28 +94,27 @@ class Archive:
         """
         if segment.path in self._newest:
             return self._newest[segment.path]
-        newest: float | None = self._one(segment.path, "newest")[0]
+        newest = self._volume(segment.path).newest()
         if segment != self._seen[-1]:
             self._newest[segment.path] = newest
         return newest
 
     def count(self, segment: Segment) -> int:
         """How many records a segment has."""
-        return int(self._one(segment.path, "count")[0])
+        return self._volume(segment.path).count(0, _ALL)
 
     def count_kept(self, first: int, last: int) -> int:
         """How many records from `first` to `last` outlive their segment."""
-        return int(self._one(self._segments.kept, "count_between", first, last)[0])
+        return self._volume(self._segments.kept).count(first, last)
 
     def is_in_segment(self, sequence: int) -> bool:
         """Whether a record stands in its segment still."""
         segments = covering(self._seen, sequence, sequence)
-        return any(self._one(segment.path, "arrival", sequence) is not None for segment in segments)
+        return any(self._volume(segment.path).arrival(sequence) is not None for segment in segments)
 
     def span(self, segment: Segment) -> tuple[int, int]:
         """The first and the last sequence of a segment; (0, -1) where it is empty."""
-        first, last = self._one(segment.path, "span")
-        return (0, -1) if first is None else (first, last)
+        return self._volume(segment.path).span()
 
     def arrivals(self, first: int, last: int) -> Iterator[Arrival]:
         """What arrived from `first` to `last`, both included, in order."""
@@ -137,20 +136,18 @@ class Archive:
 
     def within(self, segment: Segment) -> Iterator[Arrival]:
         """All that arrived in a segment."""
-        return self._arrivals(segment.path, 0, 2**63 - 1)
+        return self._arrivals(segment.path, 0, _ALL)
 
     def _arrivals(self, path: Path, first: int, last: int) -> Iterator[Arrival]:
-        while found := self._all(path, "arrivals", first, last, BATCH):
-            for row in found:
-                yield Arrival(*row)
+        while found := self._volume(path).arrivals(first, last, BATCH):
+            yield from found
             if len(found) < BATCH:
                 return
-            first = found[-1][0] + 1
+            first = found[-1].sequence + 1
 
     def arrival(self, sequence: int) -> Arrival | None:
         """What arrived with a sequence."""
-        row = self._find("arrival", sequence)
-        return None if row is None else Arrival(*row)
+        return self._find(sequence, lambda volume: volume.arrival(sequence))
 
     def fingerprints(self, since: float, most: int) -> Fingerprints:
         """(sequence, received, fingerprint) of the newest records received at `since` or later, by time."""
@@ -160,15 +157,9 @@ class Archive:
             newest = self.newest(segment)
             if left == 0 or (newest is not None and newest < since):
                 break
-            parts.append(self._fingerprints(segment.path, since, left))
+            parts.append(self._volume(segment.path).fingerprints(since, left))
             left -= len(parts[-1])
         return Fingerprints(entry for part in reversed(parts) for entry in reversed(part))
-
-    def _fingerprints(self, path: Path, since: float, most: int) -> Fingerprints:
-        with contextlib.closing(
-            self._connection(path).execute(EVENTS["fingerprints"], (since, most))
-        ) as found:
-            return Fingerprints(found)
 
     # -- records ------------------------------------------------------------------------------------------
 
@@ -176,11 +167,11 @@ class Archive:
         """The row of a record.
 
         Raises:
-            UnreadableError: there is none.
+            UnreadableError: there is none, or it is not what was written.
         """
-        if (found := self._find("record", sequence)) is None:
+        if (found := self._find(sequence, lambda volume: volume.row(sequence))) is None:
             raise UnreadableError(f"there is no record {sequence}")
-        return bytes(found[0])
+        return found
 
     def _row(self, arrival: Arrival) -> Row:
         try:
@@ -213,35 +204,30 @@ class Archive:
             sequence: the record's.
             first: that of the request's first record.
         """
-        row = self._find("original", first, beside=sequence)
-        return None if row is None else Original(*row)
+        return self._find(sequence, lambda volume: volume.original(first))
 
-    # -- connections --------------------------------------------------------------------------------------
+    # -- volumes ------------------------------------------------------------------------------------------
 
-    def _find(self, query: str, sequence: int, beside: int | None = None) -> Sequence[Any] | None:
-        """A row by its sequence, from its segment or from what was kept of it."""
-        home = sequence if beside is None else beside
-        for path in (*(one.path for one in covering(self._seen, home, home)), self._segments.kept):
-            found: Sequence[Any] | None = self._one(path, query, sequence)
-            if found is not None:
+    def _find(self, sequence: int, question: Callable[[Volume], T | None]) -> T | None:
+        """What the segment of a sequence answers, or else what was kept of segments."""
+        for path in (*(one.path for one in covering(self._seen, sequence, sequence)), self._segments.kept):
+            if (found := question(self._volume(path))) is not None:
                 return found
         return None
 
-    def _one(self, path: Path, query: str, *parameters: object) -> Any:
-        return self._connection(path).execute(EVENTS[query], parameters).fetchone()
-
-    def _all(self, path: Path, query: str, *parameters: object) -> list[Any]:
-        return self._connection(path).execute(EVENTS[query], parameters).fetchall()
-
-    def _connection(self, path: Path) -> sqlite3.Connection:
+    def _volume(self, path: Path) -> Volume:
         if self._closed:
             raise sqlite3.ProgrammingError("the store is closed")
-        connection = self._connections.get(path)
-        if connection is None:
-            connection = connect(path, writing=False)
-            self._connections[path] = connection
-            if len(self._connections) > OPEN:
-                self._connections.popitem(last=False)[1].close()
+        volume = self._volumes.get(path)
+        if volume is None:
+            volume = self._volumes[path] = self._opened(path)
+            if len(self._volumes) > OPEN:
+                self._volumes.popitem(last=False)[1].close()
         else:
-            self._connections.move_to_end(path)
-        return connection
+            self._volumes.move_to_end(path)
+        return volume
+
+    def _opened(self, path: Path) -> Volume:
+        if is_log(path):
+            return LogVolume(path, partial(self._segments.ends.get, path))
+        return DatabaseVolume(path)

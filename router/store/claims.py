@@ -12,11 +12,12 @@ import structlog
 
 from router.clock import Clock
 from router.store import rows
-from router.store.archive import UnreadableError
 from router.store.base import Attempt, Delivery, Place, Record, State, delivery_of
 from router.store.lane import Key, Lane, Lanes, key_of
+from router.store.ledger import Statements
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
+from router.store.volume import UnreadableError
 from router.store.writer import GroupWriter
 
 IN_MEMORY = 2_000
@@ -49,7 +50,7 @@ class Lost(msgspec.Struct, frozen=True):
 class Claims:
     """See `router.store.base.Store.claim` and `due`."""
 
-    def __init__(self, lanes: Lanes, reader: Reader, writer: GroupWriter, clock: Clock) -> None:
+    def __init__(self, lanes: Lanes, reader: Reader, writer: GroupWriter[Statements], clock: Clock) -> None:
         self._lanes = lanes
         self._reader = reader
         self._writer = writer

@@ -25,9 +25,13 @@ WAL_KEPT = 8_000_000
 """How many bytes of a log stay allocated once it was emptied."""
 
 
+LOG = ".log"
+"""How the name of a log ends. Older routers made databases of what was accepted; these stay as they are."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Segment:
-    """A database of what was accepted from a sequence on, until the next segment's.
+    """A file of what was accepted from a sequence on, until the next segment's.
 
     Attributes:
         first: no record in it has a lower sequence.
@@ -35,6 +39,16 @@ class Segment:
 
     first: int
     path: Path
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it can grow; else it is a database that an older router has made."""
+        return is_log(self.path)
+
+
+def is_log(path: Path) -> bool:
+    """Whether it is a log, and no database, by its name."""
+    return path.suffix == LOG
 
 
 class Segments:
@@ -44,24 +58,26 @@ class Segments:
         folder: where they are.
         kept: the database of records that outlive their segment.
         all: the segments, oldest first; a new tuple whenever they change.
+        ends: up to which byte the logs are committed that have grown since the store was opened.
 
     Raises:
-        ConfigurationError: there is a database that is none of this store's.
+        ConfigurationError: there is a file that is none of this store's.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.kept = folder / "kept.sqlite"
         self._change = threading.Lock()
-        paths = set(folder.glob("*.sqlite")) - {self.kept}
+        self.ends: dict[Path, int] = {}
+        paths = {*folder.glob("*.sqlite"), *folder.glob(f"*{LOG}")} - {self.kept}
         strange = sorted(path.name for path in paths if not path.stem.isdecimal())
         if strange:
             raise ConfigurationError(f"{folder} holds {', '.join(strange)}, which is no part of a store")
         self.all = tuple(sorted(Segment(int(path.stem), path) for path in paths))
 
     def path(self, first: int) -> Path:
-        """Where a segment is that begins with the sequence `first`."""
-        return self.folder / f"{first}.sqlite"
+        """Where a new segment is that begins with the sequence `first`."""
+        return self.folder / f"{first}{LOG}"
 
     def add(self, segment: Segment) -> None:
         """There is a new one."""
@@ -72,6 +88,7 @@ class Segments:
         """There is one less."""
         with self._change:
             self.all = tuple(one for one in self.all if one != segment)
+            self.ends.pop(segment.path, None)
 
 
 def covering(segments: tuple[Segment, ...], first: int, last: int) -> tuple[Segment, ...]:
@@ -100,13 +117,13 @@ def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
 
 
 def remove(path: Path) -> None:
-    """Remove a database: first itself, so that it is never found without its log."""
+    """Remove a segment: a database first itself, so that it is never found without its log."""
     for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         one.unlink(missing_ok=True)
 
 
 def weight(path: Path) -> int:
-    """How many bytes a database has on disk, with its log."""
+    """How many bytes a segment has on disk; a database with its log."""
     size = 0
     for one in (path, path.with_name(f"{path.name}-wal")):
         with contextlib.suppress(FileNotFoundError):
@@ -142,8 +159,11 @@ def find(folder: Path) -> tuple[Segments, Path]:
     for path in segments.folder.glob("*.sqlite-*"):  # of a segment that was just removed when the power went
         if not path.with_name(path.name.rpartition("-")[0]).exists():
             path.unlink()
+    for path in segments.folder.glob(f"*{LOG}.half"):  # just begun, likewise
+        path.unlink()
     deliveries = folder / "deliveries.sqlite"
-    for path in (segments.kept, *(segment.path for segment in segments.all[-1:]), deliveries):
+    newest = (segment.path for segment in segments.all[-1:] if not segment.is_log)
+    for path in (segments.kept, *newest, deliveries):
         create(path, schema_of(path))
     return segments, deliveries
 

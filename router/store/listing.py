@@ -10,11 +10,11 @@ import msgspec
 
 from router.events import Event
 from router.store import rows
-from router.store.archive import UnreadableError
 from router.store.base import Attempt, Delivery, Place, Standing, State, delivery_of
 from router.store.lane import Key, Lane, Lanes, key_of
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
+from router.store.volume import UnreadableError
 
 UNREADABLE = "router.unreadable"
 """The type of what stands in for an event that cannot be read any more."""

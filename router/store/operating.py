@@ -17,9 +17,10 @@ from router.store import rows
 from router.store.base import Attempt, Place, State
 from router.store.claims import Claims
 from router.store.lane import Key, Lanes
+from router.store.ledger import Statement, Statements
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
-from router.store.writer import GroupWriter, Statement
+from router.store.writer import GroupWriter
 
 _WAITING = frozenset({State.DEAD, State.RETRYING, State.PENDING})
 
@@ -88,7 +89,7 @@ class _Decision:
 class Operating:
     """See `router.store.base.Store.redrive` and `cancel`."""
 
-    def __init__(self, lanes: Lanes, reader: Reader, writer: GroupWriter, claims: Claims) -> None:
+    def __init__(self, lanes: Lanes, reader: Reader, writer: GroupWriter[Statements], claims: Claims) -> None:
         self._lanes = lanes
         self._reader = reader
         self._writer = writer

@@ -12,11 +12,12 @@ import anyio.to_thread
 import msgspec
 
 from router.store import rows
-from router.store.advice import told
-from router.store.archive import Archive, UnreadableError
+from router.store.advice import DamagedError, told
+from router.store.archive import Archive
 from router.store.base import Delivery, StoreError, delivery_of
 from router.store.layout import Segments, connect
 from router.store.queries import DELIVERIES
+from router.store.volume import UnreadableError
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Reader:
 
         try:
             return await anyio.to_thread.run_sync(answer, limiter=self._turn)
-        except (OSError, sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, sqlite3.Error, DamagedError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"the store cannot read: {told(error)}") from error
 
     def targets(self) -> list[str]:

@@ -27,12 +27,14 @@ from router.store.layout import (
     connect,
     create,
     described,
+    is_log,
     made_by,
     remove,
     schema_of,
     sync,
 )
 from router.store.lock import FolderInUseError, FolderLock
+from router.store.log import checking
 from router.store.queries import DELIVERIES
 from router.store.salvage import Missing, Row, Table, is_whole, missing, readable
 
@@ -205,6 +207,8 @@ def damage(path: Path, *, thorough: bool) -> str | None:
     Raises:
         ConfigurationError: it is one of another layout, or it cannot be opened, which need not be its fault.
     """
+    if is_log(path):
+        return checking.damage(path, thorough=thorough)
     try:
         with contextlib.closing(connect(path, writing=False)) as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -12,8 +12,9 @@ from router.clock import Clock
 from router.store import rows
 from router.store.base import Settlement, State
 from router.store.lane import Key, Lane, Lanes
+from router.store.ledger import Statement, Statements
 from router.store.queries import DELIVERIES
-from router.store.writer import GroupWriter, Statement
+from router.store.writer import GroupWriter
 
 LAGGARD = 1.0
 """Seconds under way after which a first try is written down, so that a crash repeats it alone, and not
@@ -53,7 +54,9 @@ class Settling:
         marks: the watermarks on disk.
     """
 
-    def __init__(self, lanes: Lanes, writer: GroupWriter, clock: Clock, marks: dict[str, int]) -> None:
+    def __init__(
+        self, lanes: Lanes, writer: GroupWriter[Statements], clock: Clock, marks: dict[str, int]
+    ) -> None:
         self._lanes = lanes
         self._writer = writer
         self._clock = clock

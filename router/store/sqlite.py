@@ -1,9 +1,10 @@
-"""The store in SQLite: WAL, `synchronous=FULL`, group commit; claims are served from memory.
+"""The store on disk: logs of what was accepted, SQLite for what became of it; claims are served from memory.
 
-Two databases, each with its own writer thread: `events/<first sequence>.sqlite` holds what was accepted, and
-`deliveries.sqlite` what became of it. What is pending is written nowhere: it is every first try above its
-target's watermark. So an event is on disk with its routes by one commit, or it is not there at all, and
-losing the newest of `deliveries.sqlite` can only repeat a delivery, never lose one.
+Each half has its own writer thread and group commit: `events/<first sequence>.log` (see
+`router.store.log.format`), and `deliveries.sqlite` (WAL, `synchronous=FULL`). What is pending is written
+nowhere: it is every first try above its target's watermark. So an event is on disk with its routes by one
+commit, or it is not there at all, and losing the newest of `deliveries.sqlite` can only repeat a delivery,
+never lose one.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ import structlog
 from router.clock import Clock
 from router.errors import ConfigurationError
 from router.store import rows
-from router.store.advice import DOCTOR
-from router.store.archive import UnreadableError
+from router.store.advice import DOCTOR, DamagedError
 from router.store.base import (
     Delivery,
     Extent,
@@ -38,18 +38,20 @@ from router.store.base import (
 )
 from router.store.claims import Claims
 from router.store.lane import Lanes
-from router.store.layout import Segment, create, find, make_folder, weight
-from router.store.ledger import LIMITS, Beginning, Database, Journal, Limits
+from router.store.layout import find, make_folder, weight
+from router.store.ledger import LIMITS, Database, Journal, Limits, Portion
 from router.store.listing import Listing
 from router.store.lock import FolderLock
+from router.store.log.format import Columns
 from router.store.operating import Operating
-from router.store.queries import DELIVERIES, EVENTS
+from router.store.queries import DELIVERIES
 from router.store.reader import Reader
 from router.store.recovery import recover
 from router.store.repair import databases, diagnosis, interrupted
 from router.store.settling import Settling
 from router.store.trimming import Trimming
-from router.store.writer import GroupWriter, Statement
+from router.store.volume import UnreadableError
+from router.store.writer import GroupWriter
 
 PAGE = 200
 """How many records a scan reads at a time."""
@@ -80,7 +82,7 @@ class SqliteStore:
         with contextlib.ExitStack() as undo:
             try:
                 self._open(folder, undo)
-            except (OSError, sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (OSError, sqlite3.Error, DamagedError, msgspec.DecodeError, UnicodeDecodeError) as error:
                 why = diagnosis(databases(folder)) or str(error)
                 if isinstance(error, msgspec.DecodeError):
                     why = f"it holds what no router has written ({error}); {DOCTOR}"
@@ -100,20 +102,20 @@ class SqliteStore:
         growing = {deliveries, segments.kept, *(segment.path for segment in segments.all[-1:])}
         if (why := diagnosis(there & growing)) is not None:
             raise ConfigurationError(f"{folder} cannot be opened as a router's store: {why}")
+        journal = Journal(segments, self._limits)
+        undo.callback(journal.close)
         self._readers = [Reader(segments, deliveries) for _ in range(3)]  # none waits for what another reads
         for reader in self._readers:
             undo.callback(reader.abandon)
         claims, self._desk, keeper = self._readers
         marks = dict(claims.deliveries.execute(DELIVERIES["watermarks"]))
-        begun = [segment.first for segment in segments.all]
+        begun = [segment.first + (not segment.is_log) for segment in segments.all]
         known = [claims.archive.head() + 1, *begun, *(mark + 1 for mark in marks.values())]
         self._next = max(birth, *known)
-        if not segments.all:
-            segments.add(Segment(self._next, segments.path(self._next)))
-            create(segments.path(self._next), EVENTS["schema"])
+        journal.open(self._next)
         self._lanes = Lanes(self._next - 1)
         recover(self._lanes, claims, marks)
-        self._event_writer = GroupWriter(Journal(segments, self._limits), "store-events")
+        self._event_writer = GroupWriter(journal, "store-events")
         undo.callback(self._event_writer.close)
         self._delivery_writer = GroupWriter(Database(deliveries), "store-deliveries")
         self._claims = Claims(self._lanes, claims, self._delivery_writer, self._clock)
@@ -151,32 +153,26 @@ class SqliteStore:
         sequences = range(first, self._next)
         originals = _placed(sequences, records)
         encode_routes, encode_record = rows.encode_routes, rows.encode_record
-        events = [
-            (
-                sequence,
-                record.received,
-                record.fingerprint,
-                encode_routes(record.routes),
-                encode_record(record, originals[id(record.original)][0] if record.original else None),
-            )
-            for sequence, record in zip(sequences, records, strict=True)
-        ]
-        statements: list[Statement] = [(EVENTS["insert_event"], events)]
-        if originals:
-            statements.append((EVENTS["insert_original"], list(originals.values())))
+        columns = Columns(
+            sequences,
+            [record.received for record in records],
+            [record.fingerprint for record in records],
+            [encode_routes(record.routes) for record in records],
+            [
+                encode_record(record, originals[id(record.original)][0] if record.original else None)
+                for record in records
+            ],
+            list(originals.values()),
+        )
         await self._event_writer.submit(
-            statements,
+            Portion(first, records[0].received, columns),
             lambda: self._claims.hand_over(sequences, records),
-            Beginning(first, records[0].received),
         )
         return sequences
 
     async def probe(self) -> None:
-        """See `Store.probe`. A commit like any other, of nothing that stays."""
-        await self._event_writer.submit(
-            [(EVENTS["insert_original"], [(0, b"", None)]), (EVENTS["drop_original"], [(0,)])],
-            beginning=Beginning(self._next, self._clock.now()),
-        )
+        """See `Store.probe`."""
+        await self._event_writer.submit(Portion(self._next, self._clock.now()))
 
     # -- delivering ---------------------------------------------------------------------------------------
 
@@ -294,7 +290,7 @@ class SqliteStore:
     async def trim(self, before: float, most: int) -> int:
         """See `Store.trim`. Its portions are segments."""
         if await self._trimming.is_over(before):  # nobody sends any more: by itself it would never end
-            await self._event_writer.submit((), beginning=Beginning(self._next, self._clock.now()))
+            await self.probe()
         return await self._trimming.trim(before, most)
 
     async def extent(self) -> Extent:
@@ -302,8 +298,7 @@ class SqliteStore:
         return await self._desk.ask(self._extent)
 
     def _extent(self) -> Extent:
-        events = sum(weight(path) for path in (self._folder / "events").glob("*.sqlite"))
-        size = events + weight(self._folder / "deliveries.sqlite")
+        size = sum(map(weight, databases(self._folder)))
         first = self._desk.archive.first()
         if first is None:
             return Extent(bytes=size)

@@ -18,13 +18,16 @@ import anyio
 import msgspec
 
 from router.clock import Clock
+from router.events.received import Original
 from router.store import rows
 from router.store.archive import Archive
 from router.store.lane import Lanes
 from router.store.layout import Segment, Segments, connect, remove, weight
+from router.store.ledger import Statements
 from router.store.queries import DELIVERIES, EVENTS
 from router.store.reader import Reader
 from router.store.rows import Arrival
+from router.store.volume import UnreadableError
 from router.store.writer import GroupWriter
 
 PORTION = 500
@@ -71,7 +74,7 @@ class Trimming:
         segments: Segments,
         lanes: Lanes,
         readers: Sequence[Reader],
-        deliveries: GroupWriter,
+        deliveries: GroupWriter[Statements],
         clock: Clock,
     ) -> None:
         self._segments = segments
@@ -165,8 +168,8 @@ class Trimming:
         needed = self._needed_of(archive, segment, memory)
         with contextlib.closing(connect(self._segments.kept, writing=True)) as connection:
             while portion := list(islice(needed, PORTION)):
-                rows_ = [(*_columns(one), archive.row(one.sequence)) for one in portion]
-                originals = [(at, archive.original(at, at)) for at in _originals(row[-1] for row in rows_)]
+                rows_ = [(*_columns(one), _row(archive, one.sequence)) for one in portion]
+                originals = [(at, _original(archive, at)) for at in _originals(row[-1] for row in rows_)]
                 with _transaction(connection):
                     connection.executemany(EVENTS["keep_event"], rows_)
                     connection.executemany(
@@ -272,6 +275,22 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _columns(arrival: Arrival) -> tuple[int, float, bytes, bytes]:
     return (arrival.sequence, arrival.received, arrival.fingerprint, arrival.routes)
+
+
+def _row(archive: Archive, sequence: int) -> bytes:
+    """A record; nothing where it is not what was written: then its deliveries become dead letters."""
+    try:
+        return archive.row(sequence)
+    except UnreadableError:
+        return b""
+
+
+def _original(archive: Archive, sequence: int) -> Original | None:
+    """A request, where it is what was written."""
+    try:
+        return archive.original(sequence, sequence)
+    except UnreadableError:
+        return None
 
 
 def _originals(records: Iterable[bytes]) -> list[int]:

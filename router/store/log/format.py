@@ -8,8 +8,8 @@ header: so one torn page costs no file::
 Groups stand one behind the other. What follows the last one is nothing: zeros that were set aside for the
 next one, or what a crash has left of one that nobody was told of::
 
-    head     marker 8 | first u64 | last u64 | newest f64 | length of the payload u64 | length of the front u32
-             | events u32 | originals u32 | CRC-32 of the front | CRC-32 of the head
+    head     marker 8 | first u64 | last u64 | newest f64 | length of the payload u64
+             | length of the front u32 | events u32 | originals u32 | CRC-32 of the front | CRC-32 of the head
     front    for each event: sequence u64 | received f64 | fingerprint (its length u8, 16 bytes)
                              | length of its routes u32 | length of its record u32 | CRC-32 of its record
              for each original: sequence u64 | length u32 | CRC-32
@@ -61,13 +61,6 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_original = msgspec.msgpack.Decoder(tuple[bytes, str | None]).decode
 
 
-class AnotherVersionError(Exception):
-    """The file was made by another version of this router."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(f"log layout {version}, this one knows {VERSION}")
-
-
 # -- the header -----------------------------------------------------------------------------------------
 
 
@@ -75,42 +68,36 @@ class Header(NamedTuple):
     """What a file begins with.
 
     Attributes:
+        version: the layout's; of another one nothing else is known.
         first: no event in it has a lower sequence.
         marker: what each group begins with.
     """
 
+    version: int
     first: int
     marker: bytes
 
 
 def new_header(first: int) -> Header:
     """A header with a marker of its own."""
-    return Header(first, os.urandom(MARKER))
+    return Header(VERSION, first, os.urandom(MARKER))
 
 
 def encode_header(header: Header) -> bytes:
     """The two pages that a file begins with."""
-    text = _HEADER.pack(MAGIC, VERSION, header.first, header.marker)
+    text = _HEADER.pack(MAGIC, *header)
     return (text + _NUMBER.pack(crc32(text))).ljust(PAGE, b"\0") * 2
 
 
 def decode_header(pages: bytes) -> Header | None:
-    """What these pages say; None if neither of them can be read.
-
-    Raises:
-        AnotherVersionError: they are of another layout.
-    """
+    """What these pages say; None if neither of them can be read."""
     for start in (0, PAGE):
-        text = pages[start : start + _HEADER.size]
         end = start + _HEADER.size
-        if pages[end : end + _NUMBER.size] != _NUMBER.pack(crc32(text)) or len(text) < _HEADER.size:
-            continue
-        magic, version, first, marker = _HEADER.unpack(text)
-        if magic != MAGIC:
-            continue
-        if version != VERSION:
-            raise AnotherVersionError(version)
-        return Header(first, marker)
+        text = pages[start:end]
+        if len(text) == _HEADER.size and pages[end : end + _NUMBER.size] == _NUMBER.pack(crc32(text)):
+            magic, *fields = _HEADER.unpack(text)
+            if magic == MAGIC:
+                return Header(*fields)
     return None
 
 

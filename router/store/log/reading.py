@@ -26,7 +26,7 @@ class LogVolume:
             and not committed may yet be taken back.
 
     Raises:
-        OSError, DamagedError, router.store.log.format.AnotherVersionError: as `LogFile`.
+        OSError, DamagedError, ConfigurationError: as `LogFile`.
     """
 
     def __init__(self, path: Path, committed: Callable[[], int | None] = lambda: None) -> None:

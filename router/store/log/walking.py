@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from router.errors import ConfigurationError
 from router.store.advice import DamagedError
 from router.store.log.format import (
     BEGIN,
     HEAD,
     MARKER,
+    VERSION,
     Front,
     Head,
     Header,
@@ -61,7 +63,7 @@ class LogFile:
 
     Raises:
         DamagedError: it has no header.
-        router.store.log.format.AnotherVersionError: it was made by another version of this router.
+        ConfigurationError: it was made by another version of this router.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,6 +79,11 @@ class LogFile:
         header = decode_header(self.read(0, BEGIN))
         if header is None:
             raise DamagedError(f"{self.path.name} has no header")
+        if header.version != VERSION:
+            raise ConfigurationError(
+                f"{self.path} was made by another version of this router (layout {header.version}, this one "
+                f"knows {VERSION}); run that version, or move the folder away and begin anew"
+            )
         return header
 
     def close(self) -> None:

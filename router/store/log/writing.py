@@ -62,11 +62,10 @@ class LogWriter:
         most: beyond so many bytes no space is set aside.
 
     Attributes:
+        path: where it is.
         end: up to where it is committed.
-        last: the highest sequence; -1 where there is none.
         began: when the first event was received, seconds since the epoch; None where there is none.
-        tainted: whether the disk has failed to sync it: nothing is appended any more, and what is not
-            committed is to be cut off before anything is written elsewhere.
+        tainted: whether the disk has failed to sync it: rather go on elsewhere.
 
     Raises:
         OSError: the disk refuses.
@@ -77,7 +76,8 @@ class LogWriter:
         with contextlib.closing(LogFile(path)) as file:
             tail = tail_of(file)
             self._marker = file.header.marker
-        self.end, self.last, self.began = tail.end, tail.last, tail.began
+        self.path = path
+        self.end, self.began = tail.end, tail.began
         self.tainted = False
         self._most = most
         self._file = path.open("r+b", buffering=0)
@@ -100,7 +100,6 @@ class LogWriter:
         if self.began is None:
             self.began = columns.received[0]
         self.end += len(group)
-        self.last = columns.sequences[-1]
 
     def probe(self) -> None:
         """Find out whether an append would work; nothing stays of it.
@@ -122,12 +121,21 @@ class LogWriter:
             self._reserved = self.end
             self._cut_needed = False
 
+    def seal(self) -> None:
+        """Give back what was set aside: it ends with its last group.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        self._cut_needed |= self._reserved > self.end
+        self.cut()
+
     def close(self) -> None:
-        """Nothing is appended any more; give back what was set aside."""
-        with contextlib.suppress(OSError):
-            self._cut_needed |= self._reserved > self.end
-            self.cut()
-        self._file.close()
+        """Nothing is appended any more."""
+        if not self._file.closed:
+            with contextlib.suppress(OSError):
+                self.seal()
+            self._file.close()
 
     def _put(self, data: bytes) -> None:
         """Write behind the end, and sync."""
@@ -136,12 +144,12 @@ class LogWriter:
         try:
             self._reserve(handle, self.end + len(data))
             _write(handle, data, self.end)
-        except OSError:
+        except BaseException:
             self._take_back()
             raise
         try:
             _sync(handle)
-        except OSError:
+        except BaseException:
             # What the disk has of it, nobody knows, and to sync again would not tell: see fsync(2).
             self.tainted = True
             self._take_back()
