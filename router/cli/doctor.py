@@ -18,8 +18,8 @@ from router.clock import SystemClock
 from router.config.names import QUARANTINE
 from router.operations.answers import SourceStatus, Status, TargetStatus
 from router.operations.moments import moment
+from router.store.missing import Gap, Missing
 from router.store.repair import Finding, Findings, Kept, Loss, examine, losses, repair
-from router.store.salvage import Gap, Missing
 
 FELL_SHORT = 1
 """The exit status when something is wrong."""

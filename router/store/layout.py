@@ -91,6 +91,11 @@ class Segments:
             self.ends.pop(segment.path, None)
 
 
+def grows(path: Path) -> bool:
+    """Whether a segment is the last one of its folder."""
+    return Segments(path.parent).all[-1:] == (Segment(int(path.stem), path),)
+
+
 def covering(segments: tuple[Segment, ...], first: int, last: int) -> tuple[Segment, ...]:
     """Those that can hold a sequence from `first` to `last`, both included."""
     begin = bisect.bisect_right(segments, first, key=lambda segment: segment.first)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,25 +17,24 @@ import msgspec
 
 from router.errors import ConfigurationError
 from router.store import rows
-from router.store.advice import DOCTOR
 from router.store.base import Attempt, State
+from router.store.damage import begun, damage, databases, interrupted
 from router.store.layout import (
     OWNER_ONLY,
-    VERSION,
     Segments,
     connect,
     create,
-    described,
+    grows,
     is_log,
-    made_by,
     remove,
     schema_of,
     sync,
 )
 from router.store.lock import FolderInUseError, FolderLock
-from router.store.log import checking
+from router.store.log import salvage as log
+from router.store.missing import Missing, missing
 from router.store.queries import DELIVERIES
-from router.store.salvage import Missing, Row, Table, is_whole, missing, readable
+from router.store.salvage import Row, Table, is_whole, lost_event, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +114,6 @@ class Loss(msgspec.Struct, frozen=True):
     missing: Missing
 
 
-_ELSEWHERE = frozenset(
-    {
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_AUTH,
-    }
-)
-"""What SQLite says of a database that cannot be had now, in contrast to one that is damaged."""
-
 _FORGOTTEN = "what was delivered and what was not: everything in the archive is delivered again"
 """What is lost where no watermark, or not all of the rest, can be read. Better twice than never."""
 
@@ -146,7 +130,7 @@ def examine(folder: Path) -> Findings:
         FolderLock(folder).release()
     except FolderInUseError as error:
         holder = error.message
-    return Findings(folder, holder, tuple(map(_examine, databases(folder))), tuple(_begun(folder)))
+    return Findings(folder, holder, tuple(map(_examine, databases(folder))), tuple(begun(folder)))
 
 
 def repair(folder: Path, now: float) -> tuple[Kept, ...]:
@@ -164,7 +148,7 @@ def repair(folder: Path, now: float) -> tuple[Kept, ...]:
     _insist(folder)
     lock = FolderLock(folder)
     try:
-        for new in _begun(folder):
+        for new in begun(folder):
             _take_place(new)
         # What became of deliveries comes first: it tells what is lost with the events.
         found = sorted(databases(folder), key=lambda path: path.name != "deliveries.sqlite")
@@ -183,69 +167,9 @@ def losses(folder: Path) -> list[tuple[Path, Loss]]:
     return found
 
 
-def databases(folder: Path) -> list[Path]:
-    """The databases of a store that are there."""
-    segments = Segments(folder / "events")
-    every = [*(segment.path for segment in segments.all), segments.kept, folder / "deliveries.sqlite"]
-    return [path for path in every if path.exists()]
-
-
 def _insist(folder: Path) -> None:
     if not databases(folder) and not interrupted(folder):
         raise ConfigurationError(f"{folder} holds no store")
-
-
-def damage(path: Path, *, thorough: bool) -> str | None:
-    """What is wrong with a database, by SQLite's own check.
-
-    Args:
-        path: the database's.
-        thorough: whether to look also whether its indexes agree with its tables. An index that does not can
-            be written to no more; that takes about twice as long (see
-            https://sqlite.org/pragma.html#pragma_quick_check).
-
-    Raises:
-        ConfigurationError: it is one of another layout, or it cannot be opened, which need not be its fault.
-    """
-    if is_log(path):
-        return checking.damage(path, thorough=thorough)
-    try:
-        with contextlib.closing(connect(path, writing=False)) as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            check = "integrity_check" if thorough else "quick_check"
-            found = [text for (text,) in connection.execute(f"PRAGMA {check}(3)")]
-            there = described(connection)
-    except UnicodeDecodeError as error:
-        return str(error)
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # none where a text is not UTF-8
-        if code & 0xFF in _ELSEWHERE:
-            raise ConfigurationError(f"{path} cannot be opened: {error}") from error
-        return str(error)
-    if version not in {0, VERSION}:
-        raise ConfigurationError(f"{path} was made by another version of this router (layout {version})")
-    if found != ["ok"]:
-        return "; ".join(" ".join(text.split()) for text in found)
-    if version == VERSION and (other := made_by(schema_of(path)) - there):
-        return f"it lacks {', '.join(sorted(name for name, _ in other))} as this router makes them"
-    return None
-
-
-def interrupted(folder: Path) -> bool:
-    """Whether a repair was interrupted."""
-    return any(True for _ in _begun(folder))
-
-
-def diagnosis(suspects: Collection[Path]) -> str | None:
-    """What is wrong with a store, and what to do; None where none of the suspects is damaged.
-
-    Raises:
-        ConfigurationError: one of them is of another layout, or cannot be opened.
-    """
-    for path in sorted(suspects):
-        if (problem := damage(path, thorough=False)) is not None:
-            return f"{path.name} is damaged ({problem}); {DOCTOR}"
-    return None
 
 
 # -- looking --------------------------------------------------------------------------------------------
@@ -292,6 +216,29 @@ def _rebuild(finding: Finding, now: int) -> Kept:
     path = finding.path
     half = path.with_name(f"{path.name}.half")
     remove(half)  # what an interrupted repair has begun: nothing of it is anywhere used
+    count, lost, gone = (_refilled_log if is_log(path) else _refilled)(finding, half)
+    if gone:
+        _write_down(path, gone, now)
+    new = path.with_name(f"{path.name}.new-{now}")
+    half.rename(new)
+    sync(path.parent)
+    return Kept(path, _take_place(new), count, lost, gone)
+
+
+def _refilled_log(finding: Finding, half: Path) -> tuple[int, tuple[str, ...], Missing]:
+    """See `_refilled`, for a log."""
+    path = finding.path
+    copy = log.copied(path, half, lost_event, grows=grows(path))
+    return copy.rows, copy.lost, _missing(path, copy.sequences)
+
+
+def _refilled(finding: Finding, half: Path) -> tuple[int, tuple[str, ...], Missing | None]:
+    """A new database of what can be read of an old one.
+
+    Returns:
+        how many rows it has, what tells nothing, and which events are missing.
+    """
+    path = finding.path
     create(half, schema_of(path))
     lost: dict[str, None] = {}
     gone: Missing | None = None
@@ -316,12 +263,7 @@ def _rebuild(finding: Finding, now: int) -> Kept:
             known = target.execute("SELECT count(*) FROM watermarks").fetchone()[0]
             lost |= {} if known else {_FORGOTTEN: None}
         target.execute("PRAGMA journal_mode = DELETE").fetchall()
-    if gone:
-        _write_down(path, gone, now)
-    new = path.with_name(f"{path.name}.new-{now}")
-    half.rename(new)
-    sync(path.parent)
-    return Kept(path, _take_place(new), count, tuple(lost), gone)
+    return count, tuple(lost), gone
 
 
 def _refusal(target: sqlite3.Connection, table: Table, row: Row) -> str | None:
@@ -366,12 +308,6 @@ def _bury(connection: sqlite3.Connection, row: Row, now: int) -> None:
         DELIVERIES["set_exception"],
         (target, sequence, variant, State.DEAD.value, now, rows.encode_attempts(history)),
     )
-
-
-def _begun(folder: Path) -> Iterator[Path]:
-    """The new databases that have not taken their place."""
-    yield from sorted(folder.glob("*.sqlite.new-*"))
-    yield from sorted((folder / "events").glob("*.sqlite.new-*"))
 
 
 def _take_place(new: Path) -> Path:

@@ -37,6 +37,7 @@ from router.store.base import (
     Tally,
 )
 from router.store.claims import Claims
+from router.store.damage import databases, diagnosis, interrupted
 from router.store.lane import Lanes
 from router.store.layout import find, make_folder, weight
 from router.store.ledger import LIMITS, Database, Journal, Limits, Portion
@@ -47,7 +48,6 @@ from router.store.operating import Operating
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
 from router.store.recovery import recover
-from router.store.repair import databases, diagnosis, interrupted
 from router.store.settling import Settling
 from router.store.trimming import Trimming
 from router.store.volume import UnreadableError

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from router.store.salvage import Missing
+from router.store.missing import Missing
 
 PAGE = 4096
 

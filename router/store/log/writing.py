@@ -6,8 +6,10 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+from router.store.advice import DamagedError
 from router.store.layout import OWNER_ONLY, sync
 from router.store.log.checking import tail_of
 from router.store.log.format import Columns, encode_group, encode_header, new_header
@@ -26,21 +28,25 @@ _sync = getattr(os, "fdatasync", os.fsync)  # macOS has neither this
 _allocate = getattr(os, "posix_fallocate", None)  # nor that
 
 
-def create(path: Path, first: int) -> None:
-    """Make an empty log: under its name there is never a part of one.
+def create(path: Path, first: int, groups: Iterable[Columns] = ()) -> None:
+    """Make a log: under its name there is never a part of one.
 
     Args:
         path: where it is to be.
         first: the lowest sequence it may have.
+        groups: what it begins with.
 
     Raises:
         OSError: the disk refuses; nothing is there.
     """
     half = path.with_name(f"{path.name}.half")
     half.unlink(missing_ok=True)
+    header = new_header(first)
     try:
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
-            file.write(encode_header(new_header(first)))
+            file.write(encode_header(header))
+            for columns in groups:
+                file.write(encode_group(header.marker, columns))
             file.flush()
             os.fsync(file.fileno())
         half.rename(path)
@@ -75,9 +81,13 @@ class LogWriter:
     def __init__(self, path: Path, most: int) -> None:
         with contextlib.closing(LogFile(path)) as file:
             tail = tail_of(file)
+            front = None if tail.first is None else file.read_front(tail.first)
             self._marker = file.header.marker
+        if tail.damages or (tail.first is not None and front is None):
+            raise DamagedError(f"{path.name} is damaged")
         self.path = path
-        self.end, self.began = tail.end, tail.began
+        self.end = tail.end
+        self.began = None if front is None else front.arrivals[0].received
         self.tainted = False
         self._most = most
         self._file = path.open("r+b", buffering=0)
