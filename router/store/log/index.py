@@ -26,6 +26,7 @@ class Index:
         self.end = BEGIN
         self.first, self.last = 0, -1
         self.count = 0
+        self._is_damaged = False
         self._places = array("q")
         self._firsts = array("q")
         self._newest = array("d")  # of all up to the end of this stretch: so it rises, whatever clocks do
@@ -39,6 +40,7 @@ class Index:
         """Know of what stands at the end."""
         if isinstance(item, Damage):
             self.end = item.end
+            self._is_damaged = True
             return
         head = item.head
         newest = max(head.newest, self._newest[-1] if self._newest else -math.inf)
@@ -54,13 +56,19 @@ class Index:
         self.end = item.end
 
     def of_sequence(self, sequence: int) -> tuple[int, int]:
-        """A group's place from which on to look for a sequence, and what its sequences are above."""
-        return self._entry(max(bisect_right(self._firsts, sequence) - 1, 0))
+        """A place from which on to look for a sequence, and what those from there on are above."""
+        entry = bisect_right(self._firsts, sequence) - 1
+        return (BEGIN, -1) if entry < 0 else self._entry(entry)
 
     def of_time(self, when: float) -> tuple[int, int] | None:
-        """Likewise for the first event received at `when` (seconds since the epoch) or later."""
+        """Likewise for the first event received at `when` (seconds since the epoch) or later.
+
+        None where there is no such event; where some cannot be read, nobody knows what these would say.
+        """
+        if self._is_damaged:
+            return BEGIN, -1
         entry = bisect_left(self._newest, when)
         return self._entry(entry) if entry < len(self._newest) else None
 
     def _entry(self, entry: int) -> tuple[int, int]:
-        return (self._places[entry], self._firsts[entry] - 1) if self._places else (self.end, self.last)
+        return self._places[entry], self._firsts[entry] - 1

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import structlog
+
 from router.store.advice import DamagedError
 from router.store.layout import OWNER_ONLY, sync
 from router.store.log.checking import tail_of
@@ -21,11 +23,16 @@ STEP = 1 << 20
 TRIAL = 8_192
 """How many bytes are written to find out whether writing works: more than a page may have left."""
 
+REMAINS = 1 << 20
+"""How many bytes behind the last whole group are looked at for what a crash has left of another."""
+
 _UNABLE = (errno.EOPNOTSUPP, errno.EINVAL)
 """What a file system says that cannot set space aside."""
 
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has neither this
 _allocate = getattr(os, "posix_fallocate", None)  # nor that
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 def create(path: Path, first: int, groups: Iterable[Columns] = ()) -> None:
@@ -81,10 +88,13 @@ class LogWriter:
     def __init__(self, path: Path, most: int) -> None:
         with contextlib.closing(LogFile(path)) as file:
             tail = tail_of(file)
+            remains = file.read(tail.end, REMAINS).rstrip(b"\0")
             front = None if tail.first is None else file.read_front(tail.first)
             self._marker = file.header.marker
         if tail.damages or (tail.first is not None and front is None):
             raise DamagedError(f"{path.name} is damaged")
+        if remains:
+            log.warning("segment.cut", file=str(path), at=tail.end)
         self.path = path
         self.end = tail.end
         self.began = None if front is None else front.arrivals[0].received
