@@ -18,4 +18,6 @@ def told(error: Exception) -> str:
     """An error of the disk's or of SQLite's, with what to do about it where it does not pass by itself."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # the primary one
     damaged = isinstance(error, DamagedError) or code in _CODES
+    if isinstance(error, OSError) and error.strerror is not None:
+        return error.strerror
     return f"{error}; stop the router, and {DOCTOR}" if damaged else str(error)

@@ -1,4 +1,4 @@
-"""Databases, damaged on purpose, and what is in them."""
+"""Segments, damaged on purpose, and what is in them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from router.store.layout import is_log
+from router.store.log.reading import LogVolume
 from router.store.missing import Missing
 
 PAGE = 4096
@@ -28,7 +30,10 @@ def change(path: Path, statement: str) -> None:
 
 
 def sequences_in(path: Path) -> set[int]:
-    """The events that a database has."""
+    """The events that a segment has."""
+    if is_log(path):
+        with contextlib.closing(LogVolume(path)) as log:
+            return {arrival.sequence for arrival in log.arrivals(0, 2**62, 10**6)}
     with contextlib.closing(sqlite3.connect(path)) as database:
         return {at for (at,) in database.execute("SELECT sequence FROM events NOT INDEXED")}
 

@@ -12,7 +12,10 @@ import anyio
 
 from router.events import Event
 from router.store.base import Attempt, Delivery, Record, Route, Settlement, Standing, State, Store
+from router.store.layout import connect, create
 from router.store.ledger import Limits
+from router.store.log.salvage import readable
+from router.store.queries import EVENTS
 from router.store.sqlite import SqliteStore
 
 EPOCH = 1_700_000_000.0
@@ -116,13 +119,29 @@ def keys(deliveries: Sequence[Delivery]) -> list[tuple[int, str]]:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """All databases of a store, with their logs."""
-    return sorted(folder.rglob("*.sqlite*"))
+    """All that a store keeps its data in."""
+    return sorted([*folder.rglob("*.sqlite*"), *folder.rglob("*.log")])
 
 
 def segments_of(folder: Path) -> list[Path]:
-    """The databases of what was accepted, oldest first."""
-    return sorted((folder / "events").glob("[0-9]*.sqlite"), key=lambda path: int(path.stem))
+    """The segments of what was accepted, oldest first."""
+    events = folder / "events"
+    return sorted([*events.glob("[0-9]*.sqlite"), *events.glob("*.log")], key=lambda path: int(path.stem))
+
+
+def aged(folder: Path) -> None:
+    """Make a store's segments databases, as older routers have made them. Nobody may have it open."""
+    for log in segments_of(folder):
+        path = log.with_suffix(".sqlite")
+        create(path, EVENTS["schema"])
+        with contextlib.closing(connect(path, writing=True)) as database:
+            database.execute("BEGIN")
+            for columns in readable(log, grows=True):
+                database.executemany(EVENTS["keep_event"], zip(*columns[:5], strict=True))
+                database.executemany(EVENTS["keep_original"], columns.originals)
+            database.execute("COMMIT")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        log.unlink()
 
 
 def crashed(folder: Path) -> Path:

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from router.store.base import Tally
+from router.store.missing import Gap, Undelivered
 from router.store.repair import examine, losses, repair
-from router.store.salvage import Gap, Undelivered
 from router.store.sqlite import SqliteStore
 from tests.store.damage import PAGE, change, is_told, leaves, sequences_in, tear
 from tests.store.support import (
     EPOCH,
     FakeClock,
     Open,
+    aged,
     dead_letters,
     delivered,
     drain,
@@ -27,6 +28,13 @@ from tests.store.support import (
 )
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def left(left: list[int], folder: Path) -> list[int]:
+    """Likewise, as an older router has left it: with databases of what was accepted."""
+    aged(folder)
+    return left
 
 
 class TestMissing:
@@ -102,6 +110,7 @@ class TestMissing:
     ) -> None:
         sequences = await store.append([record("a", data=b'"%0*d"' % (9_000, at)) for at in range(5)])
         await store.close()
+        aged(folder)
         [events] = segments_of(folder)
         with contextlib.closing(sqlite3.connect(events)) as database:
             (page,) = database.execute(
@@ -201,6 +210,7 @@ async def test_of_a_database_that_is_cut_off_there_is_the_first_part(folder: Pat
     for number in range(0, 2_000, 100):
         await store.append([record("a", name=str(number + n)) for n in range(100)])
     await store.close()
+    aged(folder)
     (path,) = segments_of(folder)
     os.truncate(path, path.stat().st_size // PAGE // 2 * PAGE)
     (kept,) = repair(folder, 1.0)

@@ -6,16 +6,20 @@ import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import structlog
 
 from router.store.base import Place, State, StoreError, Tally
+from router.store.log.salvage import readable
+from router.store.log.writing import create
 from router.store.sqlite import SqliteStore
 from tests.store.support import (
     EPOCH,
     FakeClock,
     Open,
+    aged,
     claim,
     claim_one,
     crashed,
@@ -33,26 +37,50 @@ from tests.store.support import (
 pytestmark = pytest.mark.anyio
 
 
-def spoil(folder: Path, column: str, *sequences: int) -> None:
-    """Write what is no msgpack into records."""
-    [events] = segments_of(folder)
-    with contextlib.closing(sqlite3.connect(events)) as database, database:
-        database.executemany(
-            f"UPDATE events SET {column} = x'c1' WHERE sequence = ?", [(sequence,) for sequence in sequences]
-        )
+class Reopen(Protocol):
+    """Closes a store and opens it again, with what is no msgpack in the records of these events."""
+
+    async def __call__(self, store: SqliteStore, *sequences: int) -> SqliteStore: ...
 
 
-async def reopened(store: SqliteStore, opened: Open, folder: Path, *sequences: int) -> SqliteStore:
-    await store.close()
-    spoil(folder, "record", *sequences)
-    return opened(folder)
+@pytest.fixture(params=["log", "database"])
+def reopened(request: pytest.FixtureRequest, opened: Open, folder: Path) -> Reopen:
+    """In a log, and in a database that an older router has made."""
+
+    async def reopen(store: SqliteStore, *sequences: int) -> SqliteStore:
+        await store.close()
+        if request.param == "database":
+            aged(folder)
+        [events] = segments_of(folder)
+        spoil(events, *sequences)
+        return opened(folder)
+
+    return reopen
+
+
+def spoil(segment: Path, *sequences: int) -> None:
+    if segment.suffix == ".log":
+        groups = list(readable(segment, grows=False))
+        spoilt = [
+            [
+                b"\xc1" if at in sequences else one
+                for at, one in zip(group.sequences, group.records, strict=True)
+            ]
+            for group in groups
+        ]
+        made = (group._replace(records=records) for group, records in zip(groups, spoilt, strict=True))
+        create(segment, int(segment.stem), made)
+        return
+    with contextlib.closing(sqlite3.connect(segment)) as database, database:
+        statement = "UPDATE events SET record = x'c1' WHERE sequence = ?"
+        database.executemany(statement, [(sequence,) for sequence in sequences])
 
 
 async def test_a_first_try_is_given_up_and_the_others_go_out(
-    store: SqliteStore, opened: Open, folder: Path
+    store: SqliteStore, reopened: Reopen, opened: Open, folder: Path
 ) -> None:
     sequences = await store.append([record("a", "b")] * 10)
-    store = await reopened(store, opened, folder, sequences[0], sequences[5])
+    store = await reopened(store, sequences[0], sequences[5])
     with structlog.testing.capture_logs() as logs:
         found = await claim(store, "a", 20)
     good = [at for at in sequences if at not in {sequences[0], sequences[5]}]
@@ -67,21 +95,19 @@ async def test_a_first_try_is_given_up_and_the_others_go_out(
     assert await store.tally() == {"a": Tally(dead=2), "b": Tally(pending=10)}
 
 
-async def test_where_all_are_broken_nobody_waits_for_ever(
-    store: SqliteStore, opened: Open, folder: Path
-) -> None:
+async def test_where_all_are_broken_nobody_waits_for_ever(store: SqliteStore, reopened: Reopen) -> None:
     sequences = await store.append([record("a")] * 3)
-    store = await reopened(store, opened, folder, *sequences)
+    store = await reopened(store, *sequences)
     assert await drain(store, "a") == []
     assert await store.tally() == {"a": Tally(dead=3)}
 
 
 async def test_a_retry_is_given_up_with_its_history(
-    store: SqliteStore, opened: Open, folder: Path, clock: FakeClock
+    store: SqliteStore, reopened: Reopen, clock: FakeClock
 ) -> None:
     sequences = await store.append([record("a")] * 3)
     await store.settle([retrying(delivery, EPOCH) for delivery in await claim(store, "a")])
-    store = await reopened(store, opened, folder, sequences[1])
+    store = await reopened(store, sequences[1])
     await store.due(EPOCH)
     assert keys(await drain(store, "a")) == [(sequences[0], ""), (sequences[2], "")]
     [letter] = await dead_letters(store)
@@ -92,11 +118,11 @@ async def test_a_retry_is_given_up_with_its_history(
 
 
 async def test_an_operator_sees_it_and_can_let_it_go(
-    store: SqliteStore, opened: Open, folder: Path, clock: FakeClock
+    store: SqliteStore, reopened: Reopen, clock: FakeClock
 ) -> None:
     [sequence] = await store.append([record("a", "b")])
     await store.settle([dead(await claim_one(store, "a"))])
-    store = await reopened(store, opened, folder, sequence)
+    store = await reopened(store, sequence)
     for found in (await store.standing([State.DEAD]), (await store.of_event(sequence))[:1]):
         [letter] = found
         assert letter.delivery.place == Place(sequence, "a")
@@ -110,11 +136,9 @@ async def test_an_operator_sees_it_and_can_let_it_go(
     assert await store.tally() == {}
 
 
-async def test_a_scan_leaves_it_out_and_the_log_says_so(
-    store: SqliteStore, opened: Open, folder: Path
-) -> None:
+async def test_a_scan_leaves_it_out_and_the_log_says_so(store: SqliteStore, reopened: Reopen) -> None:
     sequences = await store.append([record()] * 3)
-    store = await reopened(store, opened, folder, sequences[2])
+    store = await reopened(store, sequences[2])
     with structlog.testing.capture_logs() as logs:
         assert await sequences_of(store) == list(sequences[:2])
     assert [one["event"] for one in logs] == ["record.unreadable"]
@@ -152,12 +176,12 @@ async def test_a_history_that_cannot_be_read_does_not_hold_up_the_delivery(
 
 
 async def test_it_is_kept_when_its_segment_goes(
-    store: SqliteStore, opened: Open, folder: Path, clock: FakeClock
+    store: SqliteStore, reopened: Reopen, folder: Path, clock: FakeClock
 ) -> None:
     [sequence] = await store.append([record("a")])
-    store = await reopened(store, opened, folder, sequence)
+    store = await reopened(store, sequence)
     assert await drain(store, "a") == []
     clock.advance(10_000)
     assert await store.trim(clock.now(), 10**12) == 1  # what `drain` has probed with
-    assert [int(path.stem) for path in segments_of(folder)] == [sequence + 2]
+    assert len(segments_of(folder)) == 1
     assert [letter.delivery.sequence for letter in await dead_letters(store)] == [sequence]

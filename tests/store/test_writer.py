@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import anyio
@@ -13,8 +13,8 @@ import pytest
 
 from router.store.base import StoreError
 from router.store.layout import create
-from router.store.ledger import Database
-from router.store.writer import GroupWriter, Statement
+from router.store.ledger import Database, Statement, Statements
+from router.store.writer import GroupWriter
 from tests.store.support import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -26,18 +26,28 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def commits() -> list[str]:
+def commits() -> list[int]:
     return []
 
 
 @pytest.fixture
-async def writer(path: Path, commits: list[str]) -> AsyncIterator[GroupWriter]:
-    ledger = numbers(path)
-    connection = ledger.turn_to(None)
-    connection.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
-    writer = GroupWriter(ledger, "test")
+async def writer(path: Path, commits: list[int]) -> AsyncIterator[GroupWriter[Statements]]:
+    writer = GroupWriter(Counting(numbers(path), commits), "test")
     yield writer
     await anyio.to_thread.run_sync(writer.close)
+
+
+class Counting:
+    """A ledger that counts what it commits at a time."""
+
+    def __init__(self, ledger: Database, commits: list[int]) -> None:
+        self._ledger = ledger
+        self._commits = commits
+        self.rest, self.close = ledger.rest, ledger.close
+
+    def commit(self, group: Sequence[Statements]) -> None:
+        self._ledger.commit(group)
+        self._commits.append(len(group))
 
 
 def numbers(path: Path) -> Database:
@@ -57,13 +67,13 @@ def stored(path: Path) -> list[object]:
         connection.close()
 
 
-async def test_it_is_on_disk_when_the_wait_ends(writer: GroupWriter, path: Path) -> None:
+async def test_it_is_on_disk_when_the_wait_ends(writer: GroupWriter[Statements], path: Path) -> None:
     await writer.submit(insert(1))
     assert stored(path) == [1]
 
 
 async def test_what_gathers_is_committed_as_one_group(
-    writer: GroupWriter, path: Path, commits: list[str]
+    writer: GroupWriter[Statements], path: Path, commits: list[int]
 ) -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(500):
@@ -72,7 +82,7 @@ async def test_what_gathers_is_committed_as_one_group(
     assert len(commits) < 100
 
 
-async def test_committed_is_called_in_order_before_the_wait_ends(writer: GroupWriter) -> None:
+async def test_committed_is_called_in_order_before_the_wait_ends(writer: GroupWriter[Statements]) -> None:
     seen: list[object] = []
 
     async def submit(number: int) -> None:
@@ -87,7 +97,7 @@ async def test_committed_is_called_in_order_before_the_wait_ends(writer: GroupWr
 
 
 async def test_a_failed_group_is_taken_back_whole_and_the_next_one_works(
-    writer: GroupWriter, path: Path
+    writer: GroupWriter[Statements], path: Path
 ) -> None:
     await writer.submit(insert(1))
     called: list[int] = []
@@ -117,7 +127,7 @@ async def test_a_damaged_database_is_no_passing_trouble(path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", 2**64, object()], ids=["surrogate", "integer", "object"])
 async def test_what_no_database_can_hold_does_not_end_the_thread(
-    writer: GroupWriter, path: Path, value: object
+    writer: GroupWriter[Statements], path: Path, value: object
 ) -> None:
     with anyio.fail_after(PATIENCE):
         with pytest.raises(StoreError):
@@ -126,7 +136,7 @@ async def test_what_no_database_can_hold_does_not_end_the_thread(
     assert stored(path) == [2]
 
 
-async def test_cancelling_the_wait_does_not_take_it_back(writer: GroupWriter, path: Path) -> None:
+async def test_cancelling_the_wait_does_not_take_it_back(writer: GroupWriter[Statements], path: Path) -> None:
     called: list[int] = []
     with anyio.CancelScope() as scope:
         scope.cancel()

@@ -11,41 +11,64 @@ from router.store.advice import DamagedError
 from router.store.log.format import BEGIN
 from router.store.log.walking import Damage, Group, LogFile
 
+SECTOR = 512
+"""What a disk writes whole or not at all."""
+
 
 class Tail(NamedTuple):
     """Where a log ends that grows, or was left when it did.
 
     Attributes:
-        end: the place behind its last whole group.
+        end: the place behind its last group; what a crash has left of another one does not count.
+        last: the highest sequence; -1 where there is none.
         first: the first group; None where there is none.
-        damages: what cannot be read before that.
+        is_closed: whether it says that nothing is missing.
+        damages: what of it cannot be read.
     """
 
     end: int
+    last: int
     first: Group | None
-    damages: tuple[Damage, ...]
+    is_closed: bool
+    damages: tuple[Group | Damage, ...]
 
 
 def tail_of(file: LogFile) -> Tail:
     """Where a log ends that may have been left in the midst of a commit.
 
-    A commit begins when the one before it is on disk, so only the last one can be there in part.
+    A commit begins when the one before it is on disk, so only the last group can be there in part: then parts
+    of it are missing, and nothing in it is another. All heads are looked at, and the last events.
     """
-    damages: list[Damage] = []
-    first: Group | None = None
-    end = before = BEGIN
-    latest: Group | None = None
+    damages: list[Group | Damage] = []
+    first = latest = events = None
+    end = BEGIN
     for item in file.walk(BEGIN, file.size(), -1):
         if isinstance(item, Group):
-            first = first or item
-            before, end, latest = end if latest is None else latest.end, item.end, item
-        elif item.before is not None:
+            first, latest = first or item, item
+            events = events if item.head.is_end else item
+            end = item.end
+        elif item.before is not None or not _is_cut(file, item.at, file.reach(item.at)):
             damages.append(item)
-            before = item.end
-    if latest is not None and not file.is_whole(latest):
-        end = before
-        first = None if first == latest else first
-    return Tail(end, first, tuple(damages))
+            end = item.end
+    if events is not None and not file.is_whole(events):
+        if events is latest and _is_cut(file, events.at, events.end):
+            end = events.at
+            first = None if first is events else first
+        else:
+            damages.append(events)
+    last = -1 if latest is None else latest.head.last
+    return Tail(end, last, first, latest is not None and latest.head.is_end, tuple(damages))
+
+
+def _is_cut(file: LogFile, begin: int, end: int) -> bool:
+    """Whether a part of this was never written: where the file ends, or in whole sectors of zeros."""
+    if end > file.size():
+        return True
+    for sector in range(begin // SECTOR * SECTOR, end, SECTOR):
+        at = max(begin, sector)
+        if not file.read(at, min(end, sector + SECTOR) - at).strip(b"\0"):
+            return True
+    return False
 
 
 def damage(path: Path, *, thorough: bool, grows: bool) -> str | None:
@@ -53,7 +76,7 @@ def damage(path: Path, *, thorough: bool, grows: bool) -> str | None:
 
     Args:
         path: the log's.
-        thorough: whether to look at every byte, and not only from group to group and at the last one.
+        thorough: whether to look at every byte, and not only from group to group and at the last events.
         grows: whether it may end with what a crash has left, or with what is being written.
 
     Raises:
@@ -61,14 +84,19 @@ def damage(path: Path, *, thorough: bool, grows: bool) -> str | None:
     """
     try:
         with closing(LogFile(path)) as file:
-            end = tail_of(file).end if grows else file.size()
-            found = [item for item in file.walk(BEGIN, end, -1) if _is_damaged(file, item, thorough=thorough)]
+            tail = tail_of(file)
+            found = tail.damages
+            if thorough:
+                end = tail.end if grows else file.size()
+                found = tuple(item for item in file.walk(BEGIN, end, -1) if _is_torn(file, item))
     except DamagedError as error:
         return str(error)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be opened: {error}") from error
+    if not (grows or found or tail.is_closed):
+        return "its end is missing"
     return ", ".join(f"damaged from byte {one.at} to {one.end}" for one in found) or None
 
 
-def _is_damaged(file: LogFile, item: Group | Damage, *, thorough: bool) -> bool:
-    return isinstance(item, Damage) or (thorough and not file.is_whole(item))
+def _is_torn(file: LogFile, item: Group | Damage) -> bool:
+    return isinstance(item, Damage) or not file.is_whole(item)

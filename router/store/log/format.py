@@ -16,6 +16,9 @@ next one, or what a crash has left of one that nobody was told of::
              the routes
     payload  the records | the originals (MessagePack: body, content type)
 
+A log that was closed ends with a head of no events: it says that nothing is missing before it. When the log
+is gone on with, it stays.
+
 So who walks from group to group reads heads; who asks for times, fingerprints or routes reads fronts; and one
 record is read, and found to be as it was written, without any other. Sequences rise from event to event, with
 gaps. Times need not: clocks are set.
@@ -26,6 +29,7 @@ read, and nobody who sends events can know it, and make the router take a payloa
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Sequence
@@ -143,6 +147,11 @@ class Head(NamedTuple):
     front_crc: int
 
     @property
+    def is_end(self) -> bool:
+        """Whether it has no event, and says that nothing is missing before it."""
+        return not self.events
+
+    @property
     def size(self) -> int:
         """How many bytes the whole group has."""
         return HEAD + self.front + self.payload
@@ -183,6 +192,12 @@ def encode_group(marker: bytes, columns: Columns) -> bytes:
         crc32(front),
     )
     return b"".join([head, _NUMBER.pack(crc32(head)), front, *records, *originals])
+
+
+def encode_end(marker: bytes, last: int) -> bytes:
+    """What says that nothing is missing up to the sequence `last`: a group of no event."""
+    head = _HEAD.pack(marker, last + 1, last, -math.inf, 0, 0, 0, 0, 0)
+    return head + _NUMBER.pack(crc32(head))
 
 
 def decode_head(data: bytes, marker: bytes) -> Head | None:

@@ -43,6 +43,9 @@ class Index:
             self._is_damaged = True
             return
         head = item.head
+        if head.is_end:
+            self.end = item.end
+            return
         newest = max(head.newest, self._newest[-1] if self._newest else -math.inf)
         if not self._places or item.at - self._places[-1] >= STRETCH:
             self._places.append(item.at)

@@ -114,6 +114,11 @@ class LogFile:
             self.read_piece(piece) is not None for piece in (*front.records, *front.originals.values())
         )
 
+    def reach(self, at: int) -> int:
+        """Up to where a group goes that begins here, whether or not it is there; else where its head would."""
+        head = decode_head(self.read(at, HEAD), self.header.marker)
+        return at + (HEAD if head is None else head.size)
+
     def walk(self, at: int, end: int, last: int) -> Iterator[Group | Damage]:
         """The groups from a place on, in order, and what lies between them and cannot be read.
 

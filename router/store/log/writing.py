@@ -14,7 +14,7 @@ import structlog
 from router.store.advice import DamagedError
 from router.store.layout import OWNER_ONLY, sync
 from router.store.log.checking import tail_of
-from router.store.log.format import Columns, encode_group, encode_header, new_header
+from router.store.log.format import Columns, encode_end, encode_group, encode_header, new_header
 from router.store.log.walking import LogFile
 
 STEP = 1 << 20
@@ -49,11 +49,15 @@ def create(path: Path, first: int, groups: Iterable[Columns] = ()) -> None:
     half = path.with_name(f"{path.name}.half")
     half.unlink(missing_ok=True)
     header = new_header(first)
+    last: int | None = None
     try:
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
             file.write(encode_header(header))
             for columns in groups:
                 file.write(encode_group(header.marker, columns))
+                last = columns.sequences[-1]
+            if last is not None:
+                file.write(encode_end(header.marker, last))
             file.flush()
             os.fsync(file.fileno())
         half.rename(path)
@@ -97,6 +101,8 @@ class LogWriter:
             log.warning("segment.cut", file=str(path), at=tail.end)
         self.path = path
         self.end = tail.end
+        self._last = tail.last
+        self._is_closed = tail.is_closed
         self.began = None if front is None else front.arrivals[0].received
         self.tainted = False
         self._most = most
@@ -120,6 +126,8 @@ class LogWriter:
         if self.began is None:
             self.began = columns.received[0]
         self.end += len(group)
+        self._last = columns.sequences[-1]
+        self._is_closed = False
 
     def probe(self) -> None:
         """Find out whether an append would work; nothing stays of it.
@@ -142,12 +150,18 @@ class LogWriter:
             self._cut_needed = False
 
     def seal(self) -> None:
-        """Give back what was set aside: it ends with its last group.
+        """Say that nothing is missing, and give back what was set aside.
 
         Raises:
             OSError: the disk refuses.
         """
-        self._cut_needed |= self._reserved > self.end
+        self.cut()
+        if self.began is not None and not self._is_closed:
+            end = encode_end(self._marker, self._last)
+            self._put(end)
+            self.end += len(end)
+            self._is_closed = True
+        self._cut_needed = self._reserved > self.end
         self.cut()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from router.store.advice import DamagedError
-from router.store.log.checking import damage
+from router.store.log.checking import SECTOR, damage
 from router.store.log.format import BEGIN, Columns, encode_group
 from router.store.log.reading import LogVolume
 from router.store.log.salvage import copied, named
@@ -33,21 +34,39 @@ def reopened(path: Path) -> list[Event]:
     return events
 
 
-@given(made=groups(), cut=st.integers(0, 10**6), zeros=st.integers(0, 300))
-@settings(max_examples=150, deadline=None)
-def test_a_crash_leaves_all_that_was_committed_and_no_part_of_the_rest(
-    made: list[Columns], cut: int, zeros: int
-) -> None:
-    """Zeros: space that was set aside, or that the disk has got the length of, and nothing else."""
+@given(made=groups(), cut=st.integers(0, 10**6))
+@settings(max_examples=80, deadline=None)
+def test_a_crash_leaves_all_that_was_committed_and_no_part_of_the_rest(made: list[Columns], cut: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{FIRST}.log"
         ends = write(path, made)
         cut = BEGIN + cut % (ends[-1] - BEGIN + 1)
-        path.write_bytes(path.read_bytes()[:cut] + bytes(zeros))
-        whole = sum(end <= cut for end in ends[1:])
-        assert damage(path, thorough=True, grows=True) is None
-        assert read_at_most(path) == events_of(made[:whole])
-        assert reopened(path) == events_of(made[:whole])
+        os.truncate(path, cut)
+        check_the_rest(path, made[: sum(end <= cut for end in ends[1:])])
+
+
+@given(sizes=st.lists(st.integers(0, 1_500), min_size=1, max_size=4), data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_nor_does_one_that_has_written_some_of_it(sizes: list[int], data: st.DataObject) -> None:
+    """Where space was set aside, what was not written is zeros, in whole sectors."""
+    made = [columns(FIRST, b"x" * 300), columns(FIRST + 1, *(b"y" * size for size in sizes))]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{FIRST}.log"
+        _, begin, end = write(path, made)
+        content = bytearray(path.read_bytes()[:end].ljust(20_000, b"\0"))
+        sectors = range(begin // SECTOR, (end - 1) // SECTOR + 1)
+        for sector in data.draw(st.sets(st.sampled_from(sectors), min_size=1)):
+            at, until = max(begin, sector * SECTOR), min(end, (sector + 1) * SECTOR)
+            content[at:until] = bytes(until - at)
+        path.write_bytes(content)
+        check_the_rest(path, made[:1])
+
+
+def check_the_rest(path: Path, made: list[Columns]) -> None:
+    for thorough in (False, True):
+        assert damage(path, thorough=thorough, grows=True) is None
+    assert read_at_most(path) == events_of(made)
+    assert reopened(path) == events_of(made)
 
 
 def read_at_most(path: Path) -> list[Event]:
@@ -63,37 +82,48 @@ def test_a_group_of_which_any_byte_is_missing_never_was(tmp_path: Path) -> None:
     made = [columns(FIRST, b"one"), columns(FIRST + 1, b"two", b"three")]
     _, before, end = write(path, made)
     content = path.read_bytes()
-    for lost in range(before, end):
-        path.write_bytes(content[:lost] + b"\xff" + content[lost + 1 :] + bytes(100))
-        if content[lost] != 0xFF:
-            assert reopened(path) == events_of(made[:1])
+    for cut in range(before, end):
+        path.write_bytes(content[:cut])
+        assert reopened(path) == events_of(made[:1])
+
+
+def test_a_group_of_which_any_byte_is_another_is_damaged(tmp_path: Path) -> None:
+    """No crash has done that: it is said, and not cut off."""
+    path = tmp_path / f"{FIRST}.log"
+    _, before, end = write(path, [columns(FIRST, b"one"), columns(FIRST + 1, b"two", b"three")])
+    content = path.read_bytes()[:end] + bytes(5_000)
+    for changed in range(before, end):
+        path.write_bytes(content[:changed] + bytes([content[changed] ^ 0x5A]) + content[changed + 1 :])
+        for thorough in (False, True):
+            assert "damaged from byte" in str(damage(path, thorough=thorough, grows=True))
+        with pytest.raises(DamagedError, match="is damaged"):
+            LogWriter(path, MOST)
 
 
 flips = st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=4)
 
 
-@given(made=groups(), flipped=flips)
-@settings(max_examples=300, deadline=None)
+@given(made=groups(), flipped=flips, closed=st.booleans())
+@settings(max_examples=120, deadline=None)
 def test_what_is_changed_is_found_and_costs_no_other_group(
-    made: list[Columns], flipped: list[tuple[int, int]]
+    made: list[Columns], flipped: list[tuple[int, int]], closed: bool
 ) -> None:
     assume(made)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{FIRST}.log"
         ends = write(path, made)
-        content = bytearray(path.read_bytes())
+        original = path.read_bytes() if closed else path.read_bytes()[: ends[-1]]
+        content = bytearray(original)
         for at, noise in flipped:
             content[BEGIN + at % (ends[-1] - BEGIN)] ^= noise
-        assume(bytes(content) != path.read_bytes())
-        original = path.read_bytes()
+        assume(content != original)
         path.write_bytes(content)
         hit = [original[a:b] != content[a:b] for a, b in itertools.pairwise(ends)]
         assert damage(path, thorough=True, grows=False) is not None
         check_the_reader(path, made)
         check_the_copy(path, made, hit)
         taken_for_a_crash = damage(path, thorough=True, grows=True) is None
-        assert taken_for_a_crash >= (hit.index(True) == len(hit) - 1)
-        assert taken_for_a_crash <= all(hit[hit.index(True) :])
+        assert taken_for_a_crash <= (all(hit[hit.index(True) :]) and not closed)
 
 
 def check_the_reader(path: Path, made: list[Columns]) -> None:
@@ -138,6 +168,19 @@ def check_the_copy(path: Path, made: list[Columns], hit: list[bool]) -> None:
             assert found is not None
             assert (found.body, found.content_type) == (body, content_type)
     assert kept.keys() <= {event[0] for event in events_of(made)}
+
+
+def test_what_a_closed_log_lacks_is_told(tmp_path: Path) -> None:
+    path = tmp_path / f"{FIRST}.log"
+    *_, before, end = write(path, [columns(FIRST, b"one"), columns(FIRST + 1, b"two")])
+    content = path.read_bytes()
+    for cut in (BEGIN, before, end):
+        path.write_bytes(content[:cut])
+        assert damage(path, thorough=True, grows=False) == "its end is missing"
+        assert damage(path, thorough=True, grows=True) is None
+    path.write_bytes(content[: end - 1] + b"?" + content[end:])
+    for thorough in (False, True):
+        assert damage(path, thorough=thorough, grows=True) == f"damaged from byte {before} to {end}"
 
 
 def test_a_stretch_that_cannot_be_read_is_leapt_over(tmp_path: Path) -> None:

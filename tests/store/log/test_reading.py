@@ -45,7 +45,7 @@ def test_what_is_appended_is_read_back(made: list[Columns], stretch: int) -> Non
                 arrival = volume.arrival(sequence)
                 assert (arrival is not None) == (sequence in sequences)
                 assert (volume.row(sequence) is not None) == (sequence in sequences)
-            originals = {at: Original(*rest) for one in made for at, *rest in one.originals}
+            originals = {at: Original(body, kind) for one in made for at, body, kind in one.originals}
             assert {at: volume.original(at) for at in sequences} == {
                 at: originals.get(at) for at in sequences
             }

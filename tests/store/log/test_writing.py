@@ -60,8 +60,9 @@ class TestSpaceThatIsSetAside:
             log.append(columns(FIRST, b"one"))
             left = path.with_name("left.log")
             shutil.copy(path, left)
+            end = log.end
         with closing(LogWriter(left, MOST)) as again:
-            assert left.stat().st_size == again.end == log.end
+            assert left.stat().st_size == again.end == end
             again.append(columns(FIRST + 1, b"two"))
         path = left
         assert sequences(path) == [FIRST, FIRST + 1]
