@@ -115,7 +115,7 @@ class LogFile:
         )
 
     def reach(self, at: int) -> int:
-        """Up to where a group goes that begins here, whether or not it is there; else where its head would."""
+        """Up to where a group goes that begins here, whether or not it is there; or where its head would."""
         head = decode_head(self.read(at, HEAD), self.header.marker)
         return at + (HEAD if head is None else head.size)
 
