@@ -21,7 +21,7 @@ class Tail(NamedTuple):
     Attributes:
         end: the place behind its last group; what a crash has left of another one does not count.
         last: the highest sequence; -1 where there is none.
-        first: the first group; None where there is none.
+        first: the first group with events; None where there is none.
         is_closed: whether it says that nothing is missing.
         damages: what of it cannot be read.
     """
@@ -44,9 +44,9 @@ def tail_of(file: LogFile) -> Tail:
     end = BEGIN
     for item in file.walk(BEGIN, file.size(), -1):
         if isinstance(item, Group):
-            first, latest = first or item, item
-            events = events if item.head.is_end else item
-            end = item.end
+            latest, end = item, item.end
+            if not item.head.is_end:
+                first, events = first or item, item
         elif item.before is not None or not _is_cut(file, item.at, file.reach(item.at)):
             damages.append(item)
             end = item.end

@@ -107,16 +107,20 @@ def named(path: Path, *, grows: bool) -> tuple[set[int], list[tuple[int, int | N
     torn: list[tuple[int, int | None]] = []
     try:
         with closing(LogFile(path)) as file:
+            after, is_closed = file.header.first - 1, grows
             for item in file.walk(BEGIN, _end(file, grows=grows), -1):
                 if isinstance(item, Damage):
-                    last = None if item.before is None else item.before - 1
-                    torn.append((max(item.after + 1, file.header.first), last))
-                elif (front := file.read_front(item)) is not None:
+                    torn.append((after + 1, None if item.before is None else item.before - 1))
+                    continue
+                after, is_closed = item.head.last, grows or item.head.is_end
+                if (front := file.read_front(item)) is not None:
                     sequences.update(front.sequences)
                 elif _is_dense(item.head):
                     sequences.update(range(item.head.first, item.head.last + 1))
                 else:
                     torn.append((item.head.first, item.head.last))
+            if not (is_closed or (torn and torn[-1][1] is None)):
+                torn.append((after + 1, None))
     except _BROKEN:
         return sequences, [(int(path.stem), None)]
     return sequences, torn

@@ -35,13 +35,13 @@ _allocate = getattr(os, "posix_fallocate", None)  # nor that
 log = structlog.stdlib.get_logger(__name__)
 
 
-def create(path: Path, first: int, groups: Iterable[Columns] = ()) -> None:
+def create(path: Path, first: int, groups: Iterable[Columns] | None = None) -> None:
     """Make a log: under its name there is never a part of one.
 
     Args:
         path: where it is to be.
         first: the lowest sequence it may have.
-        groups: what it begins with.
+        groups: all that it will have; None for one that is to grow.
 
     Raises:
         OSError: the disk refuses; nothing is there.
@@ -49,14 +49,14 @@ def create(path: Path, first: int, groups: Iterable[Columns] = ()) -> None:
     half = path.with_name(f"{path.name}.half")
     half.unlink(missing_ok=True)
     header = new_header(first)
-    last: int | None = None
+    last = first - 1
     try:
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
             file.write(encode_header(header))
-            for columns in groups:
+            for columns in groups or ():
                 file.write(encode_group(header.marker, columns))
                 last = columns.sequences[-1]
-            if last is not None:
+            if groups is not None:
                 file.write(encode_end(header.marker, last))
             file.flush()
             os.fsync(file.fileno())

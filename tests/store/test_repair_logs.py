@@ -1,0 +1,303 @@
+"""Damaged logs: a start refuses the one that grows, and a repair keeps what stands around the damage."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from router.errors import ConfigurationError
+from router.events.received import Original
+from router.store.base import StoreError
+from router.store.ledger import LIMITS, Limits
+from router.store.log.format import BEGIN, VERSION, Header, encode_header
+from router.store.log.walking import Group, LogFile
+from router.store.missing import Gap, Undelivered
+from router.store.repair import examine, losses, repair
+from router.store.sqlite import SqliteStore
+from tests.store.support import (
+    EPOCH,
+    FakeClock,
+    Open,
+    OpenLimited,
+    claim,
+    crashed,
+    dead,
+    dead_letters,
+    delivered,
+    drain,
+    record,
+    retrying,
+    segments_of,
+    sequences_of,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def left(store: SqliteStore, folder: Path) -> list[int]:
+    """200 events for `a` and `b` in 20 groups: `a` has a dead letter, a retry and 10 delivered."""
+    sequences = [
+        at
+        for first in range(0, 200, 10)
+        for at in await store.append([record("a", "b", name=str(first + number)) for number in range(10)])
+    ]
+    one, two, *others = await claim(store, "a", 12)
+    await store.settle([dead(one), retrying(two, EPOCH), *map(delivered, others)])
+    await store.close()
+    return sequences
+
+
+def groups_of(path: Path) -> list[Group]:
+    with contextlib.closing(LogFile(path)) as file:
+        return [item for item in file.walk(BEGIN, file.size(), -1) if isinstance(item, Group)]
+
+
+def overwrite(path: Path, at: int, end: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at:end] = b"\xa5" * (end - at)
+    path.write_bytes(content)
+
+
+def tear(path: Path, group: int, part: str) -> None:
+    """Overwrite a group's head, what it says of its events, or its first record."""
+    at, head = groups_of(path)[group]
+    front = at + 60
+    start = {"head": at, "front": front, "record": front + head.front}[part]
+    overwrite(path, start, start + 20)
+
+
+class TestExamining:
+    async def test_a_sound_store(self, left: list[int], folder: Path) -> None:
+        found = examine(folder)
+        assert found.sound
+        assert {finding.path.name: finding.rows for finding in found.databases} == {
+            f"{left[0]}.log": 200,
+            "kept.sqlite": 0,
+            "deliveries.sqlite": 2 + 3,
+        }
+        assert repair(folder, EPOCH) == ()
+
+    async def test_beside_a_running_router(self, left: list[int], folder: Path, opened: Open) -> None:
+        store = opened(folder)
+        await store.append([record("a")])
+        found = examine(folder)
+        assert "is in use by process" in str(found.holder)
+        assert found.sound
+
+    async def test_what_a_crash_has_left_is_no_damage(
+        self, store: SqliteStore, folder: Path, opened: Open
+    ) -> None:
+        sequences = [at for _ in range(2) for at in await store.append([record("a")] * 3)]
+        left = crashed(folder)
+        [path] = segments_of(left)
+        first, second = groups_of(path)
+        content = path.read_bytes()
+        path.write_bytes(content[: second.at + 70] + bytes(len(content) - second.at - 70))
+        path.write_bytes(content[: second.end - 2])
+        assert examine(left).sound
+        assert await sequences_of(opened(left)) == sequences[: first.head.events]
+
+    @pytest.mark.parametrize("part", ["head", "front", "record"])
+    @pytest.mark.parametrize("group", [0, 9, 19])
+    async def test_what_is_damaged_is_named(
+        self, left: list[int], folder: Path, group: int, part: str
+    ) -> None:
+        [path] = segments_of(folder)
+        at, end = groups_of(path)[group].at, groups_of(path)[group].end
+        tear(path, group, part)
+        [damaged] = [finding for finding in examine(folder).databases if finding.damage is not None]
+        assert (damaged.path, damaged.damage) == (path, f"damaged from byte {at} to {end}")
+
+    async def test_another_layout_is_not_touched(self, left: list[int], folder: Path) -> None:
+        [path] = segments_of(folder)
+        path.write_bytes(encode_header(Header(VERSION + 1, left[0], b"m" * 8)))
+        for ask in (examine, lambda folder: repair(folder, EPOCH)):
+            with pytest.raises(ConfigurationError, match=r"another version of this router"):
+                ask(folder)
+
+
+class TestAStart:
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda path: tear(path, 0, "head"), id="first head"),
+            pytest.param(lambda path: tear(path, 7, "head"), id="head"),
+            pytest.param(lambda path: tear(path, 19, "front"), id="last front"),
+            pytest.param(lambda path: tear(path, 19, "record"), id="last record"),
+            pytest.param(lambda path: overwrite(path, 0, BEGIN), id="header"),
+            pytest.param(lambda path: overwrite(path, BEGIN, path.stat().st_size), id="all"),
+            pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+        ],
+    )
+    async def test_it_is_refused(
+        self, left: list[int], folder: Path, opened: Open, spoil: Callable[[Path], None]
+    ) -> None:
+        [path] = segments_of(folder)
+        spoil(path)
+        with pytest.raises(
+            ConfigurationError, match=rf"{path.name} is damaged .*; run `router doctor`, which"
+        ):
+            opened(folder)
+        assert repair(folder, EPOCH)
+        assert examine(folder).sound
+        store = opened(folder)
+        assert set(await sequences_of(store)) < set(left)
+        [new] = await store.append([record("b")])
+        assert (await sequences_of(store))[-1] == new > left[-1]
+
+    async def test_closed_ones_are_not_looked_at_and_tell_readers(
+        self, left: list[int], folder: Path, limited: OpenLimited
+    ) -> None:
+        store = limited(folder, Limits(bytes=1))
+        await store.append([record("c")])
+        await store.close()
+        path, _ = segments_of(folder)
+        content = path.read_bytes()
+        tear(path, 7, "record")
+        store = limited(folder, LIMITS)
+        assert len(await sequences_of(store)) == 200
+        with pytest.raises(StoreError, match=f"the record {left[70]} cannot be read"):
+            await store.get(left[70])
+        await store.close()
+        path.write_bytes(content)
+        tear(path, 7, "front")
+        store = limited(folder, LIMITS)
+        with pytest.raises(StoreError, match=r"is damaged from byte .*; stop the router, and run"):
+            await store.get(left[70])
+        stored = await store.get(left[80])
+        assert stored is not None
+
+
+class TestRepair:
+    @pytest.mark.parametrize("part", ["head", "front"])
+    async def test_a_group_is_lost_and_nothing_else(
+        self, left: list[int], folder: Path, opened: Open, part: str
+    ) -> None:
+        [path] = segments_of(folder)
+        tear(path, 7, part)
+        before = path.read_bytes()
+        found = [finding.missing for finding in examine(folder).databases]
+        [kept] = repair(folder, EPOCH)
+        assert (kept.path, kept.rows) == (path, 190)
+        assert kept.broken.name == f"{left[0]}.log.broken-{EPOCH:.0f}"
+        assert kept.broken.read_bytes() == before
+        assert kept.missing in found
+        assert kept.missing is not None
+        count = 10 if part == "front" else None
+        assert [(gap.first, gap.last, gap.count) for gap in kept.missing.gaps] == [
+            (left[70], left[79], count)
+        ]
+        assert [loss.missing for _, loss in losses(folder)] == [kept.missing]
+        store = opened(folder)
+        assert await sequences_of(store) == left[:70] + left[80:]
+        assert [delivery.sequence for delivery in await drain(store, "b")] == left[:70] + left[80:]
+
+    async def test_what_waits_of_it_becomes_a_dead_letter(
+        self, left: list[int], folder: Path, opened: Open
+    ) -> None:
+        [path] = segments_of(folder)
+        tear(path, 0, "front")
+        [kept] = repair(folder, EPOCH)
+        assert kept.missing is not None
+        assert kept.missing.gaps == (Gap(left[0], left[9], 10),)
+        assert kept.missing.undelivered == (
+            Undelivered("a", 2, 0, unsure=False),
+            Undelivered("b", 0, 10, unsure=False),
+        )
+        letters = await dead_letters(opened(folder), "a")
+        assert [letter.delivery.sequence for letter in letters] == left[:2]
+        assert "is lost" in str(letters[1].delivery.attempts[-1].error)
+
+    async def test_of_a_torn_record_it_is_known_where_it_goes(
+        self, left: list[int], folder: Path, opened: Open
+    ) -> None:
+        [path] = segments_of(folder)
+        tear(path, 7, "record")
+        [kept] = repair(folder, EPOCH)
+        assert (kept.rows, bool(kept.missing)) == (200, False)
+        [finding, *_] = examine(folder).databases
+        assert (len(finding.unreadable), finding.sound) == (1, True)
+        assert finding.unreadable[0].startswith(f"event {left[70]}: ")
+        store = opened(folder)
+        assert [delivery.sequence for delivery in await drain(store, "b")] == left[:70] + left[71:]
+        assert [letter.delivery.sequence for letter in await dead_letters(store, "b")] == [left[70]]
+
+    async def test_senders_requests_are_kept(self, store: SqliteStore, folder: Path, opened: Open) -> None:
+        original = Original(b"body", "text/plain")
+        [first] = await store.append([record("a")])
+        sequences = await store.append([msgspec.structs.replace(record("a"), original=original)] * 3)
+        await store.close()
+        tear(segments_of(folder)[0], 0, "front")
+        [kept] = repair(folder, EPOCH)
+        assert kept.rows == 4
+        store = opened(folder)
+        assert await store.get(first) is None
+        for sequence in sequences:
+            stored = await store.get(sequence)
+            assert stored is not None
+            assert stored.record.original == original
+
+    @pytest.mark.parametrize("step", [0, 1])
+    async def test_the_next_one_goes_on_where_it_was_interrupted(
+        self, left: list[int], folder: Path, opened: Open, step: int
+    ) -> None:
+        [path] = segments_of(folder)
+        tear(path, 7, "front")
+        done = Path(shutil.copytree(folder, folder.with_name("done")))
+        [kept] = repair(done, EPOCH)
+        shutil.copy(kept.path, path.with_name(f"{path.name}.new-{EPOCH:.0f}"))
+        if step == 1:
+            path.rename(path.with_name(kept.broken.name))
+        with pytest.raises(ConfigurationError, match="was interrupted; run `router doctor`"):
+            opened(folder)
+        assert repair(folder, EPOCH + 60) == ()
+        names = sorted(one.name for one in (folder / "events").iterdir())
+        assert names == sorted([path.name, kept.broken.name, "kept.sqlite"])
+        assert await sequences_of(opened(folder)) == left[:70] + left[80:]
+
+    async def test_one_of_many(self, limited: OpenLimited, folder: Path) -> None:
+        store = limited(folder, Limits(bytes=1))
+        sequences = [at for _ in range(5) for at in await store.append([record("a")] * 2)]
+        await store.close()
+        segments_of(folder)[2].write_bytes(b"no log at all" * 1_000)
+        [kept] = repair(folder, EPOCH)
+        assert kept.path == segments_of(folder)[2]
+        assert await sequences_of(limited(folder, Limits(bytes=1))) == sequences[:4] + sequences[6:]
+
+    async def test_the_end_of_a_closed_one_is_missed(self, limited: OpenLimited, folder: Path) -> None:
+        store = limited(folder, Limits(bytes=1))
+        sequences = [at for _ in range(3) for at in await store.append([record("a")] * 2)]
+        await store.close()
+        path = segments_of(folder)[1]
+        path.write_bytes(path.read_bytes()[:BEGIN])
+        [finding] = [one for one in examine(folder).databases if one.damage is not None]
+        assert (finding.path, finding.damage) == (path, "its end is missing")
+        [kept] = repair(folder, EPOCH)
+        assert kept.missing is not None
+        assert kept.missing.gaps == (Gap(sequences[2], sequences[3], None),)
+        assert examine(folder).sound
+
+
+async def test_what_cannot_be_read_does_not_keep_a_segment_for_ever(
+    left: list[int], folder: Path, limited: OpenLimited, clock: FakeClock
+) -> None:
+    """An event whose record is torn is kept without it where it is waited for: then it is a dead letter."""
+    store = limited(folder, Limits(bytes=1))
+    await store.append([record("c")])
+    await store.close()
+    tear(segments_of(folder)[0], 7, "record")
+    store = limited(folder, Limits(bytes=1))
+    await store.settle([delivered(delivery) for delivery in await drain(store, "a")])
+    clock.advance(10_000)
+    await store.trim(clock.now(), 10**12)
+    assert left[0] not in [int(path.stem) for path in segments_of(folder)]
+    assert len([at for at in await sequences_of(store) if at in left]) == 199
+    found = [delivery.sequence for delivery in await drain(store, "b")]
+    assert [at for at in found if at in left] == left[:70] + left[71:]
+    assert [letter.delivery.sequence for letter in await dead_letters(store, "b")] == [left[70]]
