@@ -84,6 +84,8 @@ class SqliteStore:
                 self._open(folder, undo)
             except (OSError, sqlite3.Error, DamagedError, msgspec.DecodeError, UnicodeDecodeError) as error:
                 why = diagnosis(databases(folder)) or str(error)
+                if isinstance(error, DamagedError):
+                    why = f"{error}; {DOCTOR}"
                 if isinstance(error, msgspec.DecodeError):
                     why = f"it holds what no router has written ({error}); {DOCTOR}"
                 raise ConfigurationError(f"{folder} cannot be opened as a router's store: {why}") from error

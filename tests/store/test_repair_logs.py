@@ -151,27 +151,33 @@ class TestAStart:
         [new] = await store.append([record("b")])
         assert (await sequences_of(store))[-1] == new > left[-1]
 
-    async def test_closed_ones_are_not_looked_at_and_tell_readers(
+    async def test_what_it_has_to_read_elsewhere_is_told(
         self, left: list[int], folder: Path, limited: OpenLimited
     ) -> None:
         store = limited(folder, Limits(bytes=1))
         await store.append([record("c")])
         await store.close()
-        path, _ = segments_of(folder)
-        content = path.read_bytes()
-        tear(path, 7, "record")
-        store = limited(folder, LIMITS)
-        assert len(await sequences_of(store)) == 200
-        with pytest.raises(StoreError, match=f"the record {left[70]} cannot be read"):
-            await store.get(left[70])
+        tear(segments_of(folder)[0], 7, "front")  # `b` waits for it
+        with pytest.raises(ConfigurationError, match=r"is damaged from byte .*; run `router doctor`"):
+            limited(folder, LIMITS)
+
+    async def test_what_it_need_not_read_is_told_to_readers(
+        self, left: list[int], folder: Path, limited: OpenLimited
+    ) -> None:
+        store = limited(folder, Limits(bytes=1))
+        await store.append([record("c")])
+        for target in "ab":
+            await store.settle([delivered(delivery) for delivery in await drain(store, target)])
         await store.close()
-        path.write_bytes(content)
+        path = segments_of(folder)[0]
+        tear(path, 3, "record")
         tear(path, 7, "front")
         store = limited(folder, LIMITS)
+        with pytest.raises(StoreError, match=f"the record {left[30]} cannot be read"):
+            await store.get(left[30])
         with pytest.raises(StoreError, match=r"is damaged from byte .*; stop the router, and run"):
             await store.get(left[70])
-        stored = await store.get(left[80])
-        assert stored is not None
+        assert await store.get(left[80]) is not None
 
 
 class TestRepair:
