@@ -283,7 +283,7 @@ def test_an_archive_is_full_from_the_start(tmp_path: Path) -> None:
     targets = {"hook": deployments.http(9, "0")}
     deployments.write(tmp_path / "one", deployments.two_rules(["hook"]), targets, tmp_path / "archive")
 
-    segments = list((tmp_path / "one" / "data" / "events").glob("[0-9]*.sqlite"))
+    segments = list((tmp_path / "one" / "data" / "events").glob("*.log"))
     assert len(segments) > 1
     with socket.socket() as probe:
         assert (

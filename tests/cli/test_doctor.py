@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from router.cli import main
+from router.store.log.format import BEGIN, HEAD
+from router.store.log.walking import Group, LogFile
 from tests.cli.operating import PATIENCE, House, at_terminal, command
 
 RENAMED = """
@@ -232,28 +234,17 @@ def test_a_damaged_store_is_told_and_what_can_be_read_is_kept(running_house: Hou
     assert [one["id"] for one in house.told("dead")["deliveries"]] == dead
 
 
-def tear_events(folder: Path, among: set[int]) -> list[int]:
-    """Write over the page in which the first of these events stands; return those that stood there."""
-    (path,) = [one for one in (folder / "events").glob("*.sqlite") if one.name != "kept.sqlite"]
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        pages = database.execute(
-            "SELECT pageno FROM dbstat WHERE name = 'events' AND pagetype = 'leaf' ORDER BY path"
-        ).fetchall()
-        every = [at for (at,) in database.execute("SELECT sequence FROM events ORDER BY sequence")]
-    before = path.read_bytes()
-    for (page,) in pages:
-        path.write_bytes(before[: (page - 1) * PAGE] + b"\xff" * PAGE + before[page * PAGE :])
-        left = set()
-        for first in every:  # each by itself: what cannot be read is on this page
-            with closing(sqlite3.connect(path)) as database, suppress(sqlite3.DatabaseError):
-                left |= set(
-                    database.execute("SELECT sequence FROM events NOT INDEXED WHERE sequence = ?", (first,))
-                )
-        gone = [at for at in every if (at,) not in left]
-        if among & set(gone):
-            return gone
-    raise AssertionError(pages)
+def tear_events(folder: Path, sequence: int) -> list[int]:
+    """Write over what a log says of this event and of those after it; return which these are."""
+    (path,) = (folder / "events").glob("*.log")
+    with closing(LogFile(path)) as log:
+        groups = [item for item in log.walk(BEGIN, log.size(), -1) if isinstance(item, Group)]
+    torn = [group for group in groups if group.head.last >= sequence][:2]
+    content = bytearray(path.read_bytes())
+    for group in torn:
+        content[group.at + HEAD : group.at + HEAD + 20] = b"\xff" * 20
+    path.write_bytes(content)
+    return [at for group in torn for at in range(group.head.first, group.head.last + 1)]
 
 
 def test_events_that_are_lost_are_told_with_what_waited_for_them(running_house: House) -> None:
@@ -266,7 +257,7 @@ def test_events_that_are_lost_are_told_with_what_waited_for_them(running_house: 
     house.send(99, first=101)
     house.wait_for(99, state="pending")
     house.stop()
-    gone = tear_events(house.data, {retried["sequence"]})
+    gone = tear_events(house.data, retried["sequence"])
 
     (found,) = [one["missing"] for one in house.told("doctor", status=1)["databases"] if one["missing"]]
     assert found["count"] == len(gone) > 1

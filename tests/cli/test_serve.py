@@ -59,15 +59,15 @@ def router(
     )
 
 
-def event() -> bytes:
+def event(data: object = (1,)) -> bytes:
     """An event that is like no other."""
     number = str(next(NUMBERS))
-    about = {"specversion": "1.0", "id": number, "source": "/tests", "type": "test.event", "data": [1]}
+    about = {"specversion": "1.0", "id": number, "source": "/tests", "type": "test.event", "data": data}
     return json.dumps(about).encode()
 
 
-def send(url: str) -> int:
-    return post(f"{url}/events", event(), "application/cloudevents+json").status
+def send(url: str, data: object = (1,)) -> int:
+    return post(f"{url}/events", event(data), "application/cloudevents+json").status
 
 
 def test_what_is_sent_comes_out_on_standard_output(rules: Path, tmp_path: Path) -> None:
@@ -320,14 +320,17 @@ def test_a_full_disk_is_told_once_and_its_end_too(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "4m") as disk, RouterProcess([rules], disk / "data") as running:
         assert send(running.url) == 202
         fill(disk)
-        for _ in range(5):
-            reply = post(f"{running.url}/events", event(), "application/cloudevents+json")
+        large = "x" * 100_000
+        while send(running.url, large) == 202:  # what was set aside is used up first
+            pass
+        for _ in range(4):
+            reply = post(f"{running.url}/events", event(large), "application/cloudevents+json")
             assert (reply.status, reply.headers["retry-after"]) == (429, "5")
         make_space(disk)
         assert send(running.url) == 202
         assert running.wait_for_log("store.recovered")["turned_away"] == 5
         failing = [line["error"] for line in running.log if line["event"] == "store.failing"]
-        assert failing == ["the store cannot write: database or disk is full"]
+        assert failing == ["the store cannot write: No space left on device"]
         assert running.terminate() == 0
 
 

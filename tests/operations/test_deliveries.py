@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from router.operations.errors import AskedWrongError, NotThereError
 from router.operations.places import id_of, place_of
 from router.operations.questions import DeliveryQuery, Drop, Redrive
 from router.store.base import Place, Settlement, State, Store
+from router.store.log.salvage import copied
 from router.store.sqlite import SqliteStore
 from tests.operations.archive import at, kill, routed
 from tests.support import HandClock
@@ -189,9 +188,9 @@ async def test_a_dead_letter_whose_event_is_lost(clock: HandClock, tmp_path: Pat
     store = SqliteStore(tmp_path, clock)
     dead = await some(store)
     await store.close()
-    (segment,) = [path for path in (tmp_path / "events").glob("*.sqlite") if path.name != "kept.sqlite"]
-    with contextlib.closing(sqlite3.connect(segment)) as database, database:
-        database.execute("DELETE FROM events WHERE sequence = ?", (place_of(dead[0]).sequence,))
+    (segment,) = (tmp_path / "events").glob("*.log")
+    lost = place_of(dead[0]).sequence
+    copied(segment, segment, lambda row: "lost" if row[0] == lost else None, grows=False)
     store = SqliteStore(tmp_path, clock)
     try:
         told = await show(store, dead[0])
