@@ -58,10 +58,11 @@ class Diagnosis:
 def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
     """Look at the store of a stopped router, and rebuild what is damaged from what can be read of it.
 
-    Nothing is ever deleted: a damaged database stays as `<name>.broken-<time>`. Of a running router it says
+    Nothing is ever deleted: a damaged file stays as `<name>.broken-<time>`. Of a running router it says
     what that one reports of itself, and whether its files hold another configuration than it runs.
 
-    It sees what is broken in the structure of a database, not what has changed within a value.
+    It sees whatever has changed in a log of events. Of a database it sees what is broken in its structure,
+    not what has changed within a value.
 
     Exit status 0: nothing is wrong; dead letters are counted, and are no fault of the store. 1: something is
     wrong, with the store, a target, the configuration or the quarantine; dead letters count where they block

@@ -40,6 +40,7 @@ from zlib import crc32
 import msgspec
 
 from router.events.received import Original
+from router.store.fingerprints import Fingerprint
 from router.store.rows import Arrival
 
 MAGIC = b"rtevents"
@@ -247,7 +248,7 @@ def decode_front(data: bytes, head: Head, at: int) -> Front | None:
         head: the group's.
         at: where the group begins in its file.
     """
-    if len(data) != head.front or crc32(data) != head.front_crc:
+    if not _is_front(data, head):
         return None
     tables = _EVENT.size * head.events + _ORIGINAL.size * head.originals
     events = list(_EVENT.iter_unpack(data[: _EVENT.size * head.events]))
@@ -266,6 +267,17 @@ def decode_front(data: bytes, head: Head, at: int) -> Front | None:
         records=list(islice(pieces, len(events))),
         originals={original[0]: piece for original, piece in zip(originals, pieces, strict=True)},
     )
+
+
+def decode_fingerprints(data: bytes, head: Head) -> list[Fingerprint] | None:
+    """Likewise, and nothing but when events came and what tells them from others."""
+    if not _is_front(data, head):
+        return None
+    return [event[:3] for event in _EVENT.iter_unpack(data[: _EVENT.size * head.events])]
+
+
+def _is_front(data: bytes, head: Head) -> bool:
+    return len(data) == head.front and crc32(data) == head.front_crc
 
 
 def decode_original(data: bytes) -> Original:

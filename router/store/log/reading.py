@@ -33,7 +33,7 @@ class LogVolume:
         self._file = LogFile(path)
         self._committed = committed
         self._known = Index()
-        self._latest: tuple[int, Front] | None = None
+        self._latest: tuple[Group, Front] | None = None
 
     def close(self) -> None:
         """See `Volume.close`."""
@@ -91,9 +91,12 @@ class LogVolume:
     def _since(self, since: float) -> Iterator[Fingerprint]:
         for group in self._groups(0, _ALL):
             if group.head.newest >= since:
-                for arrival in self._front(group).arrivals:
-                    if arrival.received >= since and len(arrival.fingerprint) == SIZE:
-                        yield arrival.sequence, arrival.received, arrival.fingerprint
+                found = self._file.read_fingerprints(group)
+                if found is None:
+                    raise self._damaged(group)
+                for one in found:
+                    if one[1] >= since and len(one[2]) == SIZE:
+                        yield one
 
     # -- records ------------------------------------------------------------------------------------------
 
@@ -137,6 +140,10 @@ class LogVolume:
             DamagedError: some of these events cannot be read.
         """
         place, above = self._index().of_sequence(first)
+        if self._latest is not None:  # who reads one after another need not look for each
+            latest = self._latest[0]
+            if place < latest.at and latest.head.first <= first:
+                place, above = latest.at, latest.head.first - 1
         for group in self._walk(place, above, first, last):
             if group.head.first > last:
                 return
@@ -152,11 +159,11 @@ class LogVolume:
 
     def _front(self, group: Group) -> Front:
         """What a group says of its events; the one asked for last is at hand."""
-        if self._latest is None or self._latest[0] != group.at:
+        if self._latest is None or self._latest[0].at != group.at:
             front = self._file.read_front(group)
             if front is None:
                 raise self._damaged(group)
-            self._latest = group.at, front
+            self._latest = group, front
         return self._latest[1]
 
     def _damaged(self, item: Group | Damage) -> DamagedError:

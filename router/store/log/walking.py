@@ -10,6 +10,7 @@ from zlib import crc32
 
 from router.errors import ConfigurationError
 from router.store.advice import DamagedError
+from router.store.fingerprints import Fingerprint
 from router.store.log.format import (
     BEGIN,
     HEAD,
@@ -19,6 +20,7 @@ from router.store.log.format import (
     Head,
     Header,
     Piece,
+    decode_fingerprints,
     decode_front,
     decode_head,
     decode_header,
@@ -106,6 +108,10 @@ class LogFile:
     def read_front(self, group: Group) -> Front | None:
         """What a group says of its events; None if it is not what was written."""
         return decode_front(self.read(group.at + HEAD, group.head.front), group.head, group.at)
+
+    def read_fingerprints(self, group: Group) -> list[Fingerprint] | None:
+        """Sequence, time and fingerprint of its events; None as with `read_front`."""
+        return decode_fingerprints(self.read(group.at + HEAD, group.head.front), group.head)
 
     def is_whole(self, group: Group) -> bool:
         """Whether all of a group is what was written."""
