@@ -1,4 +1,5 @@
--- One segment of the store: accepted events in the order of their sequence, never changed.
+-- Accepted events in the order of their sequence: those that outlive their segment, and segments that older
+-- routers have made, which are never changed.
 
 -- name: schema
 CREATE TABLE IF NOT EXISTS events (
@@ -16,12 +17,6 @@ CREATE TABLE IF NOT EXISTS originals (
     content_type TEXT
 ) STRICT;
 
--- name: insert_event
-INSERT INTO events (sequence, received, fingerprint, routes, record) VALUES (?, ?, ?, ?, ?)
-
--- name: insert_original
-INSERT INTO originals (sequence, body, content_type) VALUES (?, ?, ?)
-
 -- name: keep_event
 INSERT OR IGNORE INTO events (sequence, received, fingerprint, routes, record) VALUES (?, ?, ?, ?, ?)
 
@@ -30,9 +25,6 @@ INSERT OR IGNORE INTO originals (sequence, body, content_type) VALUES (?, ?, ?)
 
 -- name: drop_event
 DELETE FROM events WHERE sequence = ?
-
--- name: drop_original
-DELETE FROM originals WHERE sequence = ?
 
 -- name: drop_originals
 -- Each belongs to the records from its sequence on to that of the next one.
@@ -43,9 +35,6 @@ DELETE FROM originals WHERE NOT EXISTS (
     )
 )
 
--- name: count
-SELECT count(*) FROM events
-
 -- name: count_between
 SELECT count(*) FROM events WHERE sequence BETWEEN ? AND ?
 
@@ -54,12 +43,6 @@ SELECT (SELECT min(sequence) FROM events), (SELECT max(sequence) FROM events)
 
 -- name: newest
 SELECT max(received) FROM events
-
--- name: head
-SELECT max(sequence) FROM events
-
--- name: began
-SELECT (SELECT received FROM events ORDER BY sequence LIMIT 1)
 
 -- name: first_at
 SELECT min(sequence) FROM events WHERE received >= ?

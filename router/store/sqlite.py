@@ -100,6 +100,7 @@ class SqliteStore:
             raise ConfigurationError(f"the repair of {folder} was interrupted; {DOCTOR}")
         there = {*databases(folder)}
         segments, deliveries = find(folder)
+        self._segments = segments
         # What is written to is looked at, however it was left: to look at the rest would take too long.
         growing = {deliveries, segments.kept, *(segment.path for segment in segments.all[-1:])}
         if (why := diagnosis(there & growing)) is not None:
@@ -300,7 +301,8 @@ class SqliteStore:
         return await self._desk.ask(self._extent)
 
     def _extent(self) -> Extent:
-        size = sum(map(weight, databases(self._folder)))
+        events = sum(weight(segment.path) for segment in self._segments.all) + weight(self._segments.kept)
+        size = events + weight(self._folder / "deliveries.sqlite")
         first = self._desk.archive.first()
         if first is None:
             return Extent(bytes=size)
