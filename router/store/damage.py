@@ -9,7 +9,18 @@ from pathlib import Path
 
 from router.errors import ConfigurationError
 from router.store.advice import DOCTOR
-from router.store.layout import LOG, VERSION, Segments, connect, described, grows, is_log, made_by, schema_of
+from router.store.layout import (
+    LOG,
+    OLDER,
+    VERSION,
+    Segments,
+    connect,
+    described,
+    grows,
+    is_log,
+    made_by,
+    schema_of,
+)
 from router.store.log import checking
 
 _ELSEWHERE = frozenset(
@@ -61,11 +72,11 @@ def damage(path: Path, *, thorough: bool) -> str | None:
         if code & 0xFF in _ELSEWHERE:
             raise ConfigurationError(f"{path} cannot be opened: {error}") from error
         return str(error)
-    if version not in {0, VERSION}:
+    if version not in {0, OLDER, VERSION}:
         raise ConfigurationError(f"{path} was made by another version of this router (layout {version})")
     if found != ["ok"]:
         return "; ".join(" ".join(text.split()) for text in found)
-    if version == VERSION and (other := made_by(schema_of(path)) - there):
+    if version and (other := made_by(schema_of(path)) - there):
         return f"it lacks {', '.join(sorted(name for name, _ in other))} as this router makes them"
     return None
 

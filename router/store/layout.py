@@ -15,8 +15,12 @@ from pathlib import Path
 from router.errors import ConfigurationError
 from router.store.queries import DELIVERIES, EVENTS
 
-VERSION = 2
+VERSION = 3
 """The databases' layout, kept as their `user_version`."""
+
+OLDER = 2
+"""The layout of the same databases when there were no logs beside them: a router that knows no logs must not
+take what stands in one for delivered."""
 
 OWNER_ONLY = 0o600
 """Payloads, and configurations with what is written out in them, are nobody else's business."""
@@ -193,6 +197,9 @@ def create(path: Path, schema: str) -> None:
     with contextlib.closing(connect(path, writing=True)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == VERSION:
+            return
+        if version == OLDER:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
             return
         if version != 0:
             raise ConfigurationError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -9,6 +11,7 @@ import pytest
 
 from router.events.received import Original
 from router.store.base import Record
+from router.store.layout import OLDER, VERSION
 from router.store.ledger import LIMITS, Limits
 from router.store.repair import examine
 from router.store.sqlite import SqliteStore
@@ -22,6 +25,7 @@ from tests.store.support import (
     dead_letters,
     delivered,
     drain,
+    files_of,
     keys,
     record,
     retrying,
@@ -70,6 +74,21 @@ async def test_what_is_new_goes_into_a_log(old: list[int], limited: OpenLimited,
         await store.close()
     assert [path.suffix for path in segments_of(folder)] == [".sqlite"] * 4 + [".log"]
     assert examine(folder).sound
+
+
+async def test_it_is_no_folder_for_older_routers_any_more(
+    old: list[int], limited: OpenLimited, folder: Path
+) -> None:
+    """One that knows no logs would take what stands in them for delivered."""
+    for path in files_of(folder):
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute(f"PRAGMA user_version = {OLDER}")
+    assert examine(folder).sound
+    store = limited(folder, LIMITS)
+    assert await sequences_of(store) == old
+    for name in ("deliveries.sqlite", "events/kept.sqlite"):
+        with contextlib.closing(sqlite3.connect(folder / name)) as database:
+            assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 async def test_nobody_who_asks_notices(old: list[int], limited: OpenLimited, folder: Path) -> None:

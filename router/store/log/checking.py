@@ -83,7 +83,7 @@ def damage(path: Path, *, thorough: bool, grows: bool) -> str | None:
         ConfigurationError: it was made by another version of this router, or it cannot be opened.
     """
     try:
-        with closing(LogFile(path)) as file:
+        with closing(LogFile(path, lenient=True)) as file:
             tail = tail_of(file)
             found = tail.damages
             if thorough:

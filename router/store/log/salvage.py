@@ -28,7 +28,7 @@ def readable(path: Path, *, grows: bool) -> Iterator[Columns]:
     Yields:
         what is left of a group. Of an event whose record alone is torn there is the rest.
     """
-    with suppress(*_BROKEN), closing(LogFile(path)) as file:
+    with suppress(*_BROKEN), closing(LogFile(path, lenient=True)) as file:
         for item in file.walk(BEGIN, _end(file, grows=grows), -1):
             front = file.read_front(item) if isinstance(item, Group) else None
             if front is not None and front.arrivals:
@@ -106,7 +106,7 @@ def named(path: Path, *, grows: bool) -> tuple[set[int], list[tuple[int, int | N
     sequences: set[int] = set()
     torn: list[tuple[int, int | None]] = []
     try:
-        with closing(LogFile(path)) as file:
+        with closing(LogFile(path, lenient=True)) as file:
             after, is_closed = file.header.first - 1, grows
             for item in file.walk(BEGIN, _end(file, grows=grows), -1):
                 if isinstance(item, Damage):

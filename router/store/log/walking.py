@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from router.store.log.format import (
     BEGIN,
     HEAD,
     MARKER,
+    PAGE,
     VERSION,
     Front,
     Head,
@@ -60,16 +62,22 @@ class Damage(NamedTuple):
 class LogFile:
     """A log that is there, to be read by any thread.
 
+    Args:
+        path: where it is.
+        lenient: whether what the disk cannot give is zeros, which no checksum fits, and no error.
+
     Attributes:
         header: what it begins with.
 
     Raises:
+        OSError: the disk refuses.
         DamagedError: it has no header.
         ConfigurationError: it was made by another version of this router.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lenient: bool = False) -> None:
         self.path = path
+        self._lenient = lenient
         self._file = path.open("rb", buffering=0)
         try:
             self.header = self._header()
@@ -98,7 +106,15 @@ class LogFile:
 
     def read(self, at: int, size: int) -> bytes:
         """So many bytes from a place on; less at the end."""
-        return os.pread(self._file.fileno(), size, at)
+        handle = self._file.fileno()
+        try:
+            return os.pread(handle, size, at)
+        except OSError as error:
+            if not self._lenient or error.errno != errno.EIO:
+                raise
+        ends = [*range(at // PAGE * PAGE + PAGE, at + size, PAGE), at + size]
+        starts = [at, *ends[:-1]]
+        return b"".join(_page(handle, start, end - start) for start, end in zip(starts, ends, strict=True))
 
     def read_piece(self, piece: Piece) -> bytes | None:
         """A record or a request; None if it is not what was written."""
@@ -161,3 +177,11 @@ class LogFile:
                 found = data.find(self.header.marker, found + 1)
             at += SEARCH
         return None
+
+
+def _page(handle: int, at: int, size: int) -> bytes:
+    """So many bytes of one page, or zeros."""
+    try:
+        return os.pread(handle, size, at)
+    except OSError:
+        return bytes(size)

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import structlog
 
 from router.store.log import writing
 from router.store.log.format import BEGIN
@@ -178,3 +179,38 @@ class TestFailures:
                 log.probe()
             monkeypatch.undo()
         assert sequences(path) == [FIRST]
+
+
+class TestOpening:
+    def test_what_a_crash_has_left_is_cut_off_and_told(self, path: Path) -> None:
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST, b"one"))
+            end = log.end
+            log.append(columns(FIRST + 1, b"two" * 100))
+            left = path.read_bytes()[: end + 100]
+        path.write_bytes(left)
+        with structlog.testing.capture_logs() as logs, closing(LogWriter(path, MOST)) as log:
+            assert path.stat().st_size == log.end == end
+        assert [(one["event"], one["log_level"], one["at"]) for one in logs] == [
+            ("segment.cut", "warning", end)
+        ]
+
+    def test_space_that_was_set_aside_is_nothing_to_tell(self, path: Path) -> None:
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST, b"one"))
+            left = path.read_bytes()
+        path.write_bytes(left)
+        with structlog.testing.capture_logs() as logs:
+            LogWriter(path, MOST).close()
+        assert logs == []
+
+    def test_the_time_of_its_first_event_is_known(self, path: Path) -> None:
+        for number in range(3):
+            with closing(LogWriter(path, MOST)) as log:
+                assert log.began == (5.0 if number else None)
+                log.append(columns(FIRST + number, b"one", received=5.0 + number))
+
+    def test_it_can_be_closed_twice(self, path: Path) -> None:
+        log = LogWriter(path, MOST)
+        log.close()
+        log.close()
