@@ -42,9 +42,11 @@ def tail_of(file: LogFile) -> Tail:
     damages: list[Group | Damage] = []
     first = latest = events = None
     end = BEGIN
+    last = before = -1
     for item in file.walk(BEGIN, file.size(), -1):
         if isinstance(item, Group):
             latest, end = item, item.end
+            last, before = item.head.last, last
             if not item.head.is_end:
                 first, events = first or item, item
         elif item.before is not None or not _is_cut(file, item.at, file.reach(item.at)):
@@ -52,11 +54,10 @@ def tail_of(file: LogFile) -> Tail:
             end = item.end
     if events is not None and not file.is_whole(events):
         if events is latest and _is_cut(file, events.at, events.end):
-            end = events.at
+            end, last = events.at, before
             first = None if first is events else first
         else:
             damages.append(events)
-    last = -1 if latest is None else latest.head.last
     return Tail(end, last, first, latest is not None and latest.head.is_end, tuple(damages))
 
 

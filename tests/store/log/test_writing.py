@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from router.store.log import writing
+from router.store.log.checking import SECTOR
 from router.store.log.format import BEGIN
 from router.store.log.reading import LogVolume
 from router.store.log.writing import STEP, LogWriter, create
@@ -194,6 +195,18 @@ class TestOpening:
         assert [(one["event"], one["log_level"], one["at"]) for one in logs] == [
             ("segment.cut", "warning", end)
         ]
+
+    def test_sequences_that_were_promised_to_nobody_may_come_again(self, path: Path) -> None:
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST, b"one"))
+            log.append(columns(FIRST + 1, *[b"two" * 500] * 9))
+            left = path.read_bytes()
+            begun = log.end // SECTOR * SECTOR
+        path.write_bytes(left[:begun] + bytes(len(left) - begun))
+        LogWriter(path, MOST).close()
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST + 1, b"three"))
+        assert sequences(path) == [FIRST, FIRST + 1]
 
     def test_space_that_was_set_aside_is_nothing_to_tell(self, path: Path) -> None:
         with closing(LogWriter(path, MOST)) as log:
