@@ -19,6 +19,7 @@ from router.store.layout import (
     make_folder,
     remove,
 )
+from router.store.log.writing import create as create_log
 from router.store.sqlite import SqliteStore
 from tests.store.support import EPOCH, FakeClock, claim, drain, files_of, keys, record
 
@@ -34,10 +35,12 @@ def folder(tmp_path: Path) -> Path:
 def test_a_new_store_is_made_and_found_again(folder: Path) -> None:
     segments, deliveries = find(folder)
     assert (segments.all, deliveries) == ((), folder / "deliveries.sqlite")
-    create(segments.path(7), SCHEMA)
-    create(segments.path(30), SCHEMA)
+    older = folder / "events" / "7.sqlite"
+    create(older, SCHEMA)
+    create_log(segments.path(30), 30)
     again, _ = find(folder)
-    assert again.all == (Segment(7, segments.path(7)), Segment(30, segments.path(30)))
+    assert again.all == (Segment(7, older), Segment(30, segments.path(30)))
+    assert [segment.is_log for segment in again.all] == [False, True]
 
 
 def test_nobody_else_may_read_it(folder: Path) -> None:
@@ -103,6 +106,14 @@ def test_a_log_without_its_database_is_removed(folder: Path) -> None:
     find(folder)
     assert not [path for path in orphans if path.exists()]
     assert (folder / "events" / "5.sqlite").exists()
+
+
+def test_a_segment_that_was_just_begun_when_the_power_went_is_none(folder: Path) -> None:
+    half = folder / "events" / "5.log.half"
+    half.touch()
+    segments, _ = find(folder)
+    assert segments.all == ()
+    assert not half.exists()
 
 
 def test_what_is_gone_stays_gone(folder: Path) -> None:
