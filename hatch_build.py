@@ -1,7 +1,7 @@
 """Compiles what takes most of an event's time, wherever the router is built and a C compiler is at hand.
 
-Which modules these are, and where they are found, is said in `router/patterns/index/compiled.py`. Without a
-compiler the wheel is one of pure Python. `HATCH_BUILD_NO_HOOKS=true` in the environment compiles nothing.
+Which modules these are, and where they are found, is said in `router/compiled.py`. Without a compiler the
+wheel is one of pure Python. `HATCH_BUILD_NO_HOOKS=true` in the environment compiles nothing.
 """
 
 from __future__ import annotations
@@ -19,52 +19,58 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.errors import BaseError, CCompilerError
 
-INDEX = "router/patterns/index"
+PLACE = "router/__compiled__"
 
 
 class CompileHook(BuildHookInterface[Any]):
-    """Puts the extensions beside their sources, and into the wheel."""
+    """Puts the extensions into their place, and into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 -- hatchling's signature
         """Compile what is not compiled yet, and say what the wheel is."""
-        index = Path(self.root, INDEX)
-        compiled = runpy.run_path(str(index / "compiled.py"))
+        root = Path(self.root)
+        compiled = runpy.run_path(str(root / "router/compiled.py"))
         extensions: list[Path] = compiled["extensions"]()
         if not all(extension.exists() for extension in extensions):
-            _compile(index, compiled["MODULES"], extensions)
+            _compile(root, compiled["MODULES"], extensions)
         if not all(extension.exists() for extension in extensions):
             self.app.display_warning(
-                "The index stays interpreted: is there a C compiler, with Python's headers, and room for it?"
+                "All stays interpreted: is there a C compiler, with Python's headers, and room for its work?"
             )
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
-        build_data["artifacts"] += [f"/{extension.relative_to(self.root)}" for extension in extensions]
+        build_data["artifacts"] += [f"/{extension.relative_to(root)}" for extension in extensions]
 
 
-def _compile(index: Path, modules: tuple[str, ...], extensions: list[Path]) -> None:
+def _compile(root: Path, modules: tuple[str, ...], extensions: list[Path]) -> None:
     """Compile the modules, as far as that can be done: nobody's installation fails for what cannot.
 
     There may be no compiler, or the folder may be read-only or full. Each extension appears whole or not at
     all, however this ends; those of other interpreters stay.
     """
-    place = extensions[0].parent
+    place = root / PLACE
     with contextlib.suppress(BaseError, CCompilerError, CompileError, OSError):
         place.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=place) as folder:  # on the same disk: what is done is only renamed
-            _build(index, modules, folder)
+            _build(root, modules, folder)
             for extension in extensions:
-                Path(folder, INDEX, extension.name).replace(extension)
-        for other in place.parent.iterdir():
-            if other != place:
+                mine, *path = extension.relative_to(place).parts
+                extension.parent.mkdir(parents=True, exist_ok=True)
+                Path(folder, "router", *path).replace(extension)
+        for other in place.iterdir():
+            if other.name != mine:
                 shutil.rmtree(other)  # of other sources
 
 
-def _build(index: Path, modules: tuple[str, ...], folder: str) -> None:
+def _build(root: Path, modules: tuple[str, ...], folder: str) -> None:
     """Have Cython and the C compiler do their work, all of it in a folder."""
     wanted = [
-        Extension(f"router.patterns.index.{name}", [f"{index / name}.py"], extra_compile_args=["-g0"])
-        for name in modules
+        Extension(
+            f"router.{module}",
+            [str(root.joinpath("router", *module.split(".")).with_suffix(".py"))],
+            extra_compile_args=["-g0"],
+        )
+        for module in modules
     ]
     # Annotations are mypy's business: a subclass of what they name is right, too.
     directives = {"language_level": 3, "annotation_typing": False}

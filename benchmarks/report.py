@@ -13,7 +13,7 @@ from benchmarks.adversary import Resistance
 from benchmarks.growth import SHAPES, SIZES, Point
 from benchmarks.rivals import RIVALS, Comparison
 from benchmarks.tables import table
-from router.patterns.index.compiled import is_compiled
+from router.compiled import is_compiled
 
 
 @dataclass(frozen=True, slots=True)

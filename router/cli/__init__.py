@@ -23,9 +23,9 @@ from router.cli.send import send
 from router.cli.serve import serve
 from router.cli.target import target
 from router.cli.test import test
+from router.compiled import is_compiled
 from router.config.problems import ConfigurationProblems
 from router.errors import ConfigurationError
-from router.patterns.index.compiled import is_compiled
 
 BROKEN = 2
 """The exit status for a broken configuration and a command used wrongly."""
@@ -47,7 +47,7 @@ class _Group(click.Group):
 @click.version_option(
     __version__,
     prog_name="router",
-    message=f"%(prog)s %(version)s (rules' index {'compiled' if is_compiled() else 'interpreted'})",
+    message=f"%(prog)s %(version)s ({'compiled' if is_compiled() else 'interpreted'})",
 )
 def main() -> None:
     """Route events by rules: Amazon EventBridge's patterns on your own machine."""

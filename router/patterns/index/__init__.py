@@ -9,12 +9,13 @@ asked whether they do. Most events tell all at the first reading, and go the sho
 CloudEvent (`envelope`), that asks all tests at once (`together`): attributes mostly pass those of some rule.
 
 An index gives the answers of `Pattern.matches`, whatever patterns stand beside each other in it. What it
-remembers of earlier events (`memo`, `found`) is bounded, and saves time only. Some of this is `compiled`.
+remembers of earlier events (`memo`, `found`) is bounded, and saves time only. Some of this is compiled (see
+`router.compiled`).
 """
 
-from router.patterns.index import compiled
+from router.compiled import place
 
-__path__.insert(0, str(compiled.place()))  # searched before the sources
+__path__.insert(0, str(place(__name__)))  # searched before the sources
 
 from router.patterns.index.index import Index  # noqa: E402 -- the path says where its modules come from
 

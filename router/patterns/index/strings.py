@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Generic, TypeVar
 
+from router.compiled import LONG, breathe
 from router.patterns.conditions import (
     Condition,
     Contains,
@@ -16,7 +17,6 @@ from router.patterns.conditions import (
     Suffix,
     Wildcard,
 )
-from router.patterns.index.compiled import LONG, breathe
 from router.patterns.index.finders import Finder, Merge, Screened, Single, constant, table, union
 
 Item = TypeVar("Item")

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from router.patterns.index.compiled import LONG, breathe
+from router.compiled import LONG, breathe
 from router.patterns.index.finders import Finder, Merge
 
 Item = TypeVar("Item")

@@ -1,4 +1,4 @@
-"""The index compiled and interpreted: the same answers, and never one that was made of other sources."""
+"""Compiled and interpreted: the same answers, and never one that was made of other sources."""
 
 from __future__ import annotations
 
@@ -17,11 +17,22 @@ from pathlib import Path
 import pytest
 
 import router
+from router import compiled
+from router.duplicates import window
 from router.patterns import Index, parse
-from router.patterns.index import compiled, scan
+from router.patterns.index import scan
 
 REPOSITORY = Path(router.__file__).parents[1]
-TOLD = "from router.patterns.index import scan, compiled; print(compiled.is_compiled(), scan.__file__)"
+TOLD = """
+from router import compiled
+from router.patterns.index import scan
+print(compiled.is_compiled(), scan.__file__)
+"""
+
+SOURCES = [str(one.relative_to(REPOSITORY)) for name in compiled.MODULES for one in compiled.sources(name)]
+
+SUITES = ("patterns/test_index", "patterns/test_together", "duplicates/test_window")
+"""What says what the compiled modules have to do."""
 
 
 @pytest.fixture
@@ -41,47 +52,45 @@ def told(folder: Path) -> tuple[bool, str]:
 
 
 def interpreted(folder: Path) -> None:
-    shutil.rmtree(folder / "router/patterns/index/__compiled__", ignore_errors=True)
+    shutil.rmtree(folder / "router/__compiled__", ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
 def extensions() -> list[Path]:
     """What is compiled here. Where a compiler is missing its tests are skipped; in CI there is one."""
     if not compiled.is_compiled() and os.environ.get("CI") != "true":
-        pytest.skip(
-            "the index is interpreted: no C compiler, or its sources have changed since `pip install`"
-        )
+        pytest.skip("all is interpreted: no C compiler, or sources have changed since `pip install`")
     return compiled.extensions()
 
 
 def test_the_tests_run_what_is_compiled(extensions: list[Path]) -> None:
-    assert Path(scan.__file__) in extensions
+    assert {Path(scan.__file__), Path(window.__file__)} <= {*extensions}
     command = [sys.executable, "-m", "router", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == f"router {router.__version__} (rules' index compiled)\n"
+    assert done.stdout == f"router {router.__version__} (compiled)\n"
 
 
 def test_what_is_compiled_serves_a_package_of_the_same_sources(extensions: list[Path], copy: Path) -> None:
-    here = extensions[0].relative_to(REPOSITORY).parent
+    here = compiled.place("router.patterns.index").relative_to(REPOSITORY)
     assert told(copy) == (True, f"{here}/scan{EXTENSION_SUFFIXES[0]}")
 
 
-@pytest.mark.parametrize("module", compiled.MODULES)
+@pytest.mark.parametrize("source", SOURCES)
 def test_a_changed_source_is_not_run_from_what_was_compiled_before(
-    extensions: list[Path], copy: Path, module: str
+    extensions: list[Path], copy: Path, source: str
 ) -> None:
-    source = copy / f"router/patterns/index/{module}.py"
-    source.write_text(source.read_text() + "# changed\n")
+    with (copy / source).open("a") as file:
+        file.write("# changed\n")
     assert told(copy) == (False, "router/patterns/index/scan.py")
 
 
 def test_interpreted_it_gives_the_same_answers(copy: Path) -> None:
-    """The suites that hold the index to the plain matcher, on the sources, whatever runs in this process."""
+    """The suites that say what each has to do, on the sources, whatever runs in this process."""
     interpreted(copy)
     assert told(copy) == (False, "router/patterns/index/scan.py")
     shutil.copytree(REPOSITORY / "tests", copy / "tests", ignore=shutil.ignore_patterns("node_modules"))
     shutil.copy(REPOSITORY / "pyproject.toml", copy)
-    suites = ["tests/patterns/test_index.py", "tests/patterns/test_together.py"]
+    suites = [f"tests/{one}.py" for one in SUITES]
     command = [sys.executable, "-m", "pytest", "-q", "-x", *suites, "-k", "not among_all_others"]
     environ = os.environ | {"PYTHONPATH": str(copy)}
     done = subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, check=False)
@@ -153,7 +162,7 @@ def test_without_a_compiler_a_wheel_is_of_pure_python(copy: Path) -> None:
 
 def test_where_nothing_can_be_written_a_wheel_is_of_pure_python(copy: Path) -> None:
     interpreted(copy)
-    (copy / "router/patterns/index/__compiled__").write_text("in the way, as a read-only disk is")
+    (copy / "router/__compiled__").write_text("in the way, as a read-only disk is")
     with build(copy) as wheel:
         assert not [name for name in wheel.namelist() if name.endswith(EXTENSION_SUFFIXES[0])]
     assert str(wheel.filename).endswith("py3-none-any.whl")
@@ -162,11 +171,12 @@ def test_where_nothing_can_be_written_a_wheel_is_of_pure_python(copy: Path) -> N
 def test_what_is_missing_is_compiled_and_nothing_of_other_interpreters_is_lost(
     extensions: list[Path], copy: Path
 ) -> None:
-    here = copy / extensions[0].relative_to(REPOSITORY).parent
-    (here / extensions[0].name).unlink()
-    (here / "scan.of-another.so").touch()
-    (old := here.parent / "of-other-sources").mkdir()
+    here = [copy / one.relative_to(REPOSITORY) for one in extensions]
+    here[-1].unlink()
+    other = here[-1].with_name("scan.of-another.so")
+    other.touch()
+    (old := copy / "router/__compiled__/of-other-sources").mkdir()
     build(copy).close()
-    assert {one.name for one in here.iterdir()} == {"scan.of-another.so", *(one.name for one in extensions)}
+    assert set((copy / "router/__compiled__").rglob("*.so")) == {other, *here}
     assert not old.exists()
     assert told(copy)[0]
