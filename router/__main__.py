@@ -1,6 +1,33 @@
-"""`python -m router` is the command `router`."""
+"""The command `router`, which `python -m router` is, too."""
 
-from router.cli import main
+from __future__ import annotations
+
+import os
+import sys
+
+from router.cli import main as command
+
+_STANDARD = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+def main() -> None:
+    """Run the command."""
+    _stand_in()
+    command()
+
+
+def _stand_in() -> None:
+    """Have /dev/null where a standard stream is closed (`<&-`, some supervisors).
+
+    Else the first file or socket that is opened gets its number, and libuv aborts when that one is closed.
+    """
+    for number, (name, mode) in enumerate(_STANDARD):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
 
 if __name__ == "__main__":
     main()
