@@ -27,6 +27,9 @@ FELL_SHORT = 1
 LOST = 3
 """The exit status when nothing is wrong now, but events cannot be read, or a repair has lost some."""
 
+WAITING = 4
+"""The exit status when nothing is wrong, but deliveries wait, and no router runs that would make them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -67,7 +70,8 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
     Exit status 0: nothing is wrong; dead letters are counted, and are no fault of the store. 1: something is
     wrong, with the store, a target, the configuration or the quarantine; dead letters count where they block
     a key (order_by), or no target has their name. 2: it could not look. 3: nothing is wrong now, but events
-    cannot be read, or a repair has lost some; then it says which until the file that it names is removed.
+    cannot be read, or a repair has lost some; then it says which until the file that it names is removed. 4:
+    nothing is wrong, but no router runs here, and deliveries wait for one.
     """
     diagnosis = _of_running(place) if is_held(place.folder) else _of_stopped(place, yes=yes)
     if as_json:
@@ -79,6 +83,8 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
         sys.exit(FELL_SHORT)
     if diagnosis.losses or any(finding.unreadable for finding in diagnosis.found):
         sys.exit(LOST)
+    if diagnosis.status is not None and _is_left_waiting(diagnosis.status):
+        sys.exit(WAITING)
 
 
 def _of_running(place: Place) -> Diagnosis:
@@ -113,6 +119,11 @@ def _of_stopped(place: Place, *, yes: bool) -> Diagnosis:
 def _is_ill(status: Status) -> bool:
     """Whether something is in trouble, as far as is known of it."""
     return bool(status.refused) or any(_complaint(target) is not None for target in _known(status))
+
+
+def _is_left_waiting(status: Status) -> bool:
+    """Whether there is something to deliver, and nobody who does."""
+    return not status.running and any(target.pending + target.retrying for target in status.targets)
 
 
 def _known(status: Status) -> tuple[TargetStatus, ...]:
@@ -200,9 +211,23 @@ def _fares(status: Status) -> Iterator[str]:
     for target in status.targets:
         left = f"{target.pending:,} pending, {target.retrying:,} retrying, {target.dead:,} dead"
         why = _complaint(target) if target in _known(status) else None
-        yield f"{target.name}: {left}" + (f"; {why}" if why else "") + _next_try(target, status)
-    if not status.running and any(target.pending + target.retrying for target in status.targets):
+        yield (
+            f"{target.name}: {left}"
+            + (f"; {why}" if why else "")
+            + _failing(target)
+            + _next_try(target, status)
+        )
+    if _is_left_waiting(status):
         yield "no router runs here: what waits is tried after the next start, and not before it is due"
+
+
+def _failing(target: TargetStatus) -> str:
+    """Since when nothing has got through to a target."""
+    condition = target.condition
+    if condition is None or condition.failing_since is None:
+        return ""
+    why = f": {condition.reason}" if condition.state == "closed" else ""  # else it is told already
+    return f"; nothing has got through since {relative(condition.failing_since)}{why}"
 
 
 def _next_try(target: TargetStatus, status: Status) -> str:

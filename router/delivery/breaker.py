@@ -38,7 +38,7 @@ class Breaker:
         reason: why the last failure failed; "" after a success.
         until: when the next probe is made, seconds since the epoch; None unless it is open.
         failures: how many there were in a row; counted while it is closed.
-        failing: when the first of them was, seconds since the epoch.
+        failing: when the first after the last success was, seconds since the epoch; 0 after a success.
         probes: how many failures opened it since it was closed; the back-off grows with them.
     """
 
@@ -109,4 +109,5 @@ def _counted(breaker: Breaker, now: float, reason: str) -> Breaker:
 
 def _open(breaker: Breaker, now: float, reason: str, until: float, probes: int) -> Breaker:
     since = breaker.since if breaker.mode is Mode.OPEN else now
-    return Breaker(Mode.OPEN, since, reason, until, probes=probes)
+    failing = breaker.failing or now
+    return Breaker(Mode.OPEN, since, reason, until, failing=failing, probes=probes)

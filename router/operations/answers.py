@@ -62,6 +62,8 @@ class ConditionTold(Struct, frozen=True, kw_only=True):
         reason: why; "" where it works.
         probe: when it may be tried again, if it is open.
         probe_in: seconds until then.
+        failing_since: when the first attempt failed after the last that did not; None where that one did not.
+            A router knows of no attempt before its start.
     """
 
     state: str
@@ -69,6 +71,7 @@ class ConditionTold(Struct, frozen=True, kw_only=True):
     reason: str
     probe: datetime | None
     probe_in: float | None
+    failing_since: datetime | None = None
 
 
 class DeliverySummary(Struct, frozen=True, kw_only=True):

@@ -131,4 +131,5 @@ def _condition(breaker: Breaker, now: float) -> ConditionTold:
         reason=breaker.reason,
         probe=None if breaker.until is None else moment(breaker.until),
         probe_in=None if breaker.until is None else breaker.until - now,
+        failing_since=moment(breaker.failing) if breaker.failing else None,
     )

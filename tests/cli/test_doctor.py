@@ -71,8 +71,8 @@ def test_when_a_paused_target_is_tried_next(house: House) -> None:
     house.send(1, first=1)
     house.wait_for(1, state="pending")
     house.settle()
-    (hook, _) = house.told("doctor", status=1 if house.running else 0)["status"]["targets"]
-    text = house.command("doctor", status=1 if house.running else 0).stdout
+    (hook, _) = house.told("doctor", status=1 if house.running else 4)["status"]["targets"]
+    text = house.command("doctor", status=1 if house.running else 4).stdout
     listed = house.command("deliveries").stdout
     if house.running:
         assert hook["next_try"] == hook["condition"]["probe"]
@@ -80,6 +80,8 @@ def test_when_a_paused_target_is_tried_next(house: House) -> None:
         assert hook["condition"]["probe_in"] == hook["next_try_in"]
         when = hook["next_try"].partition(".")[0].replace("T", " ") + "+00:00"
         assert "hook: 1 pending, 1 retrying, 0 dead; nothing is sent: answered 404 Not Found" in text
+        assert hook["condition"]["failing_since"] == hook["condition"]["since"]
+        assert re.search(r"; nothing has got through since 2\S+ \S+ \((now|\d+s ago)\); the next", text)
         assert re.search(rf"; the next try is {re.escape(when)} \(in (1h|59m\d+s)\)$", text, re.MULTILINE)
         paused = re.compile(
             rf"not yet: nothing is sent to hook before {re.escape(when)} \(in .*: answered 404"
@@ -106,6 +108,27 @@ def test_when_a_paused_target_is_tried_next(house: House) -> None:
         assert re.search(r"retrying due 2\S+ \S+ \(", listed)
         assert "not yet" not in listed
         assert "no router runs here" in house.command("deliveries").stderr
+
+
+def test_a_target_that_begins_to_fail_is_no_fault_yet(running_house: House) -> None:
+    house = running_house
+    house.refuse(503)
+    house.send(1)
+    (retried,) = house.wait_for(1, state="retrying")
+    text = house.command("doctor").stdout
+    assert re.search(
+        r"^hook: 0 pending, 1 retrying, 0 dead; nothing has got through since 2\S+ \S+ \((now|\d+s ago)\): "
+        r"answered 503.*; the next try is 2",
+        text,
+        re.MULTILINE,
+    ), text
+    assert "spare: 0 pending, 0 retrying, 0 dead\n" in text
+    house.mend()
+    house.send(1, first=1)
+    house.receiver.wait_for(2)
+    house.wait_for(1)
+    assert "nothing has got through" not in house.command("doctor").stdout
+    assert retried["attempts"] == 1
 
 
 def test_when_a_paused_target_is_tried_for_which_nothing_waits(running_house: House) -> None:
@@ -219,13 +242,13 @@ def test_a_damaged_store_is_told_and_what_can_be_read_is_kept(running_house: Hou
     assert text.endswith("router doctor --yes rebuilds what is damaged from what can be read\n")
     assert database.read_bytes() == before
 
-    told = house.told("doctor", "--yes")
+    told = house.told("doctor", "--yes", status=4)  # what is delivered again waits for a router
     assert told["sound"]
     (kept,) = told["kept"]
     assert (kept["path"], Path(kept["broken"]).read_bytes()) == (str(database), before)
     (lost,) = kept["lost"]
     assert lost == "what was delivered and what was not: everything in the archive is delivered again"
-    assert house.told("doctor")["kept"] == []
+    assert house.told("doctor", status=4)["kept"] == []
 
     house.mend()
     house.start()

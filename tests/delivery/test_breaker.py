@@ -42,7 +42,7 @@ def test_success_after_success_changes_nothing() -> None:
 def test_five_failures_over_a_second_open_it_and_the_policy_says_for_how_long() -> None:
     assert failing([0, 0.3, 0.6, 0.9]).mode is Mode.CLOSED
     opened = failing([0, 0.3, 0.6, 0.9, 1.2])
-    assert opened == Breaker(Mode.OPEN, NOW + 1.2, "busy", NOW + 2.2, probes=1)
+    assert opened == Breaker(Mode.OPEN, NOW + 1.2, "busy", NOW + 2.2, failing=NOW, probes=1)
 
 
 def test_a_blip_that_hits_many_at_once_does_not_open_it() -> None:
@@ -63,7 +63,7 @@ def test_a_success_in_between_begins_the_count_anew(good: Outcome) -> None:
 
 
 def test_a_target_that_is_wrong_opens_it_at_once() -> None:
-    assert run((3, EXPIRED)) == Breaker(Mode.OPEN, NOW + 3, "expired", NOW + 4, probes=1)
+    assert run((3, EXPIRED)) == Breaker(Mode.OPEN, NOW + 3, "expired", NOW + 4, failing=NOW + 3, probes=1)
 
 
 def test_each_probe_that_fails_doubles_the_wait_up_to_the_most() -> None:
@@ -75,6 +75,7 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_the_most() -> None:
         half = probing(breaker, now)
         assert (half.mode, half.since, half.until, half.reason) == (Mode.HALF_OPEN, now, None, breaker.reason)
         breaker = after(half, [BUSY], now, POLICY)
+        assert (breaker.since, breaker.failing) == (now, NOW)  # it has failed since the first of all
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
@@ -96,7 +97,7 @@ def test_what_was_under_way_when_it_opened_does_not_lengthen_the_wait() -> None:
     breaker = run(
         (0, EXPIRED), (0.1, BUSY), (0.2, EXPIRED), (0.3, RetryLater("gone", 410, cause=EXPIRED.cause))
     )
-    assert breaker == Breaker(Mode.OPEN, NOW, "gone", NOW + 1, probes=1)
+    assert breaker == Breaker(Mode.OPEN, NOW, "gone", NOW + 1, failing=NOW, probes=1)
 
 
 def test_what_was_under_way_and_gets_through_closes_it() -> None:
@@ -105,7 +106,7 @@ def test_what_was_under_way_and_gets_through_closes_it() -> None:
 
 def test_a_target_that_asks_for_a_pause_gets_it() -> None:
     breaker = run((0, throttled(30)), (0.1, throttled(10)), (0.2, throttled(40)))
-    assert breaker == Breaker(Mode.OPEN, NOW, "slow down", NOW + 40.2, probes=0)
+    assert breaker == Breaker(Mode.OPEN, NOW, "slow down", NOW + 40.2, failing=NOW, probes=0)
 
 
 def test_a_pause_that_was_asked_for_is_no_fault() -> None:
