@@ -56,6 +56,9 @@ def _vetted(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 @click.option("--type", help="Only events of this type; `*` stands for any text.")
 @click.option("--rate", callback=_vetted, help="Events in a time at most: 50/s, 600/m, 10/h.")
 @click.option("--name", help="What the events carry as `replayname`. Default: made of the time.")
+@click.option(
+    "--after", type=click.IntRange(0), help="Go on after this sequence, as one that was interrupted says."
+)
 @click.option("--dry-run", is_flag=True, help="Only count what would be replayed, by target and rule.")
 @click.option("--yes", is_flag=True, help="Do not count first, and do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
@@ -93,8 +96,9 @@ def replay(
         left = telling.counted(told.unreadable, "event")
         click.echo(f"left out: {left} of that time that cannot be read any more", err=True)
     if told.state is not ReplayState.DONE:
-        why = lost or told.reason
-        rest = "" if told.dry else f"\ngo on with: {_rest(told, rate, place)}{' --yes' if yes else ''}"
+        why = f"{lost}; what it did after its last answer comes again" if lost else told.reason
+        flags = [flag for flag, is_given in (("--yes", yes), ("--json", as_json)) if is_given]
+        rest = "" if told.dry else f"\ngo on with: {_rest(told, rate, place, flags)}"
         click.echo(f"it did not come to its end: {why}{rest}", err=True)
         sys.exit(FELL_SHORT)
 
@@ -176,12 +180,18 @@ def _said(told: ReplayTold) -> str:
     )
 
 
-def _rest(told: ReplayTold, rate: str | None, place: Place) -> str:
-    """The command that goes on where this one ended."""
-    words = ["router", "replay", "--since", exactly(told.reached), "--until", exactly(told.until)]
-    asked = (("--rule", told.rule), ("--target", told.target), ("--type", told.type), ("--rate", rate))
-    for option, value in asked:
-        words += [option, value] if value is not None else []
+def _rest(told: ReplayTold, rate: str | None, place: Place, flags: Sequence[str]) -> str:
+    """The command that goes on where this one ended: the same replay, after what is done."""
+    words = ["router", "replay", "--since", exactly(told.since), "--until", exactly(told.until)]
+    asked = {
+        "--after": None if told.after is None else str(told.after),
+        "--name": told.name,
+        "--rule": told.rule,
+        "--target": told.target,
+        "--type": told.type,
+        "--rate": rate,
+    }
+    words += [word for option, value in asked.items() if value is not None for word in (option, value)]
     words += [word for path in place.paths for word in ("--deployment", str(path))]
     words += ["--data", str(place.data)] if place.data is not None else []
-    return shlex.join(words)
+    return shlex.join([*words, *flags])

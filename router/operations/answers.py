@@ -206,7 +206,9 @@ class ReplayTold(Struct, frozen=True, kw_only=True):
         rules: how many of these events each rule asks for; only with `dry`.
         unreadable: how many events of that time were left out because they cannot be read.
         dry: nothing is replayed; it counts what would be.
-        reached: everything accepted before this is done; the `since` of a replay that goes on from here.
+        reached: everything accepted before this is done.
+        after: everything up to this sequence is done: the `after` of a replay that goes on from here. None
+            where nothing is.
     """
 
     name: str
@@ -228,6 +230,7 @@ class ReplayTold(Struct, frozen=True, kw_only=True):
     rules: dict[str, int] = {}
     unreadable: int = 0
     dry: bool = False
+    after: int | None = None
 
 
 class ReplayList(Struct, frozen=True, kw_only=True):

@@ -124,6 +124,8 @@ class ReplayQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         rate: events a second at most.
         name: lower-case letters, digits and dashes; made of the time if nothing is said.
         dry: only count them.
+        after: go on after this sequence, as one that ended before its time told it (`ReplayTold.after`);
+            then it may have that one's name.
     """
 
     since: Moment
@@ -134,3 +136,4 @@ class ReplayQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     rate: Annotated[float, Meta(gt=0, description="Events a second at most.")] | None = None
     name: Annotated[str | None, Meta(description="What the events carry as `replayname`.")] = None
     dry: Annotated[bool, Meta(description="Only count them.")] = False
+    after: Annotated[int, Meta(ge=0, description="Go on after the event at this sequence.")] | None = None

@@ -76,6 +76,7 @@ class _Progress:
     """How far a replay is."""
 
     reached: float
+    after: int | None
     state: ReplayState = ReplayState.RUNNING
     reason: str = ""
     looked: int = 0
@@ -117,7 +118,7 @@ class Replay:
         self._until = query.until
         self._span = (first, last)
         self._began = ground.clock.now()
-        self._progress = _Progress(reached=query.since.timestamp())
+        self._progress = _Progress(reached=query.since.timestamp(), after=query.after)
         self._room = _Room()
         self._scope = anyio.CancelScope()
 
@@ -144,6 +145,7 @@ class Replay:
             rules=dict(progress.rules),
             unreadable=progress.unreadable,
             dry=query.dry,
+            after=progress.after,
         )
 
     def stop(self, reason: str) -> None:
@@ -178,6 +180,7 @@ class Replay:
         """What was asked for: only what was said."""
         query = self._query
         asked = {"rule": query.rule, "target": query.target, "type": query.type, "rate": query.rate}
+        asked["after"] = query.after
         times = {"since": query.since.isoformat(), "until": self._until.isoformat()}
         said = {name: value for name, value in asked.items() if value is not None}
         return {"replay": query.name, **times, **said}
@@ -202,7 +205,7 @@ class Replay:
         since, until = self._query.since.timestamp(), self._until.timestamp()
         in_time = within(since, until)
         group: list[Record] = []
-        reached = since
+        reached, after = since, self._query.after
 
         def missed(received: float) -> None:
             self._progress.unreadable += in_time(received)
@@ -212,21 +215,22 @@ class Replay:
             received = stored.record.received
             if in_time(received) and (record := self._again(stored)) is not None:
                 group.append(record)
-            reached = min(max(received, since), until)  # of a clock set back, some come twice: none is lost
+            reached, after = min(max(received, since), until), stored.sequence
             if len(group) >= self._size():
-                await self._store(group, reached)
+                await self._store(group, reached, after)
                 group = []
             if self._progress.looked % SLICE == 0:
-                self._progress.reached = self._progress.reached if group else reached
+                if not group:
+                    self._progress.reached, self._progress.after = reached, after
                 await anyio.sleep(BREATH)
             if self._most is not None and self._progress.replayed + len(group) >= self._most:
                 break
         else:
-            await self._store(group, until)
+            await self._store(group, until, after)
             if self._ground.most is not None and self._progress.replayed > self._ground.most:
                 self._end(ReplayState.DONE, self._bound)
             return
-        await self._store(group, reached)
+        await self._store(group, reached, after)
         self._end(ReplayState.STOPPED, self._bound)
 
     @property
@@ -279,7 +283,7 @@ class Replay:
         query = self._query
         return query.target in {None, route.target} and (query.rule is None or query.rule in route.rules)
 
-    async def _store(self, records: Sequence[Record], reached: float) -> None:
+    async def _store(self, records: Sequence[Record], reached: float, after: int | None) -> None:
         """Store a group when there is room for it, or only count it; then wait as the rate demands."""
         progress, clock = self._progress, self._ground.clock
         wanted = Counter(route.target for record in records for route in record.routes)
@@ -290,7 +294,7 @@ class Replay:
             progress.state, progress.reason = ReplayState.RUNNING, ""
         progress.replayed += len(records)
         progress.targets += wanted
-        progress.reached = reached
+        progress.reached, progress.after = reached, after
         if self._query.dry:
             for record in records:
                 progress.rules.update({rule for route in record.routes for rule in route.rules})

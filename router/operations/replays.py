@@ -65,8 +65,9 @@ class Replays:
         first, last = await window(ground.store, query.since, until)
         self._check(query, name)  # last of all: from here on nobody else can take the name
         asked = msgspec.structs.replace(query, name=name, until=until)
-        self._all.pop(name, None)  # a dry one, which leaves its name to others
-        replay = self._all[name] = Replay(ground, asked, first, last)
+        self._all.pop(name, None)  # a dry one, which leaves its name to others, or one that is gone on with
+        after = -1 if query.after is None else query.after
+        replay = self._all[name] = Replay(ground, asked, max(first, after + 1), last)
         self._group.start_soon(replay.run)
         self._forget()
         return replay.told()
@@ -115,7 +116,9 @@ class Replays:
         check_known("rule", query.rule, [rule.name for rule in deployment.rules])
         check_known("target", query.target, list(deployment.targets))
         running = [replay for replay in self._all.values() if not replay.told().state.is_end]
-        if name in self._all and not (self._all[name].told().dry and self._all[name] not in running):
+        before = self._all.get(name)
+        is_free = query.after is not None or (before is not None and before.told().dry)
+        if before is not None and (before in running or not is_free):
             raise NotNowError(f"there has been a replay {name!r} already; give this one another name")
         if len(running) >= AT_ONCE:
             raise NotNowError(f"{AT_ONCE} replays are under way; wait for one of them, or stop it")

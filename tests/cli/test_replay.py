@@ -127,13 +127,14 @@ def test_a_router_that_ends_meanwhile(end: str, running_house: House) -> None:
     assert told.startswith("it did not come to its end: ")
     words = shlex.split(rest.removeprefix("go on with: "))
     assert words[:3] == ["router", "replay", "--since"]
-    assert words[-5:] == ["--rule", "orders", "--rate", "20/s", "--yes"]
+    assert words[-7:] == ["--name", "slow", "--rule", "orders", "--rate", "20/s", "--yes"]
     house.start()
     house.command(*words[1:-3], "--yes")
     house.wait_for(0)
-    assert {one["id"] for one in house.arrivals("/hook") if "replayname" in one} == {
-        str(n) for n in range(400)
-    }
+    replayed = {one["key"]: one["id"] for one in house.arrivals("/hook") if one.get("replayname") == "slow"}
+    assert set(replayed.values()) == {str(n) for n in range(400)}
+    # Nobody says what was done in the fifth of a second after the last answer.
+    assert told.endswith("; what it did after its last answer comes again") or len(replayed) == 400
 
 
 def test_whoever_watches_can_stop_it(running_house: House) -> None:
@@ -150,8 +151,13 @@ def test_whoever_watches_can_stop_it(running_house: House) -> None:
     assert error.startswith(
         "it did not come to its end: an operator stopped it\ngo on with: router replay --since"
     )
+    words = shlex.split(error.partition("go on with: ")[2])
+    assert words[-6:] == ["--name", "slow", "--rate", "20/s", "--yes", "--json"]
+    # The same router knows it by that name, and goes on with it as the same replay.
+    rest = json.loads(house.command(*words[1:-4], *words[-2:]).stdout)
+    assert (rest["state"], rest["replayed"]) == ("done", 100 - told["replayed"])
     listed = json.loads(request("GET", f"{house.process.url}/api/v1/replays").body)["replays"]
-    assert [(one["name"], one["state"]) for one in listed] == [("slow", "stopped")]
+    assert [(one["name"], one["state"]) for one in listed] == [("slow", "done")]
 
 
 def test_broken_rules_are_told(running_house: House) -> None:
