@@ -54,7 +54,7 @@ class Change(Generic[C]):
 def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rules: bool = False) -> None:
     """Count what a change is about, ask whoever sits there, do it, and say what came of it.
 
-    What was meant and is left as it is is told, with the reason.
+    What was meant and is left as it is is told, with the reason. While it asks, a stopped router may start.
 
     Args:
         place: whose deliveries.
@@ -65,11 +65,6 @@ def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rule
     """
 
     async def work(operations: Operations) -> tuple[Changed, Reread | None]:
-        counted = await _all(operations, change, dry=True)
-        if counted.count and not yes:
-            _ask(change, counted)
-        if not counted.count:
-            return counted, None
         changed = await _all(operations, change, dry=False)
         for target in await _gone(operations, change, changed):
             click.echo(
@@ -78,7 +73,13 @@ def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rule
         return changed, await _reread(operations, change, changed)
 
     named = bool(change.chosen.target or change.chosen.rule) and is_loadable(place)  # a misspelt name is told
-    told, reread = ask(place, work, rules=rules or named)
+    rules = rules or named
+    reread: Reread | None = None
+    told = ask(place, lambda operations: _all(operations, change, dry=True), rules=rules)
+    if told.count:
+        if not yes:
+            _ask(change, told)
+        told, reread = ask(place, work, rules=rules)
     if as_json:
         telling.as_json(told if reread is None else msgspec.to_builtins(told) | {QUARANTINE: reread})
     else:

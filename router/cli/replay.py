@@ -85,7 +85,7 @@ def replay(
     """
     speed = None if rate is None else per_second(rate)
     query = ReplayQuery(since=since, until=until, rate=speed, name=name, dry=dry_run, **only)
-    told, lost = ask(place, lambda operations: _work(operations, query, yes=yes), rules=True)
+    told, lost = _carry_out(place, query, yes=yes)
     if as_json:
         telling.as_json(told)
     elif told.dry and told.state is ReplayState.DONE and not (told.replayed or dry_run):
@@ -103,11 +103,15 @@ def replay(
         sys.exit(FELL_SHORT)
 
 
-async def _work(operations: Operations, query: ReplayQuery, *, yes: bool) -> tuple[ReplayTold, str]:
-    """Count, ask whoever sits there, and replay, as far as that is wanted; see `_follow`."""
+def _carry_out(place: Place, query: ReplayQuery, *, yes: bool) -> tuple[ReplayTold, str]:
+    """Count, ask whoever sits there, and replay, as far as that is wanted; see `_follow`.
+
+    While it asks, a stopped router may start.
+    """
     if query.dry or yes:
-        return await _follow(operations, query)
-    told, lost = await _follow(operations, msgspec.structs.replace(query, dry=True))
+        return ask(place, lambda operations: _follow(operations, query), rules=True)
+    dry = msgspec.structs.replace(query, dry=True)
+    told, lost = ask(place, lambda operations: _follow(operations, dry), rules=True)
     if told.state is not ReplayState.DONE or not told.replayed:
         return told, lost
     question = _counted(told)
@@ -115,7 +119,8 @@ async def _work(operations: Operations, query: ReplayQuery, *, yes: bool) -> tup
         fail(f"{question}\nNobody can be asked here; say --yes, or --dry-run to count only")
     click.confirm(f"{question}\nGo on?", abort=True, err=True)
     # What has come since it was counted, nobody has said yes to.
-    return await _follow(operations, msgspec.structs.replace(query, until=told.until))
+    counted = msgspec.structs.replace(query, until=told.until)
+    return ask(place, lambda operations: _follow(operations, counted), rules=True)
 
 
 async def _follow(operations: Operations, query: ReplayQuery) -> tuple[ReplayTold, str]:

@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -167,8 +167,10 @@ class House:
         ]
 
 
-def at_terminal(house: House, answer: str, *words: str) -> tuple[int, str]:
-    """Run a command at a terminal, where somebody answers its question."""
+def at_terminal(
+    house: House, answer: str, *words: str, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[int, str]:
+    """Run a command at a terminal, where somebody answers its question, and does something before that."""
     outer, inner = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "router", *words], cwd=house.folder, stdin=inner, stdout=inner, stderr=inner
@@ -183,6 +185,7 @@ def at_terminal(house: House, answer: str, *words: str) -> tuple[int, str]:
         except OSError:  # the other side has gone
             break
         if not answered and b"[y/N]" in said:
+            meanwhile()
             os.write(outer, answer.encode())
             answered = True
     os.close(outer)

@@ -117,6 +117,18 @@ def test_whoever_sits_there_is_asked(running_house: House) -> None:
     assert states(house, dead) == ["cancelled"]
 
 
+def test_a_router_may_start_while_somebody_thinks(running_house: House) -> None:
+    house = running_house
+    (dead,) = house.dead_letters(1)
+    house.stop()
+    house.mend()
+    status, said = at_terminal(house, "y\n", "dead", "redrive", meanwhile=house.start)
+    assert (status, "redrive: done with 1 dead letter (1 of hook)" in said) == (0, True), said
+    house.receiver.wait_for(2)
+    house.wait_for(0)
+    assert states(house, dead) == ["delivered"]
+
+
 def test_pages_and_ids_that_are_none(running_house: House) -> None:
     house = running_house
     dead = house.dead_letters(5)

@@ -230,6 +230,16 @@ def test_whoever_sits_there_is_asked(house: House) -> None:
     assert len(house.told("events")["events"]) == 4
 
 
+def test_a_router_may_start_while_somebody_thinks(running_house: House) -> None:
+    house = running_house
+    house.send(2)
+    house.receiver.wait_for(2)
+    house.stop()
+    status, said = at_terminal(house, "y\n", "replay", "--since", "1h", meanwhile=house.start)
+    assert (status, "2 events replayed of 2 looked at" in said) == (0, True), said
+    house.receiver.wait_for(4)
+
+
 def test_the_log_says_when_a_replay_begins_and_how_it_ended(running_house: House) -> None:
     house = running_house
     house.send(2)
