@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from router.config.files import PARTS, Entry, entries, files_of, read_files
@@ -24,6 +25,13 @@ from router.web.api import BASE
 
 SHORT = 60.0
 """Seconds: in less, hardly any receiver is started again."""
+
+
+PASSING = frozenset({408, 425, 429, 502, 503, 504})
+"""Statuses that are about the moment, never about the event (RFC 9110, 15.5.9 and 15.6; RFC 6585; RFC 8470).
+
+500 is not among them: there are receivers that answer an event so which they will never take.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ def _doubt(documents: Sequence[Document], deployment: Deployment, report: Report
         if spec is None:
             continue
         _doubt_retry(entry, spec.retry, report)
+        _doubt_first(entry, spec.retry, report)
+        _doubt_reject(entry, spec.retry, report)
         if not isinstance(spec.settings, Doubtful):
             continue
         for key, what, hint in spec.settings.doubts(loopback=loopback):
@@ -85,6 +95,31 @@ def _doubt_retry(entry: Entry, retry: Retry, report: Report) -> None:
         )
         hint = f"raise attempts, first and most; if so short a time is meant, say `for: {most:g}s`"
         report.add(entry.document, path, "doubtful", what, hint, key=True, severity=Severity.WARNING)
+
+
+def _doubt_first(entry: Entry, retry: Retry, report: Report) -> None:
+    """Warn of a policy of which `for` is over before its first pause may be."""
+    if retry.attempts > 1 and retry.first > retry.within:
+        path = (*entry.path, "retry", "first")
+        what = (
+            f"{'.'.join(map(str, path))}: the first pause is {retry.first:g}s at most, and `for` ends after "
+            f"{retry.within:g}s: there may be no second attempt before that"
+        )
+        hint = "make first shorter: pauses double from there, up to most"
+        report.add(entry.document, path, "doubtful", what, hint, key=True, severity=Severity.WARNING)
+
+
+def _doubt_reject(entry: Entry, retry: Retry, report: Report) -> None:
+    """Warn of statuses that are final here, and never say anything about an event."""
+    for index, status in enumerate(retry.reject):
+        if status in PASSING:
+            path = (*entry.path, "retry", "reject", index)
+            what = (
+                f"{'.'.join(map(str, path[:-1]))}: {status} {HTTPStatus(status).phrase} says that it passes: "
+                "what is answered so becomes a dead letter at once, without a second attempt"
+            )
+            hint = "leave it out; retry.attempts and retry.for say how long a target is tried"
+            report.add(entry.document, path, "doubtful", what, hint, severity=Severity.WARNING)
 
 
 def _check_paths(documents: Sequence[Document], settings: Settings, report: Report) -> None:

@@ -19,7 +19,7 @@ from router.errors import ConfigurationError
 from router.events import Event, EventError
 from router.patterns import Pattern, PatternError, parse_rule
 from router.patterns.errors import written
-from router.rules.lint import expressions, patterns, whole
+from router.rules.lint import examples, expressions, patterns, whole
 from router.rules.lint.patterns import seen_by_tests
 from router.rules.model import Deployment, Destination, Place, Rule, RuleTest
 from router.rules.spec import RouteSpec, RuleSpec
@@ -127,6 +127,7 @@ class _Reader:
             what = f"the rule {spec.name!r} has no match"
             hint = "say which events it is for, or make it a backstop: true"
             self.report.add(document, path, "no-match", what, hint)
+        examples.check(self.entry, self.report)
         return Rule(
             name=spec.name,
             description=spec.description,

@@ -88,6 +88,39 @@ def test_a_policy_that_gives_up_in_less_than_a_minute(retry: str, most: str | No
         assert command("check", cwd=tmp_path).stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("retry", "place", "told"),
+    [
+        (
+            "{first: 1h, for: 10m, most: 1h}",
+            "5:13",
+            "retry.first: the first pause is 3600s at most, and `for`",
+        ),
+        (
+            "{reject: [400, 503]}",
+            "5:27",
+            "retry.reject: 503 Service Unavailable says that it passes: what is",
+        ),
+        ("{reject: [429]}", "5:22", "retry.reject: 429 Too Many Requests says that it passes: what is"),
+        ("{reject: [400, 404, 500, 501]}", "", ""),
+        ("{first: 1h, for: 10m, most: 1h, attempts: 1}", "", ""),
+        ("{first: 10m, for: 10m}", "", ""),
+    ],
+)
+def test_a_policy_that_is_odd(retry: str, place: str, told: str, tmp_path: Path) -> None:
+    rules = f"{RULE}\ntargets:\n  one:\n    http: {{url: 'http://127.0.0.1:1/'}}\n    retry: {retry}\n"
+    (tmp_path / "router.yml").write_text(rules)
+    done = command("check", cwd=tmp_path)
+    assert done.returncode == 0
+    lines = [line for line in done.stderr.splitlines() if "warning" in line]
+    assert [line.partition(" after ")[0] for line in lines] == [
+        line.partition(" after ")[0]
+        for line in lines
+        if line.startswith(f"router.yml:{place}: warning: targets.one.{told}")
+    ]
+    assert len(lines) == bool(told)
+
+
 def test_these_are_all_the_paths_of_the_routers_own(tmp_path: Path) -> None:
     """What is free is the source's: also what only looks like one of ours."""
     paths = ["/api/v10", "/api", "/healthz/", "/readyz2", "/"]

@@ -16,11 +16,14 @@ from router.config.files import read_document
 from router.config.problems import Severity
 from router.config.report import Report
 from router.operations.replay import NAME, ORIGINAL
-from router.rules.lint.patterns import EXTENSIONS, _is_slip
+from router.rules.lint.patterns import EXTENSIONS, is_slip
+from router.rules.lint.vocabulary import WORDS, is_of_cloud
 from router.rules.load import load
+from router.sources.tencent import TencentSource
 from router.sources.verdict import imm
 from router.targets.registry import installed_kinds
 from router.targets.trace import PARENT, STATE
+from tests.sources.support import events, sent
 
 
 def doubts(rule: str, targets: str = "{one: {log: {}}}") -> list[str]:
@@ -99,6 +102,88 @@ def test_what_the_router_and_the_clouds_add_to_events_is_known() -> None:
     assert {*added, NAME, ORIGINAL, PARENT, STATE, *imm("imm:Task:VideoModeration", {})} <= {*EXTENSIONS}
 
 
+NEVER = "'verdict' is never 'blocked', it is pass, review or block"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "match: {verdict: blocked}",
+        "match: {type: x, verdict: [block, blocked]}",
+        "match: {verdict: {anything-but: blocked}}",
+        "match: {$or: [{type: x}, {verdict: {exactly: blocked}}]}",
+        "match: {type: x}, where: \"data.x && verdict == 'blocked'\"",
+        "match: {verdict: blocked}, tests: [{event: {verdict: block}, expect: no-match}]",
+    ],
+)
+def test_a_word_that_no_source_writes(rule: str) -> None:
+    assert doubts(rule) == [doubt for doubt in doubts(rule) if doubt.removeprefix("where: ") == NEVER] != []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "match: {verdict: [block, {prefix: blo}, {suffix: iew}, {equals-ignore-case: BLOCK}]}",
+        "match: {verdictreason: [failed, missing], ciformat: [xml, json]}",
+        "match: {data: {verdict: blocked}, data.verdict: blocked}",
+        "match: {type: x}, where: \"data[?verdict == 'blocked'] || data.verdict == 'blocked'\"",
+        "match: {verdict: blocked}, tests: [{event: {type: com.example, verdict: blocked}, expect: match}]",
+        'match: {verdict: {exists: false}}, where: "verdict == subject || verdict == data.x"',
+    ],
+)
+def test_a_word_that_may_be_meant(rule: str) -> None:
+    assert doubts(rule) == []
+
+
+def test_a_rule_and_its_test_may_be_wrong_alike() -> None:
+    test = "tests: [{event: {type: imm:Task:ImageModeration, verdict: blocked}, expect: match}]"
+    assert doubts(f"match: {{verdict: blocked}}, {test}") == [
+        NEVER,
+        f"the test's event is none that this cloud sends: {NEVER}",
+    ]
+
+
+def test_words_are_those_that_the_sources_write() -> None:
+    def image(**more: object) -> dict[str, str]:
+        return imm("imm:Task:ImageModeration", more)
+
+    said = [image(Status="success", Suggestion=word) for word in ("pass", "review", "block")]
+    said += [image(Status="Failed"), image()]
+    for name in ("verdict", "verdictreason"):
+        assert {one[name] for one in said if name in one} == {*WORDS[name]}
+    received = [
+        event for one in router.samples.load("tencent") for event in events(TencentSource(), sent(one))
+    ]
+    assert {event.extensions["ciformat"] for event in received} == {*WORDS["ciformat"]}
+    assert all(is_of_cloud(event.type) for event in received)
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ("{tpye: x}", "the test's event has an extension 'tpye', and no 'type'"),
+        ("{type: x, dta: y}", "the test's event has an extension 'dta', and no 'data'"),
+        ("{type: x, verdikt: block}", "the test's event has an extension 'verdikt', and no 'verdict'"),
+    ],
+)
+def test_a_key_of_a_tests_event_that_is_a_slip(event: str, message: str) -> None:
+    test = f"tests: [{{event: {event}, expect: no-match}}]"
+    assert doubts(f"match: {{type: y}}, {test}") == [message]
+
+
+@pytest.mark.parametrize(
+    ("match", "event"),
+    [
+        ("{type: x}", "{type: x, types: y, tenant: a, data: {typ: x, tpye: y}}"),
+        ("{type: x, data: {a: 1}}", "{type: x, data: {b: 1}, dat: x}"),
+        ("{typ: x}", "{typ: x}"),
+        ("{type: x}, where: date", "{type: x, date: y}"),
+    ],
+)
+def test_a_key_of_a_tests_event_that_may_be_meant(match: str, event: str) -> None:
+    assert doubts(f"match: {match}, tests: [{{event: {event}, expect: no-match}}]") == []
+
+
 def test_an_attribute_that_the_tests_have_is_meant() -> None:
     assert doubts("match: {typ: x}") == ["CloudEvents has no attribute 'typ'; it would be an extension"]
     test = "tests: [{event: {typ: x}, expect: match}]"
@@ -132,7 +217,7 @@ def test_what_is_broken_raises_no_doubt_beside() -> None:
     ],
 )  # fmt: skip
 def test_a_slip(written: str, meant: str) -> None:
-    assert _is_slip(written, meant)
+    assert is_slip(written, meant)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +225,7 @@ def test_a_slip(written: str, meant: str) -> None:
     [("type", "type"), ("uid", "id"), ("mime", "time"), ("tp", "type"), ("epyt", "type"), ("verdict", "id")],
 )
 def test_another_word(written: str, meant: str) -> None:
-    assert not _is_slip(written, meant)
+    assert not is_slip(written, meant)
 
 
 @given(st.text("abc", min_size=2, max_size=5), st.data())
@@ -151,7 +236,7 @@ def test_every_slip_behind_the_first_letter_is_one(meant: str, data: Any) -> Non
         meant[:at] + meant[at + 1 :],
         meant[:at] + "x" + meant[at + 1 :],
     ):
-        assert _is_slip(written, meant)
+        assert is_slip(written, meant)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from jmespath.lexer import Lexer
 from router.config.expressions import Expression
 from router.config.functions import OWN
 from router.events.model import ATTRIBUTE_NAME
-from router.rules.lint.patterns import Seen, doubt_of
+from router.rules.lint.patterns import Seen, doubt_of, unknown_word
 from router.transforms import Piece, envelope
 from router.transforms.jsonpath import JsonPath
 
@@ -39,6 +39,7 @@ def check(expression: Expression, warn: Warn, seen: Seen) -> None:
     tokens = [token for token in Lexer().tokenize(expression.text) if token["type"] != "eof"]
     told = set()
     _check_filters(tokens, warn)
+    _check_words(expression, tokens, warn, seen)
     types = ["", *(token["type"] for token in tokens), "", ""]  # "" stands beyond the ends
     for at, token in enumerate(tokens):
         name, around = str(token["value"]), (types[at], types[at + 2], types[at + 3])
@@ -59,6 +60,16 @@ def check(expression: Expression, warn: Warn, seen: Seen) -> None:
             warn(_place(tokens, name), what, f"did you mean data.{name}?")
         elif (doubt := doubt_of(name, seen, f"data.{name}")) is not None:
             warn(_place(tokens, name), *doubt)
+
+
+def _check_words(expression: Expression, tokens: list[Any], warn: Warn, seen: Seen) -> None:
+    """Warn of a word that an attribute of the sources' own is compared with, and never is."""
+    for node in _nodes(expression.tree):
+        if node["type"] == "comparator":
+            held = {child["type"]: child["value"] for child in _children(node) if "value" in child}
+            name, word = held.get("field"), held.get("literal")
+            if isinstance(word, str) and (doubt := unknown_word(str(name), word, seen)) is not None:
+                warn(_place(tokens, str(name)), *doubt)
 
 
 def _check_filters(tokens: list[Any], warn: Warn) -> None:
@@ -116,16 +127,24 @@ def _stands_for_a_value(before: str, after: str, later: str) -> bool:
 
 def _roots(tree: Mapping[str, Any]) -> Iterator[str]:
     """The names that an expression looks up in the event itself, not in a value found there."""
+    return (node["value"] for node in _nodes(tree) if node["type"] == "field")
+
+
+def _nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The parts of an expression that see the event itself, and not a value found there."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
-        children = [child for child in node["children"] if isinstance(child, Mapping)]
-        if node["type"] == "field":
-            yield node["value"]
-        elif node["type"] in _ON_A_VALUE:
+        yield node
+        children = _children(node)
+        if node["type"] in _ON_A_VALUE:
             waiting.append(children[0])
         elif node["type"] != "expref":
             waiting.extend(reversed(children))
+
+
+def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [child for child in node["children"] if isinstance(child, Mapping)]
 
 
 def _place(tokens: list[Any], name: str) -> int:

@@ -17,6 +17,7 @@ from router.patterns.hints import not_ours
 from router.patterns.operators import RULE_OPERATORS
 from router.patterns.rule import DATA, GLOBBED
 from router.patterns.structure import OR
+from router.rules.lint.vocabulary import WORDS, doubt_of_word, is_of_cloud
 
 _NEARLY = 0.8
 """How near to an operator (difflib's ratio) a field's name must be to be suspect."""
@@ -28,8 +29,8 @@ EXTENSIONS = (
 )
 """What the router, its sources and their clouds add to events."""
 
-_OFTEN_MEANT = ("type", "source", "subject", "id", "time", DATA, "dataschema", "datacontenttype", *EXTENSIONS)
-_SHORTEST = 3
+OFTEN_MEANT = ("type", "source", "subject", "id", "time", DATA, "dataschema", "datacontenttype", *EXTENSIONS)
+SHORTEST = 3
 """Characters of an attribute's name below which every other one would be near to `id`."""
 
 _BOOLEANS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
@@ -37,6 +38,9 @@ _BOOLEANS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no"
 
 _ENDS = {"prefix": str.rstrip, "suffix": str.lstrip, "contains": str.strip}
 """Operators whose texts go on anyway where they begin or end, and what takes a `*` from there."""
+
+_WHOLE = ((), ("exactly",), ("anything-but",), ("equals-ignore-case",))
+"""Operators that compare a value as a whole."""
 
 _REGEX = re.compile(
     r"\A\^|\$\Z"  # anchors
@@ -85,10 +89,12 @@ class Seen(NamedTuple):
     Attributes:
         attributes: theirs.
         fields: those of their payloads.
+        words: attributes and what they are, of events that no cloud sends.
     """
 
     attributes: set[str]
     fields: set[str]
+    words: frozenset[tuple[str, str]]
 
 
 def check(entry: Entry, report: Report) -> None:
@@ -104,6 +110,7 @@ def check(entry: Entry, report: Report) -> None:
         if isinstance(found, Text):
             _check_star(found, warn)
             _check_regex(found, warn)
+            _check_word(found, seen, warn)
             if entry.document.place((*base, *found.path)).inner == 0:
                 _check_boolean(found, warn)
         elif found.inside:
@@ -151,7 +158,12 @@ def seen_by_tests(rule: Any) -> Seen:
     )
     found = [event for event in events if isinstance(event, dict)]
     payloads = [event[DATA] for event in found if isinstance(event.get(DATA), dict)]
-    return Seen({name for event in found for name in event}, {name for data in payloads for name in data})
+    own = [event for event in found if not is_of_cloud(event.get("type"))]
+    return Seen(
+        {name for event in found for name in event},
+        {name for data in payloads for name in data},
+        frozenset((name, event[name]) for event in own for name in WORDS if isinstance(event.get(name), str)),
+    )
 
 
 # Fields.
@@ -199,14 +211,14 @@ def doubt_of(name: str, seen: Seen, below: str) -> tuple[str, str] | None:
     if name in seen.fields:
         what = f"{name!r} is an attribute here, and no event in the rule's tests has it but in its payload"
         return what, hint
-    near = next((known for known in _OFTEN_MEANT if _is_slip(name, known)), None)
-    if near is None or len(name) < _SHORTEST:
+    near = next((known for known in OFTEN_MEANT if is_slip(name, known)), None)
+    if near is None or len(name) < SHORTEST:
         return None
     what = f"CloudEvents has no attribute {name!r}; it would be an extension"
     return what, f"did you mean {near}? If not, let an event in the rule's tests have it; {hint}"
 
 
-def _is_slip(written: str, meant: str) -> bool:
+def is_slip(written: str, meant: str) -> bool:
     """Whether one slip makes `written` of `meant`: a character too many, too few, another, or two swapped.
 
     Another first character, or one more in front, makes another word: `uid` is not `id`.
@@ -270,6 +282,22 @@ def _check_regex(said: Text, warn: Warn) -> None:
             "* stands for any run of characters, all else for itself; {wildcard: …} says that it is meant so"
         )
         warn(said.path, what, hint)
+
+
+def _check_word(said: Text, seen: Seen, warn: Warn) -> None:
+    if said.operators in _WHOLE and "*" not in said.text:  # of a star there is enough to say already
+        word = said.text.lower() if "equals-ignore-case" in said.operators else said.text
+        if (doubt := unknown_word(said.field, word, seen)) is not None:
+            warn(said.path, *doubt)
+
+
+def unknown_word(attribute: str, word: str, seen: Seen) -> tuple[str, str] | None:
+    """What is doubtful about a word that an attribute is compared with; None for nothing."""
+    doubt = doubt_of_word(attribute, word)
+    if doubt is None or (attribute, word) in seen.words:
+        return None
+    own = "if a sender of your own writes it, let such an event in the rule's tests have it"
+    return doubt[0], f"{doubt[1]} {own[0].upper()}{own[1:]}" if doubt[1] else own
 
 
 def _check_boolean(said: Text, warn: Warn) -> None:
