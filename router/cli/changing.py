@@ -28,6 +28,7 @@ _WHY = {
     Left.UNREADABLE: "whose event cannot be read any more: it can only be dropped",
     Left.OTHER_STATE: "that stands where this cannot be done with it; `router deliveries show` says where",
     Left.OTHER_FILTER: "that does not fit the filter",
+    Left.THERE_ALREADY: "that waits for this target already, and is tried when it is due",
     Left.MEANWHILE: "under way or done with when its turn came",
 }
 
@@ -66,10 +67,8 @@ def carry_out(place: Place, change: Change[C], *, yes: bool, as_json: bool, rule
 
     async def work(operations: Operations) -> tuple[Changed, Reread | None]:
         changed = await _all(operations, change, dry=False)
-        for target in await _gone(operations, change, changed):
-            click.echo(
-                f"no target is called {target} now: they wait until one is, or go --to another", err=True
-            )
+        for line in await _kept_waiting(operations, change, changed):
+            click.echo(line, err=True)
         return changed, await _reread(operations, change, changed)
 
     named = bool(change.chosen.target or change.chosen.rule) and is_loadable(place)  # a misspelt name is told
@@ -107,13 +106,27 @@ def _ask(change: Change[C], counted: Changed) -> None:
     click.confirm(f"{question}. Go on?", abort=True, err=True)
 
 
-async def _gone(operations: Operations, change: Change[C], changed: Changed) -> list[str]:
-    """The targets that are there no more, and for which something was made to wait."""
-    if not isinstance(change.chosen, Redrive) or change.chosen.to is not None:
+async def _kept_waiting(operations: Operations, change: Change[C], changed: Changed) -> list[str]:
+    """Why what was redriven is not tried at once."""
+    if not isinstance(change.chosen, Redrive) or not changed.count:
         return []
     status = await operations.status()
-    gone = {target.name for target in status.targets if target.gone}
-    return sorted(gone & changed.targets.keys()) if status.version is not None else []
+    to = change.chosen.to
+    names = (changed.targets.keys() if to is None else {to}) - {QUARANTINE}
+    if not names:
+        return []
+    targets = [target for target in status.targets if target.name in names]
+    gone = [target.name for target in targets if target.gone and status.version is not None]
+    said = [f"no target is called {name} now: they wait until one is, or go --to another" for name in gone]
+    if not status.running:
+        return (
+            [*said, "no router runs here: they are tried after the next start"] if names - {*gone} else said
+        )
+    return said + [
+        f"not yet: {telling.paused(target.name, target.condition)}"
+        for target in targets
+        if target.condition is not None and target.condition.state != "closed"
+    ]
 
 
 async def _reread(operations: Operations, change: Change[C], changed: Changed) -> Reread | None:

@@ -147,16 +147,21 @@ def _stands(delivery: DeliverySummary) -> Text:
     if delivery.at is not None:
         when = relative(delivery.at) if delivery.state is State.RETRYING else local(delivery.at)
         text.append(f" {_WHEN[delivery.state]} {when}", "default")
+    if delivery.state is State.CANCELLED:
+        text.append(" by an operator: dropped, or sent to another target", "default")
     if delivery.attempts:
         text.append(f", {counted(delivery.attempts, 'attempt')}", "default")
+    elif delivery.state is State.DELIVERED:
+        text.append("; when, and by how many attempts, is not kept", "default")
     if delivery.last is not None and delivery.last.error is not None:
         text.append(f": {delivery.last.error}", "default")
     if delivery.paused is not None:
-        text.append(f"\nnot yet: {_paused(delivery.target, delivery.paused)}", "yellow")
+        text.append(f"\nnot yet: {paused(delivery.target, delivery.paused)}", "yellow")
     return text
 
 
-def _paused(target: str, condition: ConditionTold) -> str:
+def paused(target: str, condition: ConditionTold) -> str:
+    """What keeps deliveries to a target waiting."""
     if condition.probe is None:
         return f"{target} is tried with one delivery at a time: {condition.reason}"
     return f"nothing is sent to {target} before {relative(condition.probe)}: {condition.reason}"

@@ -151,6 +151,7 @@ class Left(enum.StrEnum):
         UNREADABLE: its event cannot be read any more: it can be dropped, and never made.
         OTHER_STATE: it was named, and stands where this cannot be done with it.
         OTHER_FILTER: it was named, and does not fit the rest of what was said.
+        THERE_ALREADY: it waits for the target already that it was to be delivered to.
         MEANWHILE: it was under way, or done with, when its turn came.
     """
 
@@ -158,6 +159,7 @@ class Left(enum.StrEnum):
     UNREADABLE = "unreadable"
     OTHER_STATE = "other-state"
     OTHER_FILTER = "other-filter"
+    THERE_ALREADY = "there-already"
     MEANWHILE = "meanwhile"
 
 

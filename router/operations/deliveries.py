@@ -101,7 +101,8 @@ async def _change(
     store: Store, change: Drop, allowed: frozenset[State], apply: Callable[[Sequence[Place]], Awaitable[int]]
 ) -> Changed:
     states = _states(change, allowed)
-    chosen = _Chosen(states, unreadable=not isinstance(change, Redrive))
+    to = change.to if isinstance(change, Redrive) else None
+    chosen = _Chosen(states, to, unreadable=not isinstance(change, Redrive))
     rest = None
     if change.ids:
         await _named(store, change, chosen)
@@ -129,10 +130,12 @@ class _Chosen:
 
     Attributes:
         states: where a delivery stands that can be changed like this.
+        to: the target that is to get it; None for its own.
         unreadable: whether one can whose event cannot be read any more.
     """
 
     states: Collection[State]
+    to: str | None
     unreadable: bool
     places: list[Place] = field(default_factory=list)
     left: Counter[Left] = field(default_factory=Counter)
@@ -144,6 +147,8 @@ class _Chosen:
             self.left[Left.IN_FLIGHT if in_flight else Left.OTHER_STATE] += 1
         elif not (self.unreadable or is_readable(standing)):
             self.left[Left.UNREADABLE] += 1
+        elif standing.delivery.target == self.to and standing.state is not State.DEAD:
+            self.left[Left.THERE_ALREADY] += 1
         else:
             self.places.append(standing.delivery.place)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -58,6 +60,46 @@ def test_dead_letters_of_a_target_that_is_gone_wait_and_that_is_said(running_hou
     assert done.stderr == ""
     house.wait_for(0)
     assert [one["id"] for one in house.arrivals("/spare")] == ["0"]
+
+
+def test_what_was_made_says_what_is_not_kept_of_it(house: House) -> None:
+    house.send(1)
+    house.receiver.wait_for(1)
+    house.wait_for(0)
+    (sequence,) = (str(one["sequence"]) for one in house.told("events")["events"])
+    house.settle()
+    kept = "  delivered; when, and by how many attempts, is not kept\n"
+    assert kept in house.command("deliveries", "show", sequence).stdout
+    assert kept in house.command("events", "show", sequence).stdout
+
+
+def test_what_is_redriven_to_a_target_that_takes_nothing(house: House) -> None:
+    (dead,) = house.dead_letters(1)
+    house.refuse(404)  # it is left alone for an hour
+    house.send(1, first=1)
+    (waiting,) = house.wait_for(1, state="retrying")
+    house.settle()
+    done = house.command("dead", "redrive", "--yes")
+    assert done.stdout == "redrive: done with 1 dead letter (1 of hook)\n"
+    if house.running:
+        assert re.fullmatch(
+            r"not yet: nothing is sent to hook before 2.* \(in .*\): answered 404 Not Found.*\n", done.stderr
+        )
+    else:
+        assert done.stderr == "no router runs here: they are tried after the next start\n"
+    # There is nothing to send to where it waits already.
+    again = house.told("deliveries", "redrive", "--target", "hook", "--to", "hook", "--yes")
+    assert (again["count"], again["left"]) == (0, {"there-already": 2})
+    done = house.command("deliveries", "redrive", waiting["id"], "--to", "hook", "--yes", status=1)
+    assert done.stderr == (
+        "left as it is: 1 delivery that waits for this target already, and is tried when it is due\n"
+    )
+    done = house.command("deliveries", "redrive", dead, "--to", "spare", "--yes")
+    assert done.stderr == (
+        "" if house.running else "no router runs here: they are tried after the next start\n"
+    )
+    text = house.command("deliveries", "show", dead).stdout
+    assert "cancelled by an operator: dropped, or sent to another target, 1 attempt" in text
 
 
 def test_filters_and_pages(house: House) -> None:
