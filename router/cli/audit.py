@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +48,8 @@ def key(file: Path) -> None:
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
 @click.option(
     "--checkpoint", "held", multiple=True, type=FILE, metavar="FILE",
-    help="A file with checkpoints that were kept elsewhere: whatever a target has made of them.",
+    help="A file with checkpoints that were kept elsewhere: whatever a target has made of them."
+    " Those beside the files count as well.",
 )  # fmt: skip
 @click.option(
     "--public-key", "public", multiple=True, type=FILE, metavar="FILE",
@@ -64,18 +66,21 @@ def verify_(
     """Read all FILEs of one chain, packed or not, in any order. Works offline.
 
     Names the first record that was changed, removed, inserted, moved or cut off; the exit status is 1 then.
-    Without --checkpoint, the checkpoints beside the files count: whoever can write there can cut both.
-    What lies beside the files under their names (checkpoints, torn lines) may be among FILEs; files of
-    targets without a chain may not, and are named, with exit status 2.
+    Checkpoints beside the files count, too; but whoever can write there can cut both: --checkpoint names
+    those that were kept elsewhere. What lies beside the files under their names (checkpoints, torn lines) may
+    be among FILEs; files of targets without a chain may not, and are named, with exit status 2, unless
+    records of the chain are missing.
     """
-    files = _chained_in(_records_in(files))
-    places = held or _beside(files)
+    files = _records_in(files)
+    known = [path.resolve() for path in held]
+    places = [*held, *(path for path in _beside(files) if path.resolve() not in known)]
     given = [keys.public(path) for path in public]
     seen = [_sift(place, given, name) for place in places]
     checkpoints = _of_one_chain([one for sifted in seen for one in sifted.proof], name)
     bad = [line for sifted in seen for line in sifted.bad]
-    if (held and not all(sifted.proof for sifted in seen)) or (public and not checkpoints):
-        where = ", ".join(str(place) for place, one in zip(places, seen, strict=True) if not one.proof)
+    lacking = [place for place, one in zip(places, seen, strict=True) if not one.proof]
+    if any(place in held for place in lacking) or (public and not checkpoints):
+        where = ", ".join(str(place) for place in lacking if place in held or not held)
         bad.append(f"NO PROOF: no checkpoint that counts is in {where or 'any file beside these'}")
         bad += ["in other text than the router's own lines, they count with --public-key alone"] * (
             not public
@@ -84,17 +89,37 @@ def verify_(
         click.echo(line)
     if bad:
         sys.exit(FAULTY)
-    before = _places(files)
-    try:
-        found = verify(files, checkpoints, first=first, progress=_progress(in_order(files)))
-    except FileNotFoundError as error:
-        raise _moved(Path(error.filename)) from error
-    if found.fault is not None and (moved := before.items() - _places(files).items()):
-        raise _moved(min(moved)[0])
-    for line in _told(found, checkpoints, is_elsewhere=bool(held), is_signed=bool(public)):
+    elsewhere = {one for sifted in seen[: len(held)] for one in sifted.proof}
+    found = _verdict(files, checkpoints, first)
+    for line in _told(found, checkpoints, elsewhere, is_signed=bool(public)):
         click.echo(line)
     if found.fault is not None:
         sys.exit(FAULTY)
+
+
+def _verdict(files: Sequence[Path], checkpoints: Sequence[Checkpoint], first: int) -> Verdict:
+    """What is found in these files.
+
+    Raises:
+        ConfigurationError: some are none of the chain's, and no record is missing; a router has moved one.
+    """
+    foreign = _foreign(files)
+    chained = [path for path in files if path not in foreign]
+    if not chained and not checkpoints:
+        raise _not_of_chain(foreign, chained)
+    before = _places(chained)
+    try:
+        found = verify(chained, checkpoints, first=first, progress=_progress(in_order(chained)))
+    except FileNotFoundError as error:
+        raise _moved(Path(error.filename)) from error
+    if found.fault is not None and (moved := before.items() - _places(chained).items()):
+        raise _moved(min(moved)[0])
+    if not foreign:
+        return found
+    if found.fault is None:
+        raise _not_of_chain(foreign, chained)
+    why = f"no line of {_some(foreign)} is a record of a chain, and somebody may have put other text there"
+    return replace(found, fault=replace(found.fault, what=f"{found.fault.what}; {why}"))
 
 
 def _places(files: Iterable[Path]) -> dict[Path, int]:
@@ -161,25 +186,22 @@ def _records_in(files: Iterable[Path]) -> tuple[Path, ...]:
     return found
 
 
-def _chained_in(files: tuple[Path, ...]) -> tuple[Path, ...]:
-    """These files.
+def _foreign(files: Sequence[Path]) -> list[Path]:
+    """Those that hold no record of a chain, and beside which nothing says that they ever did."""
+    return [path for path in unchained(files) if not beside(path).exists()]
 
-    Raises:
-        ConfigurationError: some hold no records of a chain. They are not left out, because somebody may have
-            put them in the place of others.
-    """
-    if not (others := unchained(files)):
-        return files
-    chained = [path for path in in_order(files) if path not in others]
-    what = f"no line of {_some(others)} is a record of a chain, as targets with `chain` write them"
+
+def _not_of_chain(foreign: Sequence[Path], chained: Sequence[Path]) -> ConfigurationError:
+    """Files are no records of a chain. They are not left out: somebody may have put them in others' place."""
+    what = f"no line of {_some(foreign)} is a record of a chain, as targets with `chain` write them"
     if not chained:
-        raise ConfigurationError(
+        return ConfigurationError(
             f"{what}; name files of such a target. If these were some, somebody has put other text in "
             "their place"
         )
-    raise ConfigurationError(
-        f"{what}; name the files of one chain alone: {_some(chained)}. If one of the others belongs to that "
-        "chain, somebody has put other text in its place"
+    return ConfigurationError(
+        f"{what}; name the files of one chain alone: {_some(in_order(chained))}. If one of the others "
+        "belongs to that chain, somebody has put other text in its place"
     )
 
 
@@ -239,7 +261,7 @@ def _of_one_chain(checkpoints: list[Checkpoint], name: str | None) -> list[Check
         raise ConfigurationError(f"these are checkpoints of {', '.join(names)}: choose with --chain")
     if name is not None and names and name not in names:
         raise ConfigurationError(f"there is no checkpoint of {name}; there are those of {', '.join(names)}")
-    return [checkpoint for checkpoint in checkpoints if name in {None, checkpoint.chain}]
+    return [one for one in dict.fromkeys(checkpoints) if name in {None, one.chain}]
 
 
 def _progress(files: Iterable[Path]) -> Callable[[int, int], None]:
@@ -253,7 +275,7 @@ def _progress(files: Iterable[Path]) -> Callable[[int, int], None]:
 
 
 def _told(
-    found: Verdict, checkpoints: list[Checkpoint], *, is_elsewhere: bool, is_signed: bool
+    found: Verdict, checkpoints: list[Checkpoint], elsewhere: Collection[Checkpoint], *, is_signed: bool
 ) -> Iterator[str]:
     if found.fault is not None:
         yield f"NOT WHAT IT WAS: {_fault(found.fault)}"
@@ -262,7 +284,7 @@ def _told(
         yield f"{_span(found.first, found.last)}: each remembers the one before"
     for torn in found.torn:
         yield f"{_place(torn)}: an unfinished line, as a crash leaves it: no record, and no tampering"
-    yield from _cover(found)
+    yield from _cover(found, sorted(one.count for one in checkpoints if one in elsewhere))
     if found.unasked:
         yield f"not asked, for they are about earlier records: {counted(found.unasked, 'checkpoint')}"
     if not checkpoints:
@@ -270,13 +292,18 @@ def _told(
         return
     if not is_signed:
         yield "nobody looked at who signed the checkpoints: give --public-key"
-    if not is_elsewhere:
+    if not elsewhere:
         yield "the checkpoints are those beside the files: both can be cut back together; give --checkpoint"
 
 
-def _cover(found: Verdict) -> Iterator[str]:
-    if found.covered:
-        yield f"covered by checkpoints: up to record {found.covered:,} ({found.agreed} agree)"
+def _cover(found: Verdict, elsewhere: Sequence[int]) -> Iterator[str]:
+    """How far checkpoints agree; `elsewhere`: at which records there are those that nobody here can cut."""
+    kept = [count for count in elsewhere if found.first <= count <= found.covered]
+    if kept:
+        yield f"covered by checkpoints: up to record {kept[-1]:,} ({len(kept)} agree)"
+    if found.covered and (not kept or kept[-1] < found.covered):
+        whose = "those beside the files alone" if elsewhere else "checkpoints"
+        yield f"covered by {whose}: up to record {found.covered:,} ({found.agreed - len(kept)} agree)"
     if found.last > max(found.covered, found.first - 1):
         yield f"not covered yet: {_span(max(found.covered + 1, found.first), found.last)}"
 

@@ -188,6 +188,29 @@ class TestVerify:
         assert "up to record 4 (1 agree)" in done.stdout
         assert "both can be cut back together" in done.stdout
 
+    def test_those_beside_count_besides_those_from_elsewhere(self, files: list[Path], tmp_path: Path) -> None:
+        held(tmp_path, 4, 9).rename(tmp_path / "audit.jsonl.checkpoints")
+        elsewhere = held(tmp_path, 2, 4)
+        signed = ("--checkpoint", elsewhere, "--public-key", public(tmp_path))
+        done = command("audit", "verify", *files, *signed)
+        assert (done.returncode, done.stdout.splitlines()) == (
+            0,
+            [
+                "records 1 to 10: each remembers the one before",
+                "covered by checkpoints: up to record 4 (2 agree)",
+                "covered by those beside the files alone: up to record 9 (1 agree)",
+                "not covered yet: record 10",
+            ],
+        )
+        # What nobody elsewhere has heard of yet.
+        files[1].write_bytes(b"".join(LINES[6:8]))
+        done = command("audit", "verify", *files, *signed)
+        assert (done.returncode, "cut: a checkpoint says that there were 9" in done.stdout) == (1, True)
+        # The same one, named.
+        besides = tmp_path / "audit.jsonl.checkpoints"
+        done = command("audit", "verify", *write(tmp_path, LINES[:6], LINES[6:]), "--checkpoint", besides)
+        assert (done.returncode, "up to record 9 (2 agree)" in done.stdout) == (0, True)
+
     def test_those_of_several_chains(self, files: list[Path], tmp_path: Path) -> None:
         held(tmp_path, 4)
         path = held(tmp_path, 5, chain_name="other")
@@ -233,6 +256,33 @@ class TestVerify:
         alone = command("audit", "verify", plain)
         assert (alone.returncode, "name files of such a target" in alone.stderr) == (2, True)
         assert "somebody has put other text in their place" in alone.stderr
+
+    @pytest.mark.parametrize("number", [0, 1])
+    def test_a_file_whose_every_line_was_replaced_is_told_by_what_is_missing(
+        self, number: int, files: list[Path], tmp_path: Path
+    ) -> None:
+        files[number].write_text("nothing\n")
+        why = f"no line of {files[number]} is a record of a chain, and somebody may have put other text there"
+        done = command("audit", "verify", *files, "--checkpoint", held(tmp_path, 10))
+        assert (done.returncode, done.stderr) == (1, "")
+        assert done.stdout.startswith("NOT WHAT IT WAS: ")
+        assert why in done.stdout
+        # The chain alone does not tell whether anything comes after its last record.
+        alone = command("audit", "verify", *files)
+        assert (alone.returncode, why in alone.stdout) == ((1, True) if number == 0 else (2, False))
+
+    def test_so_are_all_files_where_checkpoints_say_that_there_were_records(
+        self, files: list[Path], tmp_path: Path
+    ) -> None:
+        for file in files:
+            file.write_text("nothing\n")
+        assert command("audit", "verify", *files).returncode == 2
+        elsewhere = held(tmp_path, 10)
+        done = command("audit", "verify", *files, "--checkpoint", elsewhere)
+        assert (done.returncode, "record 1 is the first that is missing" in done.stdout) == (1, True)
+        elsewhere.rename(tmp_path / "audit.jsonl.checkpoints")
+        done = command("audit", "verify", *files)
+        assert (done.returncode, f"record 1: changed ({files[0]}, line 1)" in done.stdout) == (1, True)
 
     def test_a_chained_file_whose_first_lines_were_replaced_is_no_other_file(self, tmp_path: Path) -> None:
         made = chain(FIRST + 10)
