@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -29,6 +30,10 @@ LOST = 3
 
 WAITING = 4
 """The exit status when nothing is wrong, but deliveries wait, and no router runs that would make them."""
+
+
+NEARLY = timedelta(minutes=1)
+"""An event that waits for longer before a target's first failure tells of more than that failure does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,7 @@ def _fares(status: Status) -> Iterator[str]:
             f"{target.name}: {left}"
             + (f"; {why}" if why else "")
             + _failing(target)
+            + _oldest(target)
             + _next_try(target, status)
         )
     if _is_left_waiting(status):
@@ -228,6 +234,14 @@ def _failing(target: TargetStatus) -> str:
         return ""
     why = f": {condition.reason}" if condition.state == "closed" else ""  # else it is told already
     return f"; nothing has got through since {relative(condition.failing_since)}{why}"
+
+
+def _oldest(target: TargetStatus) -> str:
+    """Since when the oldest of what waits does, where that is not what is told of the target anyway."""
+    failing = None if target.condition is None else target.condition.failing_since
+    if target.waiting_since is None or (failing and failing - target.waiting_since < NEARLY):
+        return ""
+    return f"; the oldest waits since {relative(target.waiting_since)}"
 
 
 def _next_try(target: TargetStatus, status: Status) -> str:

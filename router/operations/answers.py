@@ -254,6 +254,8 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
             may be tried again. Where no router runs, when its first retry is due, or was: it is tried at a
             start after that. None where nothing waits, or nobody knows: what is due may be of a blocked key.
         next_try_in: seconds until then; less than 0 where that has gone by.
+        waiting_since: when the oldest event that is pending or retried was accepted; None where nothing
+            waits, or that one cannot be read.
     """
 
     name: str
@@ -265,6 +267,7 @@ class TargetStatus(Struct, frozen=True, kw_only=True):
     blocked: int = 0
     next_try: datetime | None = None
     next_try_in: float | None = None
+    waiting_since: datetime | None = None
 
 
 class SourceStatus(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 from router.config.names import QUARANTINE
 from router.delivery.breaker import Breaker, Mode
 from router.operations.answers import ConditionTold, DeliverySummary, Status, TargetStatus
+from router.operations.deliveries import is_readable
 from router.operations.moments import moment
 from router.operations.order import waiting
 from router.rules.model import Deployment
@@ -47,6 +48,7 @@ async def look(
             gone=name not in named and name != QUARANTINE,
             blocked=blocked.get(name, 0),
             due=upcoming.get(name) if deployment is None or name in named else None,
+            waiting_since=await _oldest(store, name) if _waits(tallies.get(name, Tally())) else None,
             now=now,
         )
         for name in dict.fromkeys((*named, *sorted(tallies)))
@@ -62,6 +64,16 @@ async def look(
         bytes=extent.bytes,
         targets=tuple(targets),
     )
+
+
+def _waits(tally: Tally) -> bool:
+    return bool(tally.pending + tally.retrying)
+
+
+async def _oldest(store: Store, target: str) -> float | None:
+    """When the oldest event that waits for a target was accepted, seconds since the epoch."""
+    found = await store.standing({State.PENDING, State.RETRYING}, target, None, 1)
+    return found[0].delivery.received if found and is_readable(found[0]) else None
 
 
 async def _blocked(store: Store, deployment: Deployment, tallies: Mapping[str, Tally]) -> dict[str, int]:
@@ -96,6 +108,7 @@ def _target(
     gone: bool,
     blocked: int,
     due: float | None,
+    waiting_since: float | None,
     now: float,
 ) -> TargetStatus:
     following = _next_try(tally, due, breaker, now, blocked)
@@ -109,6 +122,7 @@ def _target(
         blocked=blocked,
         next_try=None if following is None else moment(following),
         next_try_in=None if following is None else following - now,
+        waiting_since=None if waiting_since is None else moment(waiting_since),
     )
 
 

@@ -100,7 +100,10 @@ def test_when_a_paused_target_is_tried_next(house: House) -> None:
         assert hook["condition"] is None
         assert -2 * PATIENCE < hook["next_try_in"] <= 3600
         assert re.search(
-            r"^hook: 1 pending, 1 retrying, 0 dead; its first retry is due 2.*\)$", text, re.MULTILINE
+            r"^hook: 1 pending, 1 retrying, 0 dead; the oldest waits since 2.* ago\); its first retry is due "
+            r"2.*\)$",
+            text,
+            re.MULTILINE,
         )
         assert (
             "no router runs here: what waits is tried after the next start, and not before it is due" in text
@@ -123,6 +126,7 @@ def test_a_target_that_begins_to_fail_is_no_fault_yet(running_house: House) -> N
         re.MULTILINE,
     ), text
     assert "spare: 0 pending, 0 retrying, 0 dead\n" in text
+    assert "the oldest waits" not in text  # since when it fails is told already
     house.mend()
     house.send(1, first=1)
     house.receiver.wait_for(2)

@@ -71,6 +71,18 @@ async def test_what_was_never_tried_is_as_soon_as_its_target_may_be(
     assert found.targets[0].next_try_in == expected
 
 
+async def test_the_oldest_that_waits(store: Store, clock: HandClock) -> None:
+    await store.append([record(number, "hook", received=clock.now() + number) for number in range(3)])
+    (first,) = await store.claim("hook", 1)
+    await store.settle([Settlement(delivery=first, state=State.DELIVERED)])
+    hook, audit = (await look(store, DEPLOYMENT, {}, (), clock.now())).targets
+    assert (hook.waiting_since, audit.waiting_since) == (at(clock.now() + 1), None)
+    for one in await store.claim("hook", 2):
+        await store.settle([Settlement(delivery=one, state=State.RETRYING, due=clock.now() + 9)])
+    (hook, _) = (await look(store, DEPLOYMENT, {}, (), clock.now())).targets
+    assert hook.waiting_since == at(clock.now() + 1)
+
+
 async def test_nobody_tries_what_waits_for_a_target_that_is_gone(store: Store, clock: HandClock) -> None:
     await retried(store, due=clock.now())
     without = replace(DEPLOYMENT, targets={})
