@@ -88,9 +88,10 @@ class Begun:
             self.answer = answer
             tell(self)
 
-    def forget(self) -> None:
-        """No answer counts any more."""
-        self._tell = None
+    def forget(self) -> bool:
+        """Let no answer count any more; whether none has come."""
+        is_open, self._tell = self._tell is not None, None
+        return is_open
 
 
 class Attempts:
@@ -143,9 +144,7 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 -- as above
             begun(error)
             return True
-        if not is_under_way:
-            begun.forget()
-        return is_under_way
+        return is_under_way or not begun.forget()
 
     def judge(
         self, target: Prompt, policy: Policy, answered: Sequence[Begun]

@@ -95,35 +95,41 @@ class Crew:
         self._call_back()
 
     async def _work(self) -> None:
-        store, time, name, batch = self._tools.store, self._tools.time, self._name, self.way.target.batch
+        tools, way, name, lasting = self._tools, self.way, self._name, self._ordered is not None
+        claim_now, make, batch = tools.store.claim_now, tools.attempts.make, way.target.batch
         while not self._stopping:
             if self._claims_in_turn():
                 deliveries = await self._in_its_turn()
-            elif self._pace and time.now() < self._tried + self._pace:
+            elif self._pace and tools.time.now() < self._tried + self._pace:
                 with self._recallable():
-                    await time.sleep_until(self._tried + self._pace)
+                    await tools.time.sleep_until(self._tried + self._pace)
                 continue
-            elif (ready := store.claim_now(name, batch)) is None:
+            elif (ready := claim_now(name, batch)) is None:
                 deliveries = await self._next()
             elif ready:
                 deliveries = ready
             else:
-                await store.news(name, batch)
+                await tools.store.news(name, batch)
                 continue
             if deliveries:
                 if self._pace:
-                    self._tried = time.now()
-                await self._try(deliveries)
+                    self._tried = tools.time.now()
+                self._take_note(deliveries, await make(way.target, way.policy, deliveries, lasting=lasting))
+                if tools.settler.is_full:
+                    await tools.settler.room()
 
     async def _make_rest_of(self, pump: Pump) -> None:
         """Work beside a pump: until what it has under way has ended, too."""
+        tools, way = self._tools, self.way
         while not (self._stopping and pump.is_done):
             if pump.left:
                 deliveries: Sequence[Delivery] = (pump.left.popleft(),)
             else:
                 deliveries = await self._rest_of(pump)
             if deliveries:
-                await self._try(deliveries)
+                self._take_note(deliveries, await tools.attempts.make(way.target, way.policy, deliveries))
+                if tools.settler.is_full:
+                    await tools.settler.room()
                 pump.release()
 
     def _claims_in_turn(self) -> bool:
@@ -239,14 +245,15 @@ class Crew:
                 if self._stopping:
                     if pump.is_done:
                         return ()
+                    await pump.called()
                 elif settler.is_full:
-                    await settler.room()
-                    continue
+                    with self._recallable():
+                        await settler.room()
                 elif pump.free and (must_wait or self.breaker.mode is not CLOSED):
                     if deliveries := await self._next_beside(pump):
                         return deliveries
-                    continue
-                await news(name, self.way.concurrency)
+                else:
+                    await news(name, self.way.concurrency)
 
     async def _next_beside(self, pump: Pump) -> Sequence[Delivery]:
         """As `_next`, with a place; meanwhile nothing else is begun: retries go first."""
@@ -260,20 +267,14 @@ class Crew:
             pump.free += 1
         return deliveries
 
-    # -- trying ---------------------------------------------------------------------------------------------
-
-    async def _try(self, deliveries: Sequence[Delivery]) -> None:
-        tools, way = self._tools, self.way
-        lasting = self._ordered is not None
-        self._take_note(
-            deliveries, await tools.attempts.make(way.target, way.policy, deliveries, lasting=lasting)
-        )
-        if tools.settler.is_full:
-            await tools.settler.room()
+    # -- what came of them ----------------------------------------------------------------------------------
 
     def _take_note(self, deliveries: Sequence[Delivery], tried: Tried) -> None:
         """What came of these goes to the breaker and to the settler."""
-        self._turn_to(after(self.breaker, tried.outcomes, tried.ended, self.way.policy), tried.outcomes)
+        before = self.breaker
+        self.breaker = after(before, tried.outcomes, tried.ended, self.way.policy)
+        if self.breaker is not before:
+            self._turned(before, tried.outcomes)
         if deliveries is self._probe:
             self._probe = None
             self._call_back()
@@ -281,15 +282,15 @@ class Crew:
 
     def _take_note_of_each(self, tried: Tried) -> None:
         """As `_take_note`, where each was tried by itself."""
-        self._turn_to(after_each(self.breaker, tried.outcomes, tried.ended, self.way.policy), tried.outcomes)
+        before = self.breaker
+        self.breaker = after_each(before, tried.outcomes, tried.ended, self.way.policy)
+        if self.breaker is not before:
+            self._turned(before, tried.outcomes)
         self._tools.settler.add(tried.settlements)
 
-    def _turn_to(self, breaker: Breaker, outcomes: Sequence[Outcome]) -> None:
-        """These outcomes make the breaker another one, maybe."""
-        if breaker is (before := self.breaker):
-            return
-        self.breaker = breaker
-        if (before.mode, before.until) != (breaker.mode, breaker.until):
+    def _turned(self, before: Breaker, outcomes: Sequence[Outcome]) -> None:
+        """These outcomes have made the breaker another one."""
+        if (before.mode, before.until) != (self.breaker.mode, self.breaker.until):
             self._call_back()
         for outcome in outcomes:
             if isinstance(outcome, RetryLater) and outcome.cause is Cause.MISDIRECTED:

@@ -67,6 +67,7 @@ class Pump:
         self._is_closed = False
         self._fault: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._called = asyncio.Event()
 
     @property
     def is_done(self) -> bool:
@@ -101,6 +102,14 @@ class Pump:
         """A worker is done with a delivery; it takes one that is left itself."""
         self.free += 1
         self._hand_over(is_wanted=self.begin(), besides=1)
+
+    async def called(self) -> None:
+        """Wait until there is something for a worker to look at, other than news of the store's.
+
+        Those are another crew's already, where this one is to end.
+        """
+        self._called.clear()
+        await self._called.wait()
 
     def close(self) -> None:
         """Begin nothing more, and take no answer."""
@@ -137,6 +146,7 @@ class Pump:
             self._call()
         elif is_wanted:
             self._store.rouse(self._name)
+        self._called.set()
 
     def _judge(self) -> None:
         answered, self._answered = self._answered, []
@@ -144,4 +154,5 @@ class Pump:
         self.under_way -= len(answered)
         self.free += len(tried.outcomes)
         self.left += undone
-        self._ended(tried)
+        if tried.outcomes:
+            self._ended(tried)
