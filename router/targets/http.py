@@ -88,6 +88,7 @@ class HttpTarget:
         self.linger = 0.0 if settings.batch is None else settings.batch.linger
         needs_nothing = settings.batch is None and self._consent is None and self._tokens is None
         self._prompt = sender if isinstance(sender, PromptSender) and needs_nothing else None
+        self._lacks_connections = False  # whether the latest was not begun: the next is not made for nothing
         self.is_prompt = self._prompt is not None and self._url.startswith("http://")
 
     async def deliver(self, messages: Sequence[Message]) -> list[Outcome]:
@@ -108,11 +109,15 @@ class HttpTarget:
         if self._prompt is None or message.body is not None:
             return False
         try:
+            if self._lacks_connections and not self._prompt.is_ready(self._url):
+                return False
             headers, content = self._request(message)
             headers = self._signed(message.id, self._whole(message.id, headers), content)
-            return self._prompt.begin(self._method, self._url, headers, content, self._timeout, done)
+            is_begun = self._prompt.begin(self._method, self._url, headers, content, self._timeout, done)
         except (FieldError, ValueError):
             return False
+        self._lacks_connections = not is_begun
+        return is_begun
 
     def outcome(self, answer: Any) -> Outcome | None:
         """See `Prompt.outcome`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
@@ -17,7 +18,8 @@ from tests.delivery.crews import condition
 from tests.delivery.house import House
 from tests.receiver import DROP, RESET, Answer, Receiver
 from tests.support import record
-from tests.targets.sending import NOW, opened
+from tests.targets.clock import StandingClock
+from tests.targets.sending import NOW, message, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -192,6 +194,32 @@ async def test_what_cannot_be_said_in_http_is_rejected() -> None:
     )
     assert [one.state for one in settlements] == [State.DELIVERED, State.DEAD, State.DELIVERED]
     assert len(requests) == 2
+
+
+class CountingClock(StandingClock):
+    """Counts how often it is looked at: each signature does."""
+
+    looks = 0
+
+    def now(self) -> float:
+        self.looks += 1
+        return super().now()
+
+
+async def test_what_cannot_be_begun_is_not_made_again_and_again(receiver: Receiver) -> None:
+    clock = CountingClock(NOW)
+    sign = {"standard-webhooks": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    async with opened({"url": receiver.url, "sign": sign}, clock) as target:
+        assert isinstance(target, Prompt)
+        for _ in range(9):
+            assert not target.begin(message(), lambda _: None)
+        assert clock.looks == 1
+        await target.deliver([message()])
+        answered = anyio.Event()
+        assert target.begin(message(), lambda _: answered.set())
+        assert not target.begin(message(), lambda _: None)
+        await answered.wait()
+        assert target.begin(message(), lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -42,23 +42,28 @@ class Answers:
     """
 
     __slots__ = (
-        "_body", "_every_header", "_fields", "_parser", "_raw", "_read", "_size", "_status", "_whole",
-        "begun", "method", "sound",
+        "_body", "_every_header", "_fields", "_parser", "_raw", "_read", "_refusal", "_size", "_status",
+        "_whole", "begun", "method", "sound",
     )  # fmt: skip
 
     def __init__(self, *, every_header: bool) -> None:
         self._every_header = every_header
         self.method = ""
         self.sound = True
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = self._new_parser()
+        self._reset()
+
+    def _new_parser(self) -> httptools.HttpResponseParser:
+        parser = httptools.HttpResponseParser(self)
         # As browsers do: chunks go before a length, and a line may end without CR. A head with either is not
         # `sound`.
-        self._parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_optional_cr_before_lf=True)
-        self._reset()
+        parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_optional_cr_before_lf=True)
+        return parser
 
     def _reset(self) -> None:
         self.begun = False
         self._whole = False
+        self._refusal: httptools.HttpParserError | None = None
         self._status = 0
         self._read = 0
         self._size = 0
@@ -80,7 +85,7 @@ class Answers:
         if not self._status:
             self._keep(data)
         try:
-            self._parser.feed_data(data)
+            self._parse(data)
         except httptools.HttpParserError as error:
             self.sound = False
             if not self._status:
@@ -116,6 +121,30 @@ class Answers:
     def release(self) -> None:
         """Let go of the parser, which holds this in turn."""
         del self._parser
+
+    def _parse(self, data: bytes) -> None:
+        """Have the parser read on."""
+        if self._refusal is None:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserError as error:
+                if self._status or not self.sound or str(error) not in _REPEATED:
+                    raise
+                self._refusal = error
+        if self._refusal is not None and _END in self._raw:
+            self._parse_once(self._refusal)
+
+    def _parse_once(self, refusal: httptools.HttpParserError) -> None:
+        """Read a whole head again, which the parser refused because it says its length more than once."""
+        once = _with_one_length(bytes(self._raw))
+        if once is None:
+            raise refusal
+        self.sound = False
+        self._refusal = None
+        self._fields = []
+        self._raw = once
+        self._parser = self._new_parser()
+        self._parser.feed_data(once)
 
     def _keep(self, data: bytes) -> None:
         """Bytes of heads are looked at again, once they are whole; the empty lines before them are none."""
@@ -194,6 +223,7 @@ class Answers:
 _LENGTH: Final = b"content-length"
 _CODING: Final = b"transfer-encoding"
 _FRAMING: Final = frozenset({_LENGTH, _CODING})
+_REPEATED: Final = frozenset({"Duplicate Content-Length", "Invalid character in Content-Length"})
 _NO_CONTENT: Final[tuple[dict[bytes, bytes], ...]] = ({}, {_LENGTH: b"0"})
 
 
@@ -205,6 +235,22 @@ def _broken(error: httptools.HttpParserError) -> BrokenError:
         return BrokenError("invalid HTTP status-code parsed")
     said = str(error)
     return BrokenError("invalid HTTP version parsed" if said.startswith("Expected HTTP/") else said)
+
+
+def _with_one_length(raw: bytes) -> bytes | None:
+    """An answer whose length is said once; None if it says several (RFC 9110, section 8.6)."""
+    head, end, rest = raw.partition(_END)
+    lines: list[bytes] = []
+    said: set[bytes] = set()
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() != _LENGTH:
+            lines.append(line)
+            continue
+        said.update(one.strip(b" \t") for one in value.split(b","))
+    if len(said) != 1:
+        return None
+    return b"\r\n".join([*lines, b"Content-Length: " + said.pop()]) + end + rest
 
 
 def _too_large() -> BrokenError:

@@ -78,6 +78,14 @@ class Sender(Protocol):
 class PromptSender(Sender, Protocol):
     """A sender that can also send without anybody who waits for the answer."""
 
+    def is_ready(self, url: str) -> bool:
+        """Whether `begin` sends, most likely: who asks first makes no request for nothing.
+
+        Raises:
+            ValueError: this is no URL of a web server.
+        """
+        ...
+
     def begin(
         self,
         method: str,

@@ -9,6 +9,8 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from fcntl import ioctl
+from termios import FIONREAD
 from typing import Final, cast
 
 import msgspec
@@ -54,6 +56,9 @@ CLOSED: Final = Lost("the sender is closed")
 _ENDED: Final = "connection closed before message completed"
 _UNASKED: Final = "it spoke before it was asked"
 
+_NOTHING: Final = bytes(4)
+"""How the operating system says that no bytes wait (ioctl_tty(2))."""
+
 Done = Callable[[Reply | Lost], None]
 """What is called once with what became of a request; not if its connection is given up (`Link.drop`)."""
 
@@ -71,12 +76,14 @@ class Link(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_answers", "_early", "_transport", "_used", "began", "done", "gone", "is_last", "pool", "until",
+        "_answers", "_early", "_number", "_transport", "_used", "began", "done", "gone", "is_last", "pool",
+        "until",
     )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self._transport: asyncio.Transport  # from `connection_made` on
+        self._number: int  # the operating system's, from then on
         self._answers = Answers(every_header=pool.links.every_header)
         self._early: Reply | None = None
         self._used = False
@@ -84,6 +91,15 @@ class Link(asyncio.Protocol):
         self.done: Done | None = None
         self.gone = ""
         self.is_last = False
+
+    def has_unread(self) -> bool:
+        """Whether bytes are there that the loop has not read yet: they answer nothing.
+
+        Those that are still on their way cannot be told from an answer.
+        """
+        unread = self.pool.links.unread
+        ioctl(self._number, FIONREAD, unread)
+        return unread != _NOTHING
 
     def begin(self, method: str, data: bytes, until: float, done: Done) -> None:
         """Send a whole request; `done` is called with what became of it, by `until` and a tick."""
@@ -99,6 +115,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there."""
         self._transport = cast("asyncio.Transport", transport)
+        self._number = cast("socket.socket", transport.get_extra_info("socket")).fileno()
         self.pool.links.open.add(self)
         if self.gone:
             self._transport.abort()
@@ -203,9 +220,19 @@ class Pool:
         self._idle: list[Link] = []
         self._is_retired = False
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether there is a connection that nobody uses."""
+        return bool(self._idle)
+
     def idle(self) -> Link | None:
-        """A connection that nobody uses; now it is yours."""
-        return self._idle.pop() if self._idle else None
+        """A connection that nobody uses, and that has said nothing since; now it is yours."""
+        while self._idle:
+            link = self._idle.pop()
+            if not link.has_unread():
+                return link
+            link.drop(_UNASKED)
+        return None
 
     async def connect(self, port: int) -> Link:
         """A new connection. Raises OSError."""
@@ -253,6 +280,7 @@ class Links:
     Attributes:
         open: they, until the last byte of them is gone.
         watching: whether the time of requests is looked at.
+        unread: for the operating system, to say how many bytes wait.
     """
 
     def __init__(self, *, every_header: bool) -> None:
@@ -261,13 +289,14 @@ class Links:
         self.time = self.loop.time
         self.open: set[Link] = set()
         self.watching = False
+        self.unread = bytearray(_NOTHING)
         self._timer: asyncio.TimerHandle | None = None
-        self._closing: asyncio.Future[None] | None = None
+        self._closed: asyncio.Event | None = None
 
     @property
     def is_closed(self) -> bool:
         """Whether nobody may connect any more."""
-        return self._closing is not None
+        return self._closed is not None
 
     def watch(self) -> None:
         """Look at the time from now on."""
@@ -298,19 +327,19 @@ class Links:
     def remove(self, link: Link) -> None:
         """Its last byte is gone."""
         self.open.discard(link)
-        if self._closing is not None and not self.open and not self._closing.done():
-            self._closing.set_result(None)
+        if self._closed is not None and not self.open:
+            self._closed.set()
 
     async def close(self) -> None:
         """Close all; whoever waits for an answer is told so."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._closing is None:
-            self._closing = self.loop.create_future()
+        if self._closed is None:
+            self._closed = asyncio.Event()
         for link in list(self.open):
             link.end(CLOSED)
         if self.open:
-            await self._closing
+            await self._closed.wait()
 
 
 def said(error: Exception) -> str:

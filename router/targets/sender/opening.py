@@ -30,6 +30,10 @@ class _ByScheme:
         sender = self._plain if url.startswith(_PLAIN) else self._other
         return sender.send(method, url, headers, body, seconds)
 
+    def is_ready(self, url: str) -> bool:
+        """See `PromptSender.is_ready`."""
+        return url.startswith(_PLAIN) and self._plain.is_ready(url)
+
     def begin(
         self,
         method: str,

@@ -73,6 +73,11 @@ class PlainSender:
                 raise _error(outcome, route, seconds)
             link, go = None, self._new  # which is never stale: so this is the only time
 
+    def is_ready(self, url: str) -> bool:
+        """See `PromptSender.is_ready`."""
+        pin = self._fresh(self._ways.route(url).peer)
+        return pin is not None and pin.client.has_idle
+
     def begin(
         self,
         method: str,
@@ -102,9 +107,12 @@ class PlainSender:
 
     async def _linked(self, url: str, seconds: float, until: float, go: Go) -> Link:
         """A connection, in the time that is left. Raises SendError."""
-        spent = seconds - (until - self._links.time())
+        links = self._links
+        if links.is_closed:
+            raise _error(CLOSED, self._ways.route(url), seconds)
+        spent = seconds - (until - links.time())
         link = await self._ways.take(url, seconds, go, spent)
-        if self._links.is_closed:
+        if links.is_closed:
             link.drop(CLOSED.reason)
             raise _error(CLOSED, self._ways.route(url), seconds)
         if link.gone:

@@ -61,6 +61,15 @@ DOUBTFUL = [
         b"ok",
     ),
     (CHUNKED.replace(b"1.1", b"1.0")[:-2] + b"Connection: keep-alive\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok"),
+    # RFC 9110, section 8.6: a length that is said again is still that length
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: y\r\ncontent-length:2\r\n\r\nok", b"ok"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", b"ok"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2,2\r\nContent-Length: 2\r\n\r\nokay", b"ok"),
+    (b"HTTP/1.1 204 No\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", b""),
+    (
+        CHUNKED[:-2] + b"Content-Length: 9\r\nContent-Length: 9\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"ok",
+    ),
     # lines that end without CR: who reads them otherwise finds another answer
     (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"ok"),
     (b"HTTP/1.1 200 OK\r\nX: a\nContent-Length: 2\r\n\r\nok", b"ok"),
@@ -121,9 +130,18 @@ def test_after_such_an_answer_it_is_not(data: bytes, body: bytes) -> None:
         (b"HTTP/1.1 99 No\r\n\r\n", "invalid HTTP status-code parsed"),
         (b"HTTP/1.1 099 No\r\n\r\n", "invalid HTTP status-code parsed"),
         (b"HTTP/1.1 2000 No\r\n\r\n", "invalid HTTP status-code parsed"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", "Duplicate Content-Length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", "Duplicate Content-Length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nok", "Invalid character in Content-Length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2,\r\n\r\nok", "Invalid character in Content-Length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: -2\r\n\r\nok", "Duplicate Content-Length"),
+        (
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n",
+            "Duplicate Content-Length",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n" + b"x" * HEAD_BYTES,
+            "message head is too large",
+        ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok", "Invalid character in Content-Length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", "Content-Length overflow"),
         (b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok", "Invalid header field char"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from router.targets.network.connection import Connection
@@ -632,3 +634,50 @@ async def test_what_stands_in_the_url(url: str, headers: dict[str, str], line: b
         assert await sender.send("POST", url.format(peer.port), headers, b"", 10.0) == SENT
     assert line.replace(b"{}", b"%d" % peer.port) in heads[0].split(b"\r\n")
     assert heads[0].count(b"Authorization") <= 1
+
+
+async def test_nor_is_what_came_before_the_next_was_asked_and_is_not_read_yet() -> None:
+    """An answer is there, and more bytes behind it, by the time that its connection is used again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        sender = PlainSender("tests", Connection())
+        first = asyncio.create_task(sender.send("POST", url, {}, b"x", 10.0))
+        peer, _ = await anyio.to_thread.run_sync(server.accept)
+        with peer:
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as servers do
+            await anyio.to_thread.run_sync(peer.recv, 4096)
+            peer.sendall(OK)
+            assert await first == SENT
+            told: list[object] = []
+            answered = anyio.Event()
+
+            def answer(reply: object) -> None:
+                peer.sendall(NO)
+                told.extend([reply, sender.begin("POST", url, {}, b"y", 10.0, told.append)])
+                answered.set()
+
+            assert sender.begin("POST", url, {}, b"x", 10.0, answer)
+            await anyio.to_thread.run_sync(peer.recv, 4096)
+            peer.sendall(OK)
+            await answered.wait()
+            assert told == [SENT, False]
+        await sender.close()
+
+
+async def test_after_the_close_nobody_connects(unused_port: int) -> None:
+    sender = PlainSender("tests", Connection())
+    await sender.close()
+    with pytest.raises(SendError, match="the router has closed its connections"):
+        await sender.send("POST", f"http://127.0.0.1:{unused_port}/", {}, b"", 10.0)
+
+
+async def test_who_waits_no_longer_for_the_close_leaves_it_to_others() -> None:
+    async with talking(polite) as (sender, peer):
+        await send(sender, peer)
+        first, second = (asyncio.create_task(sender.close()) for _ in range(2))
+        await asyncio.sleep(0)
+        assert not first.done()
+        first.cancel()
+        await second
+        await sender.close()
+    assert first.cancelled()
