@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from router.delivery.attempt import Begun, Tried
@@ -81,22 +81,27 @@ class Pump:
         """
         if self._fault is not None:
             raise self._fault
-        most = min(self.free, AT_ONCE)
-        if not most or self._looks or self.rests or not self._may_begin():
+        if self._looks or self.rests or not self._may_begin():
             return False
-        ready = self._store.claim_now(self._name, most)
-        if not ready:
-            return ready is None
-        self.free -= len(ready)
+        rest = AT_ONCE
+        while most := min(self.free, rest):
+            ready = self._store.claim_now(self._name, most)
+            if not ready:
+                return ready is None
+            rest -= len(ready)
+            self._begin(ready)
+        if not rest:
+            self._look_soon()  # there may be more
+        return False
+
+    def _begin(self, claimed: Sequence[Delivery]) -> None:
+        self.free -= len(claimed)
         now, begin, target = self._time.now(), self._attempts.begin, self._target
-        for delivery in ready:
+        for delivery in claimed:
             if begin(target, Begun(delivery, now, self._take)):
                 self.under_way += 1
             else:
                 self.left.append(delivery)
-        if len(ready) == AT_ONCE:
-            self._look_soon()  # there may be more
-        return False
 
     def release(self) -> None:
         """A worker is done with a delivery; it takes one that is left itself."""

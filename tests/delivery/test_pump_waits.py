@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import anyio
 import pytest
 
 from router.delivery import settler as settler_module
 from router.delivery.engine import Way
+from router.store import claims
 from router.store.base import Settlement, State
 from router.store.memory import MemoryStore
+from router.store.sqlite import SqliteStore
 from router.targets.base import Delivered, Message, Outcome
 from tests.delivery.clock import JumpingClock
 from tests.delivery.crews import settle_down
@@ -88,6 +91,25 @@ async def test_what_nothing_came_of_does_not_wait_for_the_store(monkeypatch: pyt
         await target.wait_for(5)
         target.answer()
         await house.watcher.wait_for(5)
+
+
+async def test_what_stands_on_disk_waits_for_no_answer_to_what_was_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "IN_MEMORY", 2)
+    clock = JumpingClock()
+    store = SqliteStore(tmp_path, clock)
+    target = Held(concurrency=5)
+    target.gate = anyio.Event()
+    async with House({"a": target}, store=store, clock=clock).running() as house:
+        await store.append([record(number, "a") for number in range(9)])
+        await target.wait_for(5, within=2)
+        assert target.most == 5
+        target.gate.set()
+        while len(house.watcher.settlements) < 9:
+            target.answer()
+            await settle_down()
+    await store.close()
 
 
 async def test_nothing_is_written_where_nothing_came_of_anything() -> None:
