@@ -12,7 +12,7 @@ import pytest
 
 from router.delivery.breaker import Breaker
 from router.events import Event
-from router.store.base import Record, Settlement, State
+from router.store.base import Record, Settlement, State, Tally
 from router.targets.base import Message, Outcome, Prompt
 from tests.delivery.crews import condition
 from tests.delivery.house import House
@@ -194,6 +194,24 @@ async def test_what_cannot_be_said_in_http_is_rejected() -> None:
     )
     assert [one.state for one in settlements] == [State.DELIVERED, State.DEAD, State.DELIVERED]
     assert len(requests) == 2
+
+
+async def test_what_is_under_way_when_time_is_up_leaves_nothing_behind(receiver: Receiver) -> None:
+    async with opened({"url": receiver.url}) as http:
+        target = Counted(http, is_prompt=True)
+        house = House({"a": target})
+        async with house.running(grace=0.01):
+            await house.store.append([event(1)])
+            await house.watcher.wait_for(1)
+            receiver.script(Answer(raw=b""))
+            await house.store.append([event(2)])
+            await receiver.arrived(2)
+            house.engine.stop()
+        assert target.begun == 1
+        assert await house.store.tally() == {"a": Tally(pending=1)}
+    receiver.wait_for_gone(1)
+    assert receiver.connections == 1
+    assert len(house.watcher.settlements) == 1
 
 
 class CountingClock(StandingClock):
