@@ -124,13 +124,19 @@ class Crew:
         while not (self._stopping and pump.is_done):
             if pump.left:
                 deliveries: Sequence[Delivery] = (pump.left.popleft(),)
+            elif pump.is_seen_to:
+                await pump.needed()
+                continue
             else:
                 deliveries = await self._rest_of(pump)
+            if not pump.is_seen_to:
+                pump.wake(len(pump.left) + 1)
             if deliveries:
                 self._take_note(deliveries, await tools.attempts.make(way.target, way.policy, deliveries))
                 if tools.settler.is_full:
                     await tools.settler.room()
                 pump.release()
+        pump.wake(1)
 
     def _claims_in_turn(self) -> bool:
         return self._in_turn or self.breaker.mode is not CLOSED
@@ -234,26 +240,32 @@ class Crew:
     async def _rest_of(self, pump: Pump) -> Sequence[Delivery]:
         """A delivery that has to be made, or waited for; none when it is time to end.
 
-        One worker at a time looks after the pump; the others wait for their turn, or make something.
+        One worker at a time looks after the pump; the others wait until they are needed, or make something.
         """
+        pump.is_seen_to = True
+        try:
+            return await self._see_to(pump)
+        finally:
+            pump.is_seen_to = False
+
+    async def _see_to(self, pump: Pump) -> Sequence[Delivery]:
         settler, news, name = self._tools.settler, self._tools.store.news, self._name
-        async with self._turn:
-            while True:
-                must_wait = pump.begin()
-                if pump.left:
-                    return (pump.left.popleft(),)
-                if self._stopping:
-                    if pump.is_done:
-                        return ()
-                    await pump.called()
-                elif settler.is_full:
-                    with self._recallable():
-                        await settler.room()
-                elif pump.free and (must_wait or self.breaker.mode is not CLOSED):
-                    if deliveries := await self._next_beside(pump):
-                        return deliveries
-                else:
-                    await news(name, self.way.concurrency)
+        while True:
+            must_wait = pump.begin()
+            if pump.left:
+                return (pump.left.popleft(),)
+            if self._stopping:
+                if pump.is_done:
+                    return ()
+                await pump.called()
+            elif settler.is_full:
+                with self._recallable():
+                    await settler.room()
+            elif pump.free and (must_wait or self.breaker.mode is not CLOSED):
+                if deliveries := await self._next_beside(pump):
+                    return deliveries
+            else:
+                await news(name, self.way.concurrency)
 
     async def _next_beside(self, pump: Pump) -> Sequence[Delivery]:
         """As `_next`, with a place; meanwhile nothing else is begun: retries go first."""

@@ -30,6 +30,7 @@ class Pump:
         left: claimed deliveries that workers have to make; each has its place.
         under_way: how many are begun and not answered.
         rests: whether nothing is to be begun, because a worker waits for what goes first.
+        is_seen_to: whether a worker looks after this.
 
     Args:
         name: the target's.
@@ -53,6 +54,7 @@ class Pump:
         self.left: deque[Delivery] = deque()
         self.under_way = 0
         self.rests = False
+        self.is_seen_to = False
         self._name = name
         self._target = target
         self._policy = way.policy
@@ -68,6 +70,7 @@ class Pump:
         self._fault: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._called = asyncio.Event()
+        self._hands: deque[asyncio.Future[None]] = deque()
 
     @property
     def is_done(self) -> bool:
@@ -107,6 +110,20 @@ class Pump:
         """A worker is done with a delivery; it takes one that is left itself."""
         self.free += 1
         self._hand_over(is_wanted=self.begin(), besides=1)
+
+    async def needed(self) -> None:
+        """Wait until something is left, or nobody looks after this."""
+        hand = asyncio.get_running_loop().create_future()
+        self._hands.append(hand)
+        await hand
+
+    def wake(self, count: int) -> None:
+        """Let so many who wait to be `needed` look."""
+        while count > 0 and self._hands:
+            hand = self._hands.popleft()
+            if not hand.done():
+                hand.set_result(None)
+                count -= 1
 
     async def called(self) -> None:
         """Wait until there is something for a worker to look at, other than news of the store's.

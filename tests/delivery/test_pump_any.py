@@ -181,7 +181,7 @@ class Life:
         chance = self._chance
         happening = chance.choice(["accept"] * 4 + ["answer"] * 4 + ["time", "refuse", "slow", "reload"])
         if happening == "accept":
-            await self._accept(chance.randint(1, 30))
+            await self._accept(chance.randint(1, 12))
         elif happening == "answer":
             for target in self.targets:
                 target.answer_some(chance.random())
@@ -238,7 +238,7 @@ async def test_whatever_happens(seed: int, tmp_path: Path, monkeypatch: pytest.M
     chance = Random(seed)
     monkeypatch.setattr(claims, "IN_MEMORY", 20)
     monkeypatch.setattr(claims, "CHUNK", 7)
-    monkeypatch.setattr(settler_module, "MOST_WAITING", chance.choice([1, 3, 10, 5_000]))
+    monkeypatch.setattr(settler_module, "MOST_WAITING", chance.choice([2, 10, 5_000]))
     clock = JumpingClock()
     targets = {name: Whimsical(chance, chance.choice([1, 2, 3, 8, 40])) for name in "ab"}
     async with store_of(chance, tmp_path, clock) as (store, moods):

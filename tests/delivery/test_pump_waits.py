@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from router.delivery import settler as settler_module
@@ -110,6 +111,21 @@ async def test_what_stands_on_disk_waits_for_no_answer_to_what_was_in_memory(
             target.answer()
             await settle_down()
     await store.close()
+
+
+async def test_who_is_needed_is_woken_together_with_the_others() -> None:
+    """One after the other, each in a turn of the loop, the last of many would wait for long."""
+    target = Held(concurrency=40)
+    target.begins = lambda _: False
+    async with House({"a": target}).running() as house:
+        await settle_down()
+        target.gate = anyio.Event()
+        await house.store.append([record(number, "a") for number in range(40)])
+        for _ in range(10):
+            await anyio.lowlevel.checkpoint()
+        assert len(target.asked) == 40
+        target.gate.set()
+        await house.watcher.wait_for(40)
 
 
 async def test_nothing_is_written_where_nothing_came_of_anything() -> None:
