@@ -6,7 +6,6 @@ import heapq
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -229,5 +228,5 @@ class Archive:
 
     def _opened(self, path: Path) -> Volume:
         if is_log(path):
-            return LogVolume(path, partial(self._segments.ends.get, path))
+            return LogVolume(path, self._segments.indexes)
         return DatabaseVolume(path)

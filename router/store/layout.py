@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.errors import ConfigurationError
+from router.store.log.index import Index
 from router.store.queries import DELIVERIES, EVENTS
 
 VERSION = 3
@@ -62,7 +63,7 @@ class Segments:
         folder: where they are.
         kept: the database of records that outlive their segment.
         all: the segments, oldest first; a new tuple whenever they change.
-        ends: up to which byte the logs are committed that have grown since the store was opened.
+        indexes: what is known of the logs that somebody has looked into, or writes to.
 
     Raises:
         ConfigurationError: there is a file that is none of this store's.
@@ -72,7 +73,7 @@ class Segments:
         self.folder = folder
         self.kept = folder / "kept.sqlite"
         self._change = threading.Lock()
-        self.ends: dict[Path, int] = {}
+        self.indexes: dict[Path, Index] = {}
         paths = {*folder.glob("*.sqlite"), *folder.glob(f"*{LOG}")} - {self.kept}
         strange = sorted(path.name for path in paths if not path.stem.isdecimal())
         if strange:
@@ -92,7 +93,7 @@ class Segments:
         """There is one less."""
         with self._change:
             self.all = tuple(one for one in self.all if one != segment)
-            self.ends.pop(segment.path, None)
+            self.indexes.pop(segment.path, None)
 
 
 def grows(path: Path) -> bool:
@@ -126,9 +127,10 @@ def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
 
 
 def remove(path: Path) -> None:
-    """Remove a segment: a database first itself, so that it is never found without its log."""
+    """Remove a segment, for good; a database first itself, so that it is never found without its log."""
     for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         one.unlink(missing_ok=True)
+    sync(path.parent)
 
 
 def weight(path: Path) -> int:

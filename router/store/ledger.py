@@ -154,7 +154,6 @@ class Journal:
         columns = [portion.columns for portion in group if portion.columns is not None]
         if columns:
             log.append(columns[0] if len(columns) == 1 else _joined(columns))
-            self._segments.ends[log.path] = log.end
         else:
             log.probe()
 
@@ -186,7 +185,7 @@ class Journal:
 
     def _opened(self, segment: Segment) -> LogWriter:
         log = LogWriter(segment.path, self._limits.bytes)
-        self._segments.ends[segment.path] = log.end
+        self._segments.indexes[segment.path] = log.index
         return log
 
     def rest(self) -> None:

@@ -101,8 +101,9 @@ class SqliteStore:
         there = {*databases(folder)}
         segments, deliveries = find(folder)
         self._segments = segments
-        # What is written to is looked at, however it was left: to look at the rest would take too long.
-        growing = {deliveries, segments.kept, *(segment.path for segment in segments.all[-1:])}
+        # What is written to is looked at, however it was left: to look at the rest would take too long. Who
+        # writes to a log looks at it himself.
+        growing = {deliveries, segments.kept, *(one.path for one in segments.all[-1:] if not one.is_log)}
         if (why := diagnosis(there & growing)) is not None:
             raise ConfigurationError(f"{folder} cannot be opened as a router's store: {why}")
         journal = Journal(segments, self._limits)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -126,6 +127,24 @@ def test_what_is_gone_stays_gone(folder: Path) -> None:
         with pytest.raises(sqlite3.OperationalError, match="unable to open"):
             connect(path, writing=writing)
     assert list(folder.glob("5.*")) == []
+
+
+@pytest.mark.parametrize("name", ["5.log", "5.sqlite"])
+def test_what_was_removed_does_not_come_back_when_the_power_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
+    path.touch()
+    synced: list[tuple[Path, bool]] = []
+    fsync = os.fsync
+
+    def telling(handle: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{handle}").readlink(), path.exists()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", telling)
+    remove(path)
+    assert synced == [(tmp_path, False)]
 
 
 def test_who_reads_cannot_write(folder: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from router.errors import ConfigurationError
 from router.store.advice import DamagedError
-from router.store.log.format import BEGIN
+from router.store.log.format import BEGIN, HEAD
+from router.store.log.index import Index
 from router.store.log.walking import Damage, Group, LogFile
 
 SECTOR = 512
@@ -19,18 +21,21 @@ class Tail(NamedTuple):
     """Where a log ends that grows, or was left when it did.
 
     Attributes:
-        end: the place behind its last group; what a crash has left of another one does not count.
-        last: the highest sequence; -1 where there is none.
+        known: what is known of it; what a crash has left of another group does not count.
         first: the first group with events; None where there is none.
-        is_closed: whether it says that nothing is missing.
+        final: the last group, with events or without; None where there is none.
         damages: what of it cannot be read.
     """
 
-    end: int
-    last: int
+    known: Index
     first: Group | None
-    is_closed: bool
+    final: Group | None
     damages: tuple[Group | Damage, ...]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it says that nothing is missing."""
+        return self.final is not None and self.final.head.is_end
 
 
 def tail_of(file: LogFile) -> Tail:
@@ -39,26 +44,38 @@ def tail_of(file: LogFile) -> Tail:
     A commit begins when the one before it is on disk, so only the last group can be there in part: then parts
     of it are missing, and nothing in it is another. All heads are looked at, and the last events.
     """
+    known = Index()
     damages: list[Group | Damage] = []
-    first = latest = events = None
-    end = BEGIN
-    last = before = -1
+    latest: list[Group | Damage] = []  # the last group, and what cannot be read behind it
+    first = events = final = before = None
     for item in file.walk(BEGIN, file.size(), -1):
         if isinstance(item, Group):
-            latest, end = item, item.end
-            last, before = item.head.last, last
+            for one in latest:
+                known.add(one)
+            before, final = final, item
+            latest = [item]
             if not item.head.is_end:
                 first, events = first or item, item
         elif item.before is not None or not _is_cut(file, item.at, file.reach(item.at)):
             damages.append(item)
-            end = item.end
-    if events is not None and not file.is_whole(events):
-        if events is latest and _is_cut(file, events.at, events.end):
-            end, last = events.at, before
-            first = None if first is events else first
+            latest.append(item)
+    if events is not None and (torn := _torn(file, events)):
+        if latest == [events] and all(_is_cut(file, *stretch) for stretch in torn):
+            first, final, latest = None if first is events else first, before, []
         else:
             damages.append(events)
-    return Tail(end, last, first, latest is not None and latest.head.is_end, tuple(damages))
+    for one in latest:
+        known.add(one)
+    return Tail(known, first, final, tuple(damages))
+
+
+def _torn(file: LogFile, group: Group) -> list[tuple[int, int]]:
+    """From where to where a group is not what was written, as far as it tells."""
+    front = file.read_front(group)
+    if front is None:
+        return [(group.at + HEAD, group.at + HEAD + group.head.front)]
+    pieces = (*front.records, *front.originals.values())
+    return [(piece.at, piece.at + piece.size) for piece in pieces if file.read_piece(piece) is None]
 
 
 def _is_cut(file: LogFile, begin: int, end: int) -> bool:
@@ -88,16 +105,21 @@ def damage(path: Path, *, thorough: bool, grows: bool) -> str | None:
             tail = tail_of(file)
             found = tail.damages
             if thorough:
-                end = tail.end if grows else file.size()
-                found = tuple(item for item in file.walk(BEGIN, end, -1) if _is_torn(file, item))
-    except DamagedError as error:
-        return str(error)
+                end = tail.known.end if grows else file.size()
+                found = tuple(
+                    item
+                    for item in file.walk(BEGIN, end, -1)
+                    if isinstance(item, Damage) or _torn(file, item)
+                )
+    except DamagedError:
+        return "it has no header"
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be opened: {error}") from error
     if not (grows or found or tail.is_closed):
         return "its end is missing"
-    return ", ".join(f"damaged from byte {one.at} to {one.end}" for one in found) or None
+    return places(found) if found else None
 
 
-def _is_torn(file: LogFile, item: Group | Damage) -> bool:
-    return isinstance(item, Damage) or not file.is_whole(item)
+def places(damages: Iterable[Group | Damage]) -> str:
+    """Where these are, in words."""
+    return ", ".join(f"damaged from byte {one.at} to {one.end}" for one in damages)

@@ -16,8 +16,8 @@ next one, or what a crash has left of one that nobody was told of::
              the routes
     payload  the records | the originals (MessagePack: body, content type)
 
-A log that was closed ends with a head of no events: it says that nothing is missing before it. When the log
-is gone on with, it stays.
+A log that was closed ends with a head of no events: it says that nothing is missing before it, and when the
+newest of all was received. When the log is gone on with, it stays.
 
 So who walks from group to group reads heads; who asks for times, fingerprints or routes reads fronts; and one
 record is read, and found to be as it was written, without any other. Sequences rise from event to event, with
@@ -132,7 +132,8 @@ class Head(NamedTuple):
 
     Attributes:
         first, last: the lowest and the highest sequence.
-        newest: when the last one by the clock was received, seconds since the epoch.
+        newest: when the last one by the clock was received, seconds since the epoch; of all events before it,
+            where it has none itself.
         payload, front: how long these are, in bytes.
         events, originals: how many there are.
         front_crc: what the front must give.
@@ -195,9 +196,15 @@ def encode_group(marker: bytes, columns: Columns) -> bytes:
     return b"".join([head, _NUMBER.pack(crc32(head)), front, *records, *originals])
 
 
-def encode_end(marker: bytes, last: int) -> bytes:
-    """What says that nothing is missing up to the sequence `last`: a group of no event."""
-    head = _HEAD.pack(marker, last + 1, last, -math.inf, 0, 0, 0, 0, 0)
+def encode_end(marker: bytes, last: int, newest: float | None) -> bytes:
+    """What says that nothing is missing up to the sequence `last`: a group of no event.
+
+    Args:
+        marker: the file's.
+        last: that sequence.
+        newest: when the last one by the clock was received; None where there is no event.
+    """
+    head = _HEAD.pack(marker, last + 1, last, -math.inf if newest is None else newest, 0, 0, 0, 0, 0)
     return head + _NUMBER.pack(crc32(head))
 
 

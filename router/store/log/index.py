@@ -14,7 +14,7 @@ STRETCH = 65_536
 
 
 class Index:
-    """What is known of a log from its groups' heads.
+    """What is known of a log from its groups' heads. One thread adds to it while others look.
 
     Attributes:
         end: up to where it knows the log.
@@ -48,7 +48,7 @@ class Index:
             return
         newest = max(head.newest, self._newest[-1] if self._newest else -math.inf)
         if not self._places or item.at - self._places[-1] >= STRETCH:
-            self._places.append(item.at)
+            self._places.append(item.at)  # in this order: who finds an entry finds all of it
             self._firsts.append(head.first)
             self._newest.append(newest)
         else:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from router.events.received import Original
 from router.store.advice import DamagedError
 from router.store.fingerprints import SIZE, Fingerprint, Fingerprints
-from router.store.log.format import Front, Piece, decode_original
+from router.store.log.format import BEGIN, HEAD, Front, Piece, decode_original
 from router.store.log.index import Index
 from router.store.log.walking import Damage, Group, LogFile
 from router.store.rows import Arrival
@@ -22,17 +23,16 @@ class LogVolume:
     """See `router.store.volume.Volume`.
 
     Args:
-        committed: up to which byte the log can be read now; None where nobody writes to it. What is written
-            and not committed may yet be taken back.
+        known: the indexes of logs, for all who read them. Who writes to one has put its index there: what is
+            not in it may yet be taken back. Of others, who first needs it makes it.
 
     Raises:
         OSError, DamagedError, ConfigurationError: as `LogFile`.
     """
 
-    def __init__(self, path: Path, committed: Callable[[], int | None] = lambda: None) -> None:
+    def __init__(self, path: Path, known: dict[Path, Index] | None = None) -> None:
         self._file = LogFile(path)
-        self._committed = committed
-        self._known = Index()
+        self._known = {} if known is None else known
         self._latest: tuple[Group, Front] | None = None
 
     def close(self) -> None:
@@ -47,7 +47,11 @@ class LogVolume:
         return index.first, index.last
 
     def newest(self) -> float | None:
-        """See `Volume.newest`."""
+        """See `Volume.newest`. A log that was closed says it itself."""
+        if self._file.path not in self._known:
+            end = self._file.head(self._file.size() - HEAD)
+            if end is not None and end.is_end:
+                return end.newest if end.newest > -math.inf else None
         return self._index().newest
 
     def count(self, first: int, last: int) -> int:
@@ -125,12 +129,12 @@ class LogVolume:
 
     def _index(self) -> Index:
         """The index, with all that is committed."""
-        index = self._known
-        committed = self._committed()
-        end = self._file.size() if committed is None else committed
-        if index.end < end:
-            for item in self._file.walk(index.end, end, index.last):
+        index = self._known.get(self._file.path)
+        if index is None:
+            index = Index()
+            for item in self._file.walk(BEGIN, self._file.size(), -1):
                 index.add(item)
+            self._known[self._file.path] = index
         return index
 
     def _groups(self, first: int, last: int) -> Iterator[Group]:
@@ -151,7 +155,7 @@ class LogVolume:
                 yield group
 
     def _walk(self, place: int, above: int, first: int = 0, last: int = _ALL) -> Iterator[Group]:
-        for item in self._file.walk(place, self._known.end, above):
+        for item in self._file.walk(place, self._index().end, above):
             if isinstance(item, Group):
                 yield item
             elif item.after < last and (item.before is None or item.before > first):

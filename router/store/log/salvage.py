@@ -137,4 +137,4 @@ def _is_dense(head: Head) -> bool:
 
 
 def _end(file: LogFile, *, grows: bool) -> int:
-    return tail_of(file).end if grows else file.size()
+    return tail_of(file).known.end if grows else file.size()

@@ -31,6 +31,9 @@ from router.store.log.format import (
 SEARCH = 1 << 20
 """How many bytes are searched at a time for the next group behind a damage."""
 
+WINDOW = 1 << 16
+"""How many bytes are read at once, at most, where heads stand close together."""
+
 
 class Group(NamedTuple):
     """A group and its place in the file."""
@@ -88,7 +91,7 @@ class LogFile:
     def _header(self) -> Header:
         header = decode_header(self.read(0, BEGIN))
         if header is None:
-            raise DamagedError(f"{self.path.name} has no header")
+            raise DamagedError(f"{self.path.name} is damaged (it has no header)")
         if header.version != VERSION:
             raise ConfigurationError(
                 f"{self.path} was made by another version of this router (layout {header.version}, this one "
@@ -129,17 +132,14 @@ class LogFile:
         """Sequence, time and fingerprint of its events; None as with `read_front`."""
         return decode_fingerprints(self.read(group.at + HEAD, group.head.front), group.head)
 
-    def is_whole(self, group: Group) -> bool:
-        """Whether all of a group is what was written."""
-        front = self.read_front(group)
-        return front is not None and all(
-            self.read_piece(piece) is not None for piece in (*front.records, *front.originals.values())
-        )
-
     def reach(self, at: int) -> int:
         """Up to where a group goes that begins here, whether or not it is there; or where its head would."""
-        head = decode_head(self.read(at, HEAD), self.header.marker)
+        head = self.head(at)
         return at + (HEAD if head is None else head.size)
+
+    def head(self, at: int) -> Head | None:
+        """What a group says of itself that begins here; None if there is none."""
+        return decode_head(self.read(at, HEAD), self.header.marker)
 
     def walk(self, at: int, end: int, last: int) -> Iterator[Group | Damage]:
         """The groups from a place on, in order, and what lies between them and cannot be read.
@@ -149,8 +149,9 @@ class LogFile:
             end: where to stop.
             last: no event from there on has a sequence that is not above this one.
         """
+        window = _Window(self)
         while at < end:
-            group = self._group(at, end, last)
+            group = self._group(at, end, last, window.head(at))
             if group is None:
                 group = self._next(at + 1, end, last)
                 until = end if group is None else group.at
@@ -160,8 +161,7 @@ class LogFile:
                 yield group
                 at, last = group.end, group.head.last
 
-    def _group(self, at: int, end: int, last: int) -> Group | None:
-        head = decode_head(self.read(at, HEAD), self.header.marker)
+    def _group(self, at: int, end: int, last: int, head: Head | None) -> Group | None:
         if head is None or head.first <= last or at + head.size > end:
             return None
         return Group(at, head)
@@ -172,11 +172,36 @@ class LogFile:
             data = self.read(at, min(SEARCH + MARKER, end - at))
             found = data.find(self.header.marker)
             while found >= 0:
-                if (group := self._group(at + found, end, last)) is not None:
+                if (group := self._group(at + found, end, last, self.head(at + found))) is not None:
                     return group
                 found = data.find(self.header.marker, found + 1)
             at += SEARCH
         return None
+
+
+class _Window:
+    """Reads heads one behind the other, ever more at once while they stand close together."""
+
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
+        self._begin = self._last = self._size = 0
+        self._data = b""
+
+    def head(self, at: int) -> Head | None:
+        """See `LogFile.head`."""
+        start = at - self._begin
+        if start + HEAD > len(self._data):
+            is_close = self._last > 0 and at - self._last <= WINDOW // 8
+            self._size = min(max(2 * self._size, PAGE), WINDOW) if is_close else HEAD
+            self._begin, self._data, start = at, self._read(at), 0
+        self._last = at
+        return decode_head(self._data[start : start + HEAD], self._file.header.marker)
+
+    def _read(self, at: int) -> bytes:
+        try:
+            return self._file.read(at, self._size)
+        except OSError:  # what the disk cannot give need not be a head
+            return self._file.read(at, HEAD)
 
 
 def _page(handle: int, at: int, size: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import sys
 from collections.abc import Iterable
@@ -13,9 +14,17 @@ import structlog
 
 from router.store.advice import DamagedError
 from router.store.layout import OWNER_ONLY, sync
-from router.store.log.checking import tail_of
-from router.store.log.format import Columns, encode_end, encode_group, encode_header, new_header
-from router.store.log.walking import LogFile
+from router.store.log.checking import places, tail_of
+from router.store.log.format import (
+    HEAD,
+    Columns,
+    decode_head,
+    encode_end,
+    encode_group,
+    encode_header,
+    new_header,
+)
+from router.store.log.walking import Group, LogFile
 
 STEP = 1 << 20
 """How many bytes are set aside at a time: to sync a file that need not grow takes half as long."""
@@ -49,15 +58,15 @@ def create(path: Path, first: int, groups: Iterable[Columns] | None = None) -> N
     half = path.with_name(f"{path.name}.half")
     half.unlink(missing_ok=True)
     header = new_header(first)
-    last = first - 1
+    last, newest = first - 1, -math.inf
     try:
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
             file.write(encode_header(header))
             for columns in groups or ():
                 file.write(encode_group(header.marker, columns))
-                last = columns.sequences[-1]
+                last, newest = columns.sequences[-1], max(newest, *columns.received)
             if groups is not None:
-                file.write(encode_end(header.marker, last))
+                file.write(encode_end(header.marker, last, newest))
             file.flush()
             os.fsync(file.fileno())
         half.rename(path)
@@ -72,7 +81,9 @@ def create(path: Path, first: int, groups: Iterable[Columns] | None = None) -> N
 class LogWriter:
     """A log that grows. One thread at a time.
 
-    What a crash has left of a commit is cut off when it is opened: nobody was told of it.
+    What a crash has left of a commit is cut off when it is opened: nobody was told of it. A last group that
+    is there whole is put on disk again: who has written it may have ended before that was done, or was told
+    that it cannot be, and then only the system's memory has it.
 
     Args:
         path: the log's; it is there.
@@ -80,7 +91,7 @@ class LogWriter:
 
     Attributes:
         path: where it is.
-        end: up to where it is committed.
+        index: what is committed.
         began: when the first event was received, seconds since the epoch; None where there is none.
         tainted: whether the disk has failed to sync it: rather go on elsewhere.
 
@@ -92,28 +103,36 @@ class LogWriter:
     def __init__(self, path: Path, most: int) -> None:
         with contextlib.closing(LogFile(path)) as file:
             tail = tail_of(file)
-            remains = file.read(tail.end, REMAINS).rstrip(b"\0")
+            remains = file.read(tail.known.end, REMAINS).rstrip(b"\0")
             front = None if tail.first is None else file.read_front(tail.first)
+            final = b"" if tail.final is None else file.read(tail.final.at, tail.final.head.size)
             self._marker = file.header.marker
-        if tail.damages or (tail.first is not None and front is None):
-            raise DamagedError(f"{path.name} is damaged")
+        damages = tail.damages or ((tail.first,) if tail.first is not None and front is None else ())
+        if damages:
+            raise DamagedError(f"{path.name} is damaged ({places(damages)})")
         if remains:
-            log.warning("segment.cut", file=str(path), at=tail.end)
+            log.warning("segment.cut", file=str(path), at=tail.known.end)
         self.path = path
-        self.end = tail.end
-        self._last = tail.last
+        self.index = tail.known
         self._is_closed = tail.is_closed
         self.began = None if front is None else front.arrivals[0].received
         self.tainted = False
         self._most = most
         self._file = path.open("r+b", buffering=0)
-        self._reserved = file_size = os.fstat(self._file.fileno()).st_size
-        self._cut_needed = file_size > self.end
+        self._reserved = self._size()
+        self._cut_needed = self._reserved > self.end or not self._is_closed
         try:
+            if not self._is_closed:
+                _write(self._file.fileno(), final, self.end - len(final))
             self.cut()
         except BaseException:
             self._file.close()
             raise
+
+    @property
+    def end(self) -> int:
+        """Up to where it is committed."""
+        return self.index.end
 
     def append(self, columns: Columns) -> None:
         """Commit at least one event, and what came with it.
@@ -121,12 +140,9 @@ class LogWriter:
         Raises:
             OSError: nothing of it is there.
         """
-        group = encode_group(self._marker, columns)
-        self._put(group)
+        self._add(encode_group(self._marker, columns))
         if self.began is None:
             self.began = columns.received[0]
-        self.end += len(group)
-        self._last = columns.sequences[-1]
         self._is_closed = False
 
     def probe(self) -> None:
@@ -157,11 +173,9 @@ class LogWriter:
         """
         self.cut()
         if self.began is not None and not self._is_closed:
-            end = encode_end(self._marker, self._last)
-            self._put(end)
-            self.end += len(end)
+            self._add(encode_end(self._marker, self.index.last, self.index.newest))
             self._is_closed = True
-        self._cut_needed = self._reserved > self.end
+        self._cut_needed = self._size() > self.end  # a disk that is full may have set aside more than it said
         self.cut()
 
     def close(self) -> None:
@@ -170,6 +184,16 @@ class LogWriter:
             with contextlib.suppress(OSError):
                 self.seal()
             self._file.close()
+
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def _add(self, data: bytes) -> None:
+        """Commit a group."""
+        head = decode_head(data[:HEAD], self._marker)
+        assert head is not None
+        self._put(data)
+        self.index.add(Group(self.end, head))
 
     def _put(self, data: bytes) -> None:
         """Write behind the end, and sync."""

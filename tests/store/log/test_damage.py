@@ -46,11 +46,15 @@ def test_a_crash_leaves_all_that_was_committed_and_no_part_of_the_rest(made: lis
         check_the_rest(path, made[: sum(end <= cut for end in ends[1:])])
 
 
-@given(sizes=st.lists(st.integers(0, 1_500), min_size=1, max_size=4), data=st.data())
+@given(
+    before=st.integers(0, 600),
+    sizes=st.lists(st.integers(0, 1_500), min_size=1, max_size=4),
+    data=st.data(),
+)
 @settings(max_examples=80, deadline=None)
-def test_nor_does_one_that_has_written_some_of_it(sizes: list[int], data: st.DataObject) -> None:
+def test_nor_does_one_that_has_written_some_of_it(before: int, sizes: list[int], data: st.DataObject) -> None:
     """Where space was set aside, what was not written is zeros, in whole sectors."""
-    made = [columns(FIRST, b"x" * 300), columns(FIRST + 1, *(b"y" * size for size in sizes))]
+    made = [columns(FIRST, b"x" * before), columns(FIRST + 1, *(b"y" * size for size in sizes))]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{FIRST}.log"
         _, begin, end = write(path, made)
@@ -99,6 +103,18 @@ def test_a_group_of_which_any_byte_is_another_is_damaged(tmp_path: Path) -> None
             assert "damaged from byte" in str(damage(path, thorough=thorough, grows=True))
         with pytest.raises(DamagedError, match="is damaged"):
             LogWriter(path, MOST)
+
+
+def test_what_came_whole_with_zeros_of_its_own_is_damaged_as_well(tmp_path: Path) -> None:
+    """A record of zeros tells nothing of another one beside it, of which nothing is missing."""
+    path = tmp_path / f"{FIRST}.log"
+    _, _, end = write(path, [columns(FIRST, b"one"), columns(FIRST + 1, bytes(5_000), b"true")])
+    content = path.read_bytes()[:end]
+    path.write_bytes(content[:-1] + b"?" + bytes(5_000))
+    for thorough in (False, True):
+        assert "damaged from byte" in str(damage(path, thorough=thorough, grows=True))
+    with pytest.raises(DamagedError, match="is damaged"):
+        LogWriter(path, MOST)
 
 
 flips = st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=4)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from contextlib import closing
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -66,6 +69,86 @@ def test_the_newest_fingerprints_come_first(made: list[Columns], since: int, mos
     assert times == sorted((received for _, received, _ in every), reverse=True)[:most]
 
 
+def many(path: Path, count: int = 2_000) -> None:
+    """A log of so many groups that was closed; the newest event stands in the first one."""
+    create(path, FIRST, (columns(FIRST + at, b"%d" % at, received=float(count - at)) for at in range(count)))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes are read at a time."""
+    sizes: list[int] = []
+    pread = os.pread
+
+    def counting(handle: int, size: int, at: int) -> bytes:
+        sizes.append(size)
+        return pread(handle, size, at)
+
+    monkeypatch.setattr(os, "pread", counting)
+    return sizes
+
+
+class TestReadingLittle:
+    def test_heads_that_stand_close_together_are_read_together(
+        self, tmp_path: Path, reads: list[int]
+    ) -> None:
+        many(tmp_path / "100.log")
+        with closing(LogVolume(tmp_path / "100.log")) as volume:
+            assert volume.span() == (FIRST, FIRST + 1_999)
+        assert len(reads) < 20
+        assert sum(reads) < 1.5 * (tmp_path / "100.log").stat().st_size
+
+    def test_a_log_that_was_closed_says_how_new_it_is(self, tmp_path: Path, reads: list[int]) -> None:
+        """Also where the newest event cannot be read: by age it goes when it should."""
+        path = tmp_path / "100.log"
+        many(path)
+        content = bytearray(path.read_bytes())
+        content[BEGIN] ^= 1
+        path.write_bytes(content)
+        with closing(LogVolume(path)) as volume:
+            assert volume.newest() == 2_000
+        assert sum(reads) < 2 * BEGIN
+
+    def test_so_does_one_that_was_gone_on_with(self, tmp_path: Path) -> None:
+        path = tmp_path / "100.log"
+        many(path)
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(MOST, b"later", received=7.0))
+        with closing(LogVolume(path)) as volume:
+            assert volume.newest() == 2_000
+            assert volume.span() == (FIRST, MOST)
+            assert volume.newest() == 2_000
+
+    def test_what_one_has_looked_for_no_other_looks_for(self, tmp_path: Path, reads: list[int]) -> None:
+        path = tmp_path / "100.log"
+        many(path)
+        known: dict[Path, index.Index] = {}
+        with closing(LogVolume(path, known)) as volume:
+            assert volume.row(FIRST + 1_000) == b"1000"
+        reads.clear()
+        with closing(LogVolume(path, known)) as volume:
+            assert volume.row(FIRST + 1_000) == b"1000"
+        assert sum(reads) < 2 * index.STRETCH + BEGIN
+
+    def test_a_page_that_the_disk_cannot_give_costs_no_head_beside_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "100.log"
+        ends = write(path, [columns(FIRST + at, bytes(5_000)) for at in range(40)])
+        broken = ends[20] + 1_000
+        pread = os.pread
+
+        def failing(handle: int, size: int, at: int) -> bytes:
+            if at <= broken < at + size:
+                raise OSError(errno.EIO, "Input/output error")
+            return pread(handle, size, at)
+
+        monkeypatch.setattr(os, "pread", failing)
+        with closing(LogVolume(path)) as volume:
+            assert volume.span() == (FIRST, FIRST + 39)
+            assert volume.row(FIRST + 21) == bytes(5_000)
+
+
 class TestBesideTheWriter:
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
@@ -73,20 +156,16 @@ class TestBesideTheWriter:
         return tmp_path / "100.log"
 
     def test_what_is_committed_is_seen_and_nothing_else(self, path: Path) -> None:
-        committed: dict[str, int] = {"end": BEGIN}
-        with (
-            closing(LogWriter(path, MOST)) as log,
-            closing(LogVolume(path, lambda: committed["end"])) as volume,
-        ):
-            log.append(columns(FIRST, b"one"))
+        with closing(LogWriter(path, MOST)) as log, closing(LogVolume(path, {path: log.index})) as volume:
             assert read(volume) == []
-            committed["end"] = log.end
+            log.append(columns(FIRST, b"one"))
             assert [event[0] for event in read(volume)] == [FIRST]
+            before = deepcopy(log.index)
             log.append(columns(FIRST + 5, b"two", b"three"))
-            assert volume.span() == (FIRST, FIRST)
-            committed["end"] = log.end
             assert volume.span() == (FIRST, FIRST + 6)
             assert volume.row(FIRST + 6) == b"three"
+            with closing(LogVolume(path, {path: before})) as earlier:
+                assert [event[0] for event in read(earlier)] == [FIRST]
 
     def test_it_reads_on_when_the_file_is_gone(self, path: Path) -> None:
         with closing(LogWriter(path, MOST)) as log:
@@ -111,7 +190,7 @@ class TestTheHeader:
     def test_a_file_without_one_is_damaged(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "100.log"
         path.write_bytes(content)
-        with pytest.raises(DamagedError, match=r"100\.log has no header"):
+        with pytest.raises(DamagedError, match=r"100\.log is damaged \(it has no header\)"):
             LogFile(path)
 
     def test_another_layout_is_refused(self, tmp_path: Path) -> None:

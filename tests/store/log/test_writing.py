@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from router.store.log import writing
-from router.store.log.checking import SECTOR
+from router.store.log.checking import SECTOR, damage
 from router.store.log.format import BEGIN
 from router.store.log.reading import LogVolume
 from router.store.log.writing import STEP, LogWriter, create
@@ -93,6 +93,23 @@ class TestSpaceThatIsSetAside:
                 log.append(columns(FIRST + 1, bytes(5_000)))
             log.append(columns(FIRST + 2, b"three"))
         assert sequences(path) == [FIRST, FIRST + 2]
+
+    def test_what_a_full_disk_has_set_aside_all_the_same_is_given_back(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """ext4 sets aside piece by piece, and keeps what it could before it says that there is no more."""
+
+        def allocate(handle: int, at: int, size: int) -> None:
+            os.posix_fallocate(handle, at, min(size, 50_000))
+            if size > 50_000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(writing, "_allocate", allocate)
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST, b"one"))
+            assert path.stat().st_size > log.end
+        assert path.stat().st_size == log.end
+        assert damage(path, thorough=True, grows=False) is None
 
     @pytest.mark.parametrize("allocate", [failing(errno.EOPNOTSUPP), None])
     def test_a_disk_that_cannot_is_written_to_all_the_same(
@@ -206,6 +223,37 @@ class TestOpening:
         LogWriter(path, MOST).close()
         with closing(LogWriter(path, MOST)) as log:
             log.append(columns(FIRST + 1, b"three"))
+        assert sequences(path) == [FIRST, FIRST + 1]
+
+    def test_a_group_that_only_memory_may_have_is_put_on_disk(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever has written it was killed before it was synced, or was refused: its pages may be clean."""
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST, b"one"))
+            begun = log.end
+            log.append(columns(FIRST + 1, b"two"))
+            left = path.read_bytes()[: log.end]
+        path.write_bytes(left)
+        done: list[object] = []
+        write, sync = os.pwrite, os.fsync
+
+        def writing_down(handle: int, data: bytes, at: int) -> int:
+            done.append((bytes(data), at))
+            return write(handle, data, at)
+
+        def syncing(handle: int) -> None:
+            done.append("sync")
+            sync(handle)
+
+        monkeypatch.setattr(os, "pwrite", writing_down)
+        monkeypatch.setattr(os, "fsync", syncing)
+        with closing(LogWriter(path, MOST)) as log:
+            assert done == [(left[begun:], begun), "sync"]
+            log.seal()
+            done.clear()
+            LogWriter(path, MOST).close()
+            assert done == []
         assert sequences(path) == [FIRST, FIRST + 1]
 
     def test_space_that_was_set_aside_is_nothing_to_tell(self, path: Path) -> None:
