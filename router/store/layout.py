@@ -170,7 +170,7 @@ def find(folder: Path) -> tuple[Segments, Path]:
     for path in segments.folder.glob("*.sqlite-*"):  # of a segment that was just removed when the power went
         if not path.with_name(path.name.rpartition("-")[0]).exists():
             path.unlink()
-    for path in segments.folder.glob(f"*{LOG}.half"):  # just begun, likewise
+    for path in segments.folder.glob(f"*{LOG}.half*"):  # just begun, likewise, or by a repair
         path.unlink()
     deliveries = folder / "deliveries.sqlite"
     newest = (segment.path for segment in segments.all[-1:] if not segment.is_log)

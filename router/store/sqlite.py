@@ -83,11 +83,12 @@ class SqliteStore:
             try:
                 self._open(folder, undo)
             except (OSError, sqlite3.Error, DamagedError, msgspec.DecodeError, UnicodeDecodeError) as error:
-                why = diagnosis(databases(folder)) or str(error)
                 if isinstance(error, DamagedError):
                     why = f"{error}; {DOCTOR}"
-                if isinstance(error, msgspec.DecodeError):
+                elif isinstance(error, msgspec.DecodeError):
                     why = f"it holds what no router has written ({error}); {DOCTOR}"
+                else:
+                    why = diagnosis(databases(folder)) or str(error)
                 raise ConfigurationError(f"{folder} cannot be opened as a router's store: {why}") from error
             undo.pop_all()
 

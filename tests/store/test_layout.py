@@ -109,8 +109,9 @@ def test_a_log_without_its_database_is_removed(folder: Path) -> None:
     assert (folder / "events" / "5.sqlite").exists()
 
 
-def test_a_segment_that_was_just_begun_when_the_power_went_is_none(folder: Path) -> None:
-    half = folder / "events" / "5.log.half"
+@pytest.mark.parametrize("name", ["5.log.half", "5.log.half.half"], ids=["begun", "repaired"])
+def test_a_segment_that_was_just_begun_when_the_power_went_is_none(folder: Path, name: str) -> None:
+    half = folder / "events" / name
     half.touch()
     segments, _ = find(folder)
     assert segments.all == ()

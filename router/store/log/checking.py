@@ -102,22 +102,27 @@ def damage(path: Path, *, thorough: bool, grows: bool) -> str | None:
     """
     try:
         with closing(LogFile(path, lenient=True)) as file:
-            tail = tail_of(file)
-            found = tail.damages
-            if thorough:
-                end = tail.known.end if grows else file.size()
-                found = tuple(
-                    item
-                    for item in file.walk(BEGIN, end, -1)
-                    if isinstance(item, Damage) or _torn(file, item)
-                )
+            found, is_closed = _damages(file, thorough=thorough, grows=grows)
+            if found and grows:  # what was just being written is whole by now
+                again = {one.at for one in _damages(file, thorough=thorough, grows=grows)[0]}
+                found = [one for one in found if one.at in again]
     except DamagedError:
         return "it has no header"
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be opened: {error}") from error
-    if not (grows or found or tail.is_closed):
+    if not (grows or found or is_closed):
         return "its end is missing"
     return places(found) if found else None
+
+
+def _damages(file: LogFile, *, thorough: bool, grows: bool) -> tuple[list[Group | Damage], bool]:
+    """What cannot be read, and whether the log says that nothing is missing."""
+    tail = tail_of(file)
+    if not thorough:
+        return list(tail.damages), tail.is_closed
+    end = tail.known.end if grows else file.size()
+    items = file.walk(BEGIN, end, -1)
+    return [one for one in items if isinstance(one, Damage) or _torn(file, one)], tail.is_closed
 
 
 def places(damages: Iterable[Group | Damage]) -> str:

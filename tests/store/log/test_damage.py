@@ -19,7 +19,7 @@ from router.store.log.format import BEGIN, PAGE, Columns, encode_group
 from router.store.log.reading import LogVolume
 from router.store.log.salvage import copied, named
 from router.store.log.walking import LogFile
-from router.store.log.writing import LogWriter
+from router.store.log.writing import LogWriter, create
 from router.store.volume import UnreadableError
 from tests.store.log.support import FIRST, MOST, Event, columns, events_of, groups, read, write
 
@@ -185,6 +185,30 @@ def check_the_copy(path: Path, made: list[Columns], hit: list[bool]) -> None:
             assert found is not None
             assert (found.body, found.content_type) == (body, content_type)
     assert kept.keys() <= {event[0] for event in events_of(made)}
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_what_is_being_written_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thorough: bool
+) -> None:
+    """Who looks finds nothing where a group is to begin, and behind that the one after it."""
+    path = tmp_path / f"{FIRST}.log"
+    create(path, FIRST)
+    pread = os.pread
+    with closing(LogWriter(path, MOST)) as log:
+        log.append(columns(FIRST, bytes(100_000)))
+        end = log.end
+
+        def slow(handle: int, size: int, at: int) -> bytes:
+            data = pread(handle, size, at)
+            if at == end == log.end:
+                log.append(columns(FIRST + 1, b"two"))
+                log.append(columns(FIRST + 2, b"three"))
+            return data
+
+        monkeypatch.setattr(os, "pread", slow)
+        assert damage(path, thorough=thorough, grows=True) is None
+        assert log.end > end
 
 
 def test_what_a_closed_log_lacks_is_told(tmp_path: Path) -> None:
