@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+import anyio
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router.errors import ConfigurationError
 from router.events.received import Original
-from router.store.base import StoreError
+from router.store.base import Record, StoreError
 from router.store.ledger import LIMITS, Limits
 from router.store.log.format import BEGIN, VERSION, Header, encode_header
 from router.store.log.walking import Group, LogFile
@@ -307,3 +312,68 @@ async def test_what_cannot_be_read_does_not_keep_a_segment_for_ever(
     found = [delivery.sequence for delivery in await drain(store, "b")]
     assert [at for at in found if at in left] == left[:70] + left[71:]
     assert [letter.delivery.sequence for letter in await dead_letters(store, "b")] == [left[70]]
+
+
+class Blow(NamedTuple):
+    """What is done to a log: so many bytes from a place on are changed, cut out, doubled, or set to zeros."""
+
+    at: int
+    size: int
+    kind: str
+
+    def strike(self, path: Path) -> None:
+        content = path.read_bytes()
+        at = self.at % len(content)
+        hit = content[at : at + self.size]
+        changed = bytes(byte ^ 0x20 for byte in hit)
+        new = {"change": changed, "cut": b"", "double": hit * 2, "zero": bytes(len(hit))}[self.kind]
+        path.write_bytes(content[:at] + new + content[at + self.size :])
+
+
+blows = st.builds(
+    Blow, st.integers(0, 10**6), st.integers(1, 3_000), st.sampled_from(["change", "cut", "double", "zero"])
+)
+
+
+@given(blow=blows, log=st.integers(0, 3), killed=st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_whatever_is_done_to_a_log_nothing_wrong_is_given_and_a_repair_makes_it_good(
+    blow: Blow, log: int, *, killed: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "data"
+        anyio.run(struck, folder, blow, log, killed)
+
+
+async def struck(folder: Path, blow: Blow, log: int, killed: bool) -> None:
+    """Strike one of four logs, and look before and after a repair."""
+    store = SqliteStore(folder, FakeClock(), Limits(bytes=4_000))
+    made = {
+        at: one
+        for number in range(12)
+        for group in [[record("a", name=f"{number}.{at}", data=bytes(number * 100)) for at in range(3)]]
+        for at, one in zip(await store.append(group), group, strict=True)
+    }
+    left = crashed(folder) if killed else folder
+    await store.close()
+    blow.strike(segments_of(left)[log % len(segments_of(left))])
+    before = set()
+    with contextlib.suppress(ConfigurationError):
+        before = await right(left, made)
+    repair(left, EPOCH)
+    assert examine(left).sound
+    assert before <= await right(left, made)
+
+
+async def right(folder: Path, made: dict[int, Record]) -> set[int]:
+    """The events that a store gives of those that were made: each is as it was, and has its number alone."""
+    store = SqliteStore(folder, FakeClock(), Limits(bytes=4_000))
+    found: dict[int, Record] = {}
+    with contextlib.suppress(StoreError):
+        found = {stored.sequence: stored.record async for stored in store.scan()}
+    [new] = await store.append([record("a", name="new")])
+    await store.close()
+    assert new not in found
+    found = {at: one for at, one in found.items() if one.event.id != "new"}
+    assert found == {at: made[at] for at in found}
+    return set(found)

@@ -7,7 +7,7 @@ import errno
 import math
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import structlog
@@ -161,7 +161,7 @@ class LogWriter:
         """
         if self._cut_needed:
             os.ftruncate(self._file.fileno(), self.end)
-            os.fsync(self._file.fileno())
+            self._synced(os.fsync)
             self._reserved = self.end
             self._cut_needed = False
 
@@ -206,11 +206,17 @@ class LogWriter:
             self._take_back()
             raise
         try:
-            _sync(handle)
+            self._synced(_sync)
+        except BaseException:
+            self._take_back()
+            raise
+
+    def _synced(self, sync_file: Callable[[int], None]) -> None:
+        try:
+            sync_file(self._file.fileno())
         except BaseException:
             # What the disk has of it, nobody knows, and to sync again would not tell: see fsync(2).
             self.tainted = True
-            self._take_back()
             raise
 
     def _take_back(self) -> None:

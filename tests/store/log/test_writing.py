@@ -181,6 +181,19 @@ class TestFailures:
             assert path.stat().st_size == log.end
         assert sequences(path) == [FIRST]
 
+    def test_what_was_cut_off_and_could_not_be_synced_is_trusted_no_more(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To sync it again would say that all is well."""
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST, b"one"))
+            monkeypatch.setattr(os, "pwrite", failing(errno.EIO))
+            monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+            with pytest.raises(OSError, match="Input/output error"):
+                log.append(columns(FIRST + 1, b"two"))
+            monkeypatch.undo()
+            assert log.tainted
+
     def test_what_is_no_event_changes_nothing(self, path: Path) -> None:
         with closing(LogWriter(path, MOST)) as log:
             end = log.end
