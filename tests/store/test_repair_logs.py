@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -155,6 +157,31 @@ class TestAStart:
         assert set(await sequences_of(store)) < set(left)
         [new] = await store.append([record("b")])
         assert (await sequences_of(store))[-1] == new > left[-1]
+
+    async def test_a_page_at_the_end_that_the_disk_cannot_give_is_no_crash(
+        self, store: SqliteStore, folder: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody knows whether what stands there was promised: the doctor has to let it go."""
+        sequences = [at for _ in range(3) for at in await store.append([record("a", data=bytes(6_000))])]
+        left = crashed(folder)
+        await store.close()
+        [path] = segments_of(left)
+        broken, inode = groups_of(path)[2].end - 100, path.stat().st_ino
+        pread = os.pread
+
+        def failing(handle: int, size: int, at: int) -> bytes:
+            if at <= broken < at + size and os.fstat(handle).st_ino == inode:
+                raise OSError(errno.EIO, "Input/output error")
+            return pread(handle, size, at)
+
+        monkeypatch.setattr(os, "pread", failing)
+        with pytest.raises(ConfigurationError, match=rf"{path.name} is damaged .*; run `router doctor`"):
+            opened(left)
+        assert not examine(left).sound
+        assert repair(left, EPOCH)
+        store = opened(left)
+        assert [delivery.sequence for delivery in await drain(store, "a")] == sequences[:2]
+        assert [letter.delivery.sequence for letter in await dead_letters(store)] == sequences[2:]
 
     async def test_what_it_has_to_read_elsewhere_is_told(
         self, left: list[int], folder: Path, limited: OpenLimited

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from router.errors import ConfigurationError
 from router.store.advice import DamagedError
-from router.store.log.format import BEGIN, HEAD
+from router.store.log.format import BEGIN, HEAD, PAGE
 from router.store.log.index import Index
 from router.store.log.walking import Damage, Group, LogFile
 
@@ -82,6 +82,8 @@ def _is_cut(file: LogFile, begin: int, end: int) -> bool:
     """Whether a part of this was never written: where the file ends, or in whole sectors of zeros."""
     if end > file.size():
         return True
+    if not file.unread.isdisjoint(range(begin // PAGE * PAGE, end, PAGE)):
+        return False
     for sector in range(begin // SECTOR * SECTOR, end, SECTOR):
         at = max(begin, sector)
         if not file.read(at, min(end, sector + SECTOR) - at).strip(b"\0"):

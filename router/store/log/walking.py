@@ -71,6 +71,7 @@ class LogFile:
 
     Attributes:
         header: what it begins with.
+        unread: the places of the pages that the disk could not give.
 
     Raises:
         OSError: the disk refuses.
@@ -80,6 +81,7 @@ class LogFile:
 
     def __init__(self, path: Path, *, lenient: bool = False) -> None:
         self.path = path
+        self.unread: set[int] = set()
         self._lenient = lenient
         self._file = path.open("rb", buffering=0)
         try:
@@ -109,15 +111,22 @@ class LogFile:
 
     def read(self, at: int, size: int) -> bytes:
         """So many bytes from a place on; less at the end."""
-        handle = self._file.fileno()
         try:
-            return os.pread(handle, size, at)
+            return os.pread(self._file.fileno(), size, at)
         except OSError as error:
             if not self._lenient or error.errno != errno.EIO:
                 raise
         ends = [*range(at // PAGE * PAGE + PAGE, at + size, PAGE), at + size]
         starts = [at, *ends[:-1]]
-        return b"".join(_page(handle, start, end - start) for start, end in zip(starts, ends, strict=True))
+        return b"".join(self._page(start, end - start) for start, end in zip(starts, ends, strict=True))
+
+    def _page(self, at: int, size: int) -> bytes:
+        """So many bytes of one page, or zeros."""
+        try:
+            return os.pread(self._file.fileno(), size, at)
+        except OSError:
+            self.unread.add(at // PAGE * PAGE)
+            return bytes(size)
 
     def read_piece(self, piece: Piece) -> bytes | None:
         """A record or a request; None if it is not what was written."""
@@ -202,11 +211,3 @@ class _Window:
             return self._file.read(at, self._size)
         except OSError:  # what the disk cannot give need not be a head
             return self._file.read(at, HEAD)
-
-
-def _page(handle: int, at: int, size: int) -> bytes:
-    """So many bytes of one page, or zeros."""
-    try:
-        return os.pread(handle, size, at)
-    except OSError:
-        return bytes(size)
