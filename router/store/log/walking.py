@@ -82,10 +82,11 @@ class LogFile:
     def __init__(self, path: Path, *, lenient: bool = False) -> None:
         self.path = path
         self.unread: set[int] = set()
-        self._lenient = lenient
+        self._lenient = True  # one of the header's pages is enough
         self._file = path.open("rb", buffering=0)
         try:
             self.header = self._header()
+            self._lenient = lenient
         except BaseException:
             self._file.close()
             raise

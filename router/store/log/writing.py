@@ -101,11 +101,10 @@ class LogWriter:
     """
 
     def __init__(self, path: Path, most: int) -> None:
-        with contextlib.closing(LogFile(path)) as file:
+        with contextlib.closing(LogFile(path, lenient=True)) as file:
             tail = tail_of(file)
-            remains = file.read(tail.known.end, REMAINS).rstrip(b"\0")
+            remains = file.read(tail.known.end, REMAINS).rstrip(b"\0") or file.unread
             front = None if tail.first is None else file.read_front(tail.first)
-            final = b"" if tail.final is None else file.read(tail.final.at, tail.final.head.size)
             self._marker = file.header.marker
         damages = tail.damages or ((tail.first,) if tail.first is not None and front is None else ())
         if damages:
@@ -122,8 +121,8 @@ class LogWriter:
         self._reserved = self._size()
         self._cut_needed = self._reserved > self.end or not self._is_closed
         try:
-            if not self._is_closed:
-                _write(self._file.fileno(), final, self.end - len(final))
+            if tail.final is not None and not self._is_closed:
+                _write_again(self._file.fileno(), tail.final)
             self.cut()
         except BaseException:
             self._file.close()
@@ -240,6 +239,10 @@ class LogWriter:
                 _allocate(handle, self._reserved, end - self._reserved)
                 generous = end
         self._reserved = generous
+
+
+def _write_again(handle: int, group: Group) -> None:
+    _write(handle, os.pread(handle, group.head.size, group.at), group.at)
 
 
 def _write(handle: int, data: bytes, at: int) -> None:

@@ -186,6 +186,25 @@ class TestTheHeader:
         with closing(LogVolume(path)) as volume:
             assert volume.row(FIRST) == b"one"
 
+    @pytest.mark.parametrize("page", [0, 1])
+    def test_nor_does_one_that_the_disk_cannot_give(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int
+    ) -> None:
+        path = tmp_path / "100.log"
+        write(path, [columns(FIRST, b"one")])
+        pread = os.pread
+
+        def failing(handle: int, size: int, at: int) -> bytes:
+            if at <= page * PAGE < at + size:
+                raise OSError(errno.EIO, "Input/output error")
+            return pread(handle, size, at)
+
+        monkeypatch.setattr(os, "pread", failing)
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST + 1, b"two"))
+        with closing(LogVolume(path)) as volume:
+            assert volume.row(FIRST + 1) == b"two"
+
     @pytest.mark.parametrize("content", [b"", b"no log", bytes(BEGIN)])
     def test_a_file_without_one_is_damaged(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "100.log"

@@ -15,7 +15,7 @@ import structlog
 
 from router.store.log import writing
 from router.store.log.checking import SECTOR, damage
-from router.store.log.format import BEGIN
+from router.store.log.format import BEGIN, PAGE
 from router.store.log.reading import LogVolume
 from router.store.log.writing import STEP, LogWriter, create
 from tests.store.log.support import FIRST, MOST, columns, read
@@ -277,6 +277,25 @@ class TestOpening:
         with structlog.testing.capture_logs() as logs:
             LogWriter(path, MOST).close()
         assert logs == []
+
+    def test_what_a_crash_has_left_need_not_be_readable(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with closing(LogWriter(path, MOST)) as log:
+            log.append(columns(FIRST, b"one"))
+            left = path.read_bytes()
+        path.write_bytes(left)
+        pread = os.pread
+
+        def torn(handle: int, size: int, at: int) -> bytes:
+            if at <= 5 * PAGE < at + size:
+                raise OSError(errno.EIO, "Input/output error")
+            return pread(handle, size, at)
+
+        monkeypatch.setattr(os, "pread", torn)
+        with structlog.testing.capture_logs() as logs, closing(LogWriter(path, MOST)) as log:
+            assert path.stat().st_size == log.end < PAGE * 5
+        assert [one["event"] for one in logs] == ["segment.cut"]
 
     def test_the_time_of_its_first_event_is_known(self, path: Path) -> None:
         for number in range(3):
