@@ -18,6 +18,7 @@ from router.store import rows
 from router.store.base import Record, Stored
 from router.store.fingerprints import Fingerprints
 from router.store.layout import Segment, Segments, covering, is_log
+from router.store.log.index import Index
 from router.store.log.reading import LogVolume
 from router.store.rows import Arrival, Row
 from router.store.volume import DatabaseVolume, UnreadableError, Volume
@@ -39,10 +40,14 @@ class Archive:
     A record stands in its segment, or among those kept of segments that are gone; while a segment goes,
     in both, and then it counts once. Nothing stays open between two calls, so that any volume may be closed
     meanwhile.
+
+    Args:
+        indexes: those of logs, by path; who reads and who writes share them.
     """
 
-    def __init__(self, segments: Segments) -> None:
+    def __init__(self, segments: Segments, indexes: dict[Path, Index]) -> None:
         self._segments = segments
+        self._indexes = indexes
         self._seen = segments.all
         self._volumes: OrderedDict[Path, Volume] = OrderedDict()
         self._newest: dict[Path, float | None] = {}
@@ -55,6 +60,7 @@ class Archive:
     def forget(self, segment: Segment) -> None:
         """Let go of a segment."""
         self._newest.pop(segment.path, None)
+        self._indexes.pop(segment.path, None)
         if (volume := self._volumes.pop(segment.path, None)) is not None:
             volume.close()
 
@@ -228,5 +234,5 @@ class Archive:
 
     def _opened(self, path: Path) -> Volume:
         if is_log(path):
-            return LogVolume(path, self._segments.indexes)
+            return LogVolume(path, self._indexes)
         return DatabaseVolume(path)

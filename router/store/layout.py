@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.errors import ConfigurationError
-from router.store.log.index import Index
 from router.store.queries import DELIVERIES, EVENTS
 
 VERSION = 3
@@ -63,7 +62,6 @@ class Segments:
         folder: where they are.
         kept: the database of records that outlive their segment.
         all: the segments, oldest first; a new tuple whenever they change.
-        indexes: what is known of the logs that somebody has looked into, or writes to.
 
     Raises:
         ConfigurationError: there is a file that is none of this store's.
@@ -73,7 +71,6 @@ class Segments:
         self.folder = folder
         self.kept = folder / "kept.sqlite"
         self._change = threading.Lock()
-        self.indexes: dict[Path, Index] = {}
         paths = {*folder.glob("*.sqlite"), *folder.glob(f"*{LOG}")} - {self.kept}
         strange = sorted(path.name for path in paths if not path.stem.isdecimal())
         if strange:
@@ -93,7 +90,6 @@ class Segments:
         """There is one less."""
         with self._change:
             self.all = tuple(one for one in self.all if one != segment)
-            self.indexes.pop(segment.path, None)
 
 
 def grows(path: Path) -> bool:

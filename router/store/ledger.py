@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from router.store.layout import Segment, Segments, connect
 from router.store.log.format import Columns
+from router.store.log.index import Index
 from router.store.log.writing import LogWriter, create
 
 WAL_MOST = 32_000_000
@@ -131,13 +132,17 @@ class Journal:
 
     Where the last segment is a log, it is gone on with.
 
+    Args:
+        indexes: where those who read find what each log has, by its path.
+
     Raises:
         OSError: it cannot be had now.
         router.store.advice.DamagedError: it is damaged, and not only at its end.
     """
 
-    def __init__(self, segments: Segments, limits: Limits) -> None:
+    def __init__(self, segments: Segments, limits: Limits, indexes: dict[Path, Index]) -> None:
         self._segments = segments
+        self._indexes = indexes
         self._limits = limits
         self._log: LogWriter | None = None
         if segments.all and segments.all[-1].is_log:
@@ -185,7 +190,7 @@ class Journal:
 
     def _opened(self, segment: Segment) -> LogWriter:
         log = LogWriter(segment.path, self._limits.bytes)
-        self._segments.indexes[segment.path] = log.index
+        self._indexes[segment.path] = log.index
         return log
 
     def rest(self) -> None:

@@ -16,6 +16,7 @@ from router.store.advice import DamagedError, told
 from router.store.archive import Archive
 from router.store.base import Delivery, StoreError, delivery_of
 from router.store.layout import Segments, connect
+from router.store.log.index import Index
 from router.store.queries import DELIVERIES
 from router.store.volume import UnreadableError
 
@@ -25,15 +26,16 @@ T = TypeVar("T")
 class Reader:
     """Both halves of the store, for questions that are asked one after another.
 
-    A store has several of them: who asks one waits for nobody who asks another.
+    A store has several of them: who asks one waits for nobody who asks another. What is known of logs
+    (`indexes`, by path) they share.
 
     Attributes:
         archive: what was accepted.
         deliveries: what became of it.
     """
 
-    def __init__(self, segments: Segments, deliveries: Path) -> None:
-        self.archive = Archive(segments)
+    def __init__(self, segments: Segments, deliveries: Path, indexes: dict[Path, Index]) -> None:
+        self.archive = Archive(segments, indexes)
         self.deliveries = connect(deliveries, writing=False)
         # A limiter of its own: whoever else keeps the shared threads busy does not keep deliveries waiting.
         self._turn = anyio.CapacityLimiter(1)

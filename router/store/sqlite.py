@@ -44,6 +44,7 @@ from router.store.ledger import LIMITS, Database, Journal, Limits, Portion
 from router.store.listing import Listing
 from router.store.lock import FolderLock
 from router.store.log.format import Columns
+from router.store.log.index import Index
 from router.store.operating import Operating
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
@@ -107,9 +108,11 @@ class SqliteStore:
         growing = {deliveries, segments.kept, *(one.path for one in segments.all[-1:] if not one.is_log)}
         if (why := diagnosis(there & growing)) is not None:
             raise ConfigurationError(f"{folder} cannot be opened as a router's store: {why}")
-        journal = Journal(segments, self._limits)
+        indexes: dict[Path, Index] = {}
+        journal = Journal(segments, self._limits, indexes)
         undo.callback(journal.close)
-        self._readers = [Reader(segments, deliveries) for _ in range(3)]  # none waits for what another reads
+        # None waits for what another reads.
+        self._readers = [Reader(segments, deliveries, indexes) for _ in range(3)]
         for reader in self._readers:
             undo.callback(reader.abandon)
         claims, self._desk, keeper = self._readers

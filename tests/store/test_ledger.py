@@ -129,7 +129,7 @@ class TestJournal:
 
     @staticmethod
     def begun(segments: Segments, limits: Limits) -> Journal:
-        journal = Journal(segments, limits)
+        journal = Journal(segments, limits, {})
         journal.open(1)
         return journal
 
