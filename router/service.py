@@ -28,6 +28,10 @@ from router.upkeep import Upkeep
 PAUSE = 5.0
 """Seconds between two looks at a store that failed."""
 
+CALM = 1.0
+"""Seconds without a failure after which a store counts as recovered: on a full disk small groups still fit
+where large ones do not, and /readyz must not go to and fro."""
+
 _OVERHEAD = 300
 """Bytes of an event beside its payload: attributes, routes, places in the database."""
 
@@ -79,6 +83,7 @@ class Service:
         self._transforms: dict[str, dict[str, Transform]] = {}
         self._turned_away = 0
         self._failure = ""
+        self._failed = 0.0
         self._quota: Quota[str] = Quota(clock)
 
     async def use(self, deployment: Deployment) -> None:
@@ -97,7 +102,7 @@ class Service:
             if self._turned_away:
                 with contextlib.suppress(StoreError):
                     await self._store.probe()
-                    self._recovered()
+                    self._note_recovery()
 
     def complaints(self) -> list[str]:
         """Why senders are turned away now; empty where they are not."""
@@ -197,7 +202,7 @@ class Service:
 
     def stored(self, sequences: Sequence[int], records: Sequence[Record]) -> None:
         """See `router.store.intake.Listener.stored`."""
-        self._recovered()
+        self._note_recovery()
         try:
             self._observer.accepted(sequences, records)
         except Exception:  # what is on disk is accepted, whatever a spectator thinks of it
@@ -210,9 +215,11 @@ class Service:
                 log.error("store.failing", error=error.message)
             self._failure = f"the store cannot be written: {error.message}"
             self._turned_away += requests
+            self._failed = self._clock.now()
 
-    def _recovered(self) -> None:
-        if self._turned_away:
+    def _note_recovery(self) -> None:
+        """The store works again, if it does for a while."""
+        if self._turned_away and abs(self._clock.now() - self._failed) >= CALM:  # the clock may have been set
             log.info("store.recovered", turned_away=self._turned_away)
             self._turned_away = 0
 

@@ -13,7 +13,7 @@ from router.cli.deployment import load
 from router.events import Event
 from router.events.received import Original, Reading, Received
 from router.rules.model import Deployment
-from router.service import PAUSE
+from router.service import CALM, PAUSE
 from router.store.base import Record, Route, StoreError
 from router.store.memory import MemoryStore
 from tests.support import HandClock, service_of
@@ -78,8 +78,27 @@ async def test_what_is_stored_is_a_recovery_too(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         await service.accept("events", ONE)
     store.full = False
+    clock.advance(CALM)
     await service.accept("events", ONE)
     assert service.complaints() == []
+
+
+async def test_what_is_stored_between_failures_is_none(tmp_path: Path) -> None:
+    """On a full disk small groups still fit where large ones do not: nobody is told to and fro."""
+    (tmp_path / "router.yml").write_text(RULES)
+    clock = HandClock()
+    store = Refusing(clock)
+    service = service_of(store, load([tmp_path]).deployment, clock)
+    with capture_logs() as lines:
+        for _ in range(3):
+            store.full = True
+            with pytest.raises(StoreError):
+                await service.accept("events", ONE)
+            store.full = False
+            clock.advance(CALM / 2)
+            await service.accept("events", ONE)
+            assert service.complaints() == ["the store cannot be written: the disk is full"]
+    assert [line["event"] for line in lines] == ["store.failing"]
 
 
 ASKING = """
@@ -136,6 +155,7 @@ async def test_a_group_that_cannot_be_stored_counts_each_of_its_requests(tmp_pat
             service.offer("events", ONE, errors.append)
         await anyio.wait_all_tasks_blocked()
         store.full = False
+        clock.advance(CALM)
         await service.accept("events", ONE)
     assert [str(error) for error in errors] == ["the disk is full"] * 3
     assert [line["event"] for line in lines] == ["store.failing", "store.recovered"]
