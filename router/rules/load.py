@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -183,7 +184,7 @@ class _Reader:
 
     def _route(self, index: int, way: RouteSpec, rule: str) -> Destination:
         transform = None if way.transform is None else self._transform(index, way.transform, rule)
-        return Destination(way.target, transform)
+        return Destination(intern(way.target), transform)  # one text for all rules: it stays in the cache
 
     def _transform(self, index: int, written: dict[str, Any], rule: str) -> Transform | None:
         sound = True
