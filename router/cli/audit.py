@@ -78,10 +78,14 @@ def verify_(
     seen = [_sift(place, given, name) for place in places]
     checkpoints = _of_one_chain([one for sifted in seen for one in sifted.proof], name)
     bad = [line for sifted in seen for line in sifted.bad]
+    elsewhere = {one for sifted in seen[: len(held)] for one in sifted.proof} & {*checkpoints}
     lacking = [place for place, one in zip(places, seen, strict=True) if not one.proof]
+    if held and not elsewhere:  # those beside the files say nothing of what was kept elsewhere
+        lacking = [*held]
     if any(place in held for place in lacking) or (public and not checkpoints):
         where = ", ".join(str(place) for place in lacking if place in held or not held)
-        bad.append(f"NO PROOF: no checkpoint that counts is in {where or 'any file beside these'}")
+        of = "" if name is None else f" of {name}"
+        bad.append(f"NO PROOF: no checkpoint{of} that counts is in {where or 'any file beside these'}")
         bad += ["in other text than the router's own lines, they count with --public-key alone"] * (
             not public
         )
@@ -89,7 +93,6 @@ def verify_(
         click.echo(line)
     if bad:
         sys.exit(FAULTY)
-    elsewhere = {one for sifted in seen[: len(held)] for one in sifted.proof}
     found = _verdict(files, checkpoints, first)
     for line in _told(found, checkpoints, elsewhere, is_signed=bool(public)):
         click.echo(line)

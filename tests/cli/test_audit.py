@@ -211,6 +211,17 @@ class TestVerify:
         done = command("audit", "verify", *write(tmp_path, LINES[:6], LINES[6:]), "--checkpoint", besides)
         assert (done.returncode, "up to record 9 (2 agree)" in done.stdout) == (0, True)
 
+    def test_those_beside_are_no_proof_where_those_from_elsewhere_are_of_another_chain(
+        self, files: list[Path], tmp_path: Path
+    ) -> None:
+        held(tmp_path, 9).rename(tmp_path / "audit.jsonl.checkpoints")
+        other = held(tmp_path, 4, chain_name="other")
+        for signed in ((), ("--public-key", public(tmp_path))):
+            asked = ("--checkpoint", other, "--chain", "audit", *signed)
+            done = command("audit", "verify", *files, *asked)
+            assert done.returncode == 1
+            assert done.stdout.startswith(f"NO PROOF: no checkpoint of audit that counts is in {other}\n")
+
     def test_those_of_several_chains(self, files: list[Path], tmp_path: Path) -> None:
         held(tmp_path, 4)
         path = held(tmp_path, 5, chain_name="other")
