@@ -46,19 +46,18 @@ def _compile(root: Path, modules: tuple[str, ...], extensions: list[Path]) -> No
     """Compile the modules, as far as that can be done: nobody's installation fails for what cannot.
 
     There may be no compiler, or the folder may be read-only or full. Each extension appears whole or not at
-    all, however this ends; those of other interpreters stay.
+    all, however this ends; those of other interpreters stay, and what another one is just compiling.
     """
-    place = root / PLACE
+    mine = root / PLACE / extensions[0].relative_to(root / PLACE).parts[0]
     with contextlib.suppress(BaseError, CCompilerError, CompileError, OSError):
-        place.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=place) as folder:  # on the same disk: what is done is only renamed
+        mine.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=mine) as folder:  # on the same disk: what is done is only renamed
             _build(root, modules, folder)
             for extension in extensions:
-                mine, *path = extension.relative_to(place).parts
                 extension.parent.mkdir(parents=True, exist_ok=True)
-                Path(folder, "router", *path).replace(extension)
-        for other in place.iterdir():
-            if other.name != mine:
+                Path(folder, "router", extension.relative_to(mine)).replace(extension)
+        for other in mine.parent.iterdir():
+            if other != mine:
                 shutil.rmtree(other)  # of other sources
 
 

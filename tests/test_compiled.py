@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -166,6 +167,17 @@ def test_where_nothing_can_be_written_a_wheel_is_of_pure_python(copy: Path) -> N
     with build(copy) as wheel:
         assert not [name for name in wheel.namelist() if name.endswith(EXTENSION_SUFFIXES[0])]
     assert str(wheel.filename).endswith("py3-none-any.whl")
+
+
+def test_it_is_compiled_where_no_build_of_the_same_sources_clears_up(copy: Path) -> None:
+    """Two of them may run at once, for two interpreters."""
+    interpreted(copy)
+    compiler, log = copy / "compiler", copy / "log"
+    compiler.write_text(f'#!/bin/sh\necho "$@" >> {shlex.quote(str(log))}\nexit 1\n')
+    compiler.chmod(0o755)
+    build(copy, CC=str(compiler)).close()
+    mine = copy / compiled.place("router").relative_to(REPOSITORY)
+    assert f" {mine}/" in log.read_text()
 
 
 def test_what_is_missing_is_compiled_and_nothing_of_other_interpreters_is_lost(
