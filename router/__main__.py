@@ -26,7 +26,9 @@ def _stand_in() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+            setattr(
+                sys, name, os.fdopen(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
+            )
 
 
 if __name__ == "__main__":

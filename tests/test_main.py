@@ -45,3 +45,9 @@ def test_commands_do_without_standard_streams(words: str, closed: str, folder: P
     done = subprocess.run(["sh", "-c", f"{line} {closed}"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert bool(done.stdout) == (">&-" not in closed.split())
+
+
+def test_what_no_encoding_has_is_said_into_a_closed_stream_too(tmp_path: Path) -> None:
+    """The status is that of the command, not of a message that nobody reads."""
+    line = f"{shlex.quote(sys.executable)} -m router doctor --data no-$(printf '\\377') 2>&-"
+    assert subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False).returncode == 2
