@@ -128,6 +128,7 @@ def test_a_word_that_no_source_writes(rule: str) -> None:
         "match: {data: {verdict: blocked}, data.verdict: blocked}",
         "match: {type: x}, where: \"data[?verdict == 'blocked'] || data.verdict == 'blocked'\"",
         "match: {verdict: blocked}, tests: [{event: {type: com.example, verdict: blocked}, expect: match}]",
+        "match: {verdict: {equals-ignore-case: NO}}, tests: [{event: {verdict: 'NO'}, expect: match}]",
         'match: {verdict: {exists: false}}, where: "verdict == subject || verdict == data.x"',
     ],
 )

@@ -89,7 +89,7 @@ class Seen(NamedTuple):
     Attributes:
         attributes: theirs.
         fields: those of their payloads.
-        words: attributes and what they are, of events that no cloud sends.
+        words: attributes and what they are, in lower case, of events that no cloud sends.
     """
 
     attributes: set[str]
@@ -162,7 +162,9 @@ def seen_by_tests(rule: Any) -> Seen:
     return Seen(
         {name for event in found for name in event},
         {name for data in payloads for name in data},
-        frozenset((name, event[name]) for event in own for name in WORDS if isinstance(event.get(name), str)),
+        frozenset(
+            (name, event[name].lower()) for event in own for name in WORDS if isinstance(event.get(name), str)
+        ),
     )
 
 
@@ -294,7 +296,7 @@ def _check_word(said: Text, seen: Seen, warn: Warn) -> None:
 def unknown_word(attribute: str, word: str, seen: Seen) -> tuple[str, str] | None:
     """What is doubtful about a word that an attribute is compared with; None for nothing."""
     doubt = doubt_of_word(attribute, word)
-    if doubt is None or (attribute, word) in seen.words:
+    if doubt is None or (attribute, word.lower()) in seen.words:
         return None
     own = "if a sender of your own writes it, let such an event in the rule's tests have it"
     return doubt[0], f"{doubt[1]} {own[0].upper()}{own[1:]}" if doubt[1] else own
