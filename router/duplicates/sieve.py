@@ -73,11 +73,6 @@ class Sieve:
         self._asking: set[asyncio.Task[None]] = set()
         self._quota: Quota[str] = Quota(clock, most=1)
 
-    @property
-    def cut_short(self) -> int:
-        """How many events left the window before their time, because it was full."""
-        return self._window.cut_short if self._window else 0
-
     def offer(self, records: Sequence[Record], answered: Answered) -> None:
         """Store those records that are new, one or more being offered.
 
