@@ -117,8 +117,9 @@ class Replays:
         check_known("target", query.target, list(deployment.targets))
         running = [replay for replay in self._all.values() if not replay.told().state.is_end]
         before = self._all.get(name)
-        is_free = query.after is not None or (before is not None and before.told().dry)
-        if before is not None and (before in running or not is_free):
+        if before in running:  # whoever lost sight of it would make all of it again under another name
+            raise NotNowError(f"the replay {name!r} is under way; wait for it, or stop it")
+        if before is not None and query.after is None and not before.told().dry:
             raise NotNowError(f"there has been a replay {name!r} already; give this one another name")
         if len(running) >= AT_ONCE:
             raise NotNowError(f"{AT_ONCE} replays are under way; wait for one of them, or stop it")

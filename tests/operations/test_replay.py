@@ -345,6 +345,16 @@ async def test_what_cannot_be_replayed(
         await (await house.desk()).replay(query)
 
 
+async def test_what_is_under_way_cannot_be_gone_on_with(house: House) -> None:
+    await orders(house, 40)
+    desk = await house.desk()
+    told = await desk.replay(ReplayQuery(since=at(NOW), rate=20, name="first"))
+    for after in (None, 0):
+        with pytest.raises(NotNowError, match="the replay 'first' is under way; wait for it, or stop it"):
+            await desk.replay(ReplayQuery(since=told.since, until=told.until, name="first", after=after))
+    await desk.stop_replay("first")
+
+
 async def test_names_are_used_once(house: House) -> None:
     house.clock.advance(1)
     desk = await house.desk()
