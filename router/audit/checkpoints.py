@@ -89,11 +89,14 @@ class Found(NamedTuple):
         checkpoint: None where it cannot be read.
         is_own: whether it stands where the router itself puts them: alone in a line, or as the event of one
             that no rule was asked about. Anywhere else a stranger may have sent it.
+        is_torn: whether the line is unfinished, and no checkpoint: a crash leaves such a one at the end. It
+            tells no more than if it were not there at all.
     """
 
     line: int
     checkpoint: Checkpoint | None
     is_own: bool
+    is_torn: bool = False
 
 
 def looked_at(lines: Iterable[bytes]) -> Iterator[Found]:
@@ -106,7 +109,7 @@ def looked_at(lines: Iterable[bytes]) -> Iterator[Found]:
         found = list(found_in([line]))
         yield from (Found(number, one, is_own) for one in found)
         if not found:
-            yield Found(number, None, is_own)
+            yield Found(number, None, is_own, is_torn=not line.endswith(b"\n"))
 
 
 def _is_told(line: bytes) -> bool:

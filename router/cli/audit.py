@@ -223,7 +223,7 @@ class _Sifted(NamedTuple):
 
     Attributes:
         bad: of those that stand where the router puts them.
-        ignored: of those that anybody may have sent.
+        ignored: of those that anybody may have sent, or a crash has torn.
     """
 
     proof: list[Checkpoint]
@@ -235,7 +235,7 @@ def _sift(path: Path, public: Sequence[Ed25519PublicKey], name: str | None) -> _
     sifted = _Sifted([], [], [])
     with path.open("rb") as file:
         try:
-            for line, checkpoint, is_own in looked_at(lines(path.name, file)):
+            for line, checkpoint, is_own, is_torn in looked_at(lines(path.name, file)):
                 place = _place(Place(path, line))
                 if checkpoint is not None and (checkpoint.is_signed_by(public) if public else is_own):
                     sifted.proof.append(checkpoint)
@@ -243,6 +243,8 @@ def _sift(path: Path, public: Sequence[Ed25519PublicKey], name: str | None) -> _
                     sifted.ignored.append(
                         f"ignored, for anybody may have sent it: a checkpoint's text ({place})"
                     )
+                elif is_torn:
+                    sifted.ignored.append(f"{place}: an unfinished line, as a crash leaves it: no checkpoint")
                 elif checkpoint is None:
                     sifted.bad.append(f"UNREADABLE: what looks like a checkpoint ({place})")
                 elif name in {None, checkpoint.chain}:

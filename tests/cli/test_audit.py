@@ -222,6 +222,22 @@ class TestVerify:
             assert done.returncode == 1
             assert done.stdout.startswith(f"NO PROOF: no checkpoint of audit that counts is in {other}\n")
 
+    def test_a_torn_line_of_those_beside_accuses_nobody(self, files: list[Path], tmp_path: Path) -> None:
+        whole = held(tmp_path, 4, 9).read_bytes()
+        beside = tmp_path / "audit.jsonl.checkpoints"
+        beside.write_bytes(whole[:-20])
+        elsewhere = held(tmp_path)
+        for asked in ((), ("--checkpoint", elsewhere, "--public-key", public(tmp_path))):
+            done = command("audit", "verify", *files, *asked)
+            assert done.returncode == 0, done.stdout
+            assert f"{beside}, line 2: an unfinished line, as a crash leaves it: no checkpoint" in done.stdout
+            assert "not covered yet: record" in done.stdout
+        # A finished one was changed, whoever has done it.
+        beside.write_bytes(whole[:-20] + b"\n")
+        assert f"UNREADABLE: what looks like a checkpoint ({beside}, line 2)" in command(
+            "audit", "verify", *files
+        ).stdout  # fmt: skip
+
     def test_those_of_several_chains(self, files: list[Path], tmp_path: Path) -> None:
         held(tmp_path, 4)
         path = held(tmp_path, 5, chain_name="other")
