@@ -37,6 +37,20 @@ _ELSEWHERE = frozenset(
 )
 """What SQLite says of a database that cannot be had now, in contrast to one that is damaged."""
 
+_WRITING = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_DIR_FSYNC,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_NOMEM,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_WRITE,
+    }
+)
+"""Likewise, where it has to write: even whoever only reads makes the file `-shm`, on a disk that has room."""
+
 
 def databases(folder: Path) -> list[Path]:
     """The databases of a store that are there."""
@@ -69,6 +83,10 @@ def damage(path: Path, *, thorough: bool) -> str | None:
         return str(error)
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # none where a text is not UTF-8
+        if code in _WRITING:
+            raise ConfigurationError(
+                f"{path} cannot be opened: {error} while something was written beside it; is the disk full?"
+            ) from error
         if code & 0xFF in _ELSEWHERE:
             raise ConfigurationError(f"{path} cannot be opened: {error}") from error
         return str(error)

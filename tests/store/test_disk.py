@@ -9,7 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from router.errors import ConfigurationError
 from router.store.base import Settlement, State, StoreError, Tally
+from router.store.repair import examine, repair
 from router.store.sqlite import SqliteStore
 from tests.disk import fill, leave, make_space, mounted
 from tests.store.support import (
@@ -141,3 +143,20 @@ async def test_a_full_disk_does_not_keep_a_store_from_opening(
     await again.due(EPOCH)
     assert (await claim(again, "a", 1))[0].sequence == first
     await again.close()
+
+
+async def test_databases_are_not_called_damaged_where_nothing_can_be_written_beside_them(
+    disk: Path, clock: FakeClock
+) -> None:
+    store = SqliteStore(disk / "data", clock)
+    await store.append([record("a")])
+    await store.close()
+    fill(disk)
+    with pytest.raises(ConfigurationError, match=r"beside it; is the disk full\?"):
+        repair(disk / "data", EPOCH)
+    with pytest.raises(
+        ConfigurationError, match=r"deliveries\.sqlite cannot be opened: .*is the disk full\?"
+    ):
+        SqliteStore(disk / "data", clock)
+    make_space(disk)
+    assert examine(disk / "data").sound
