@@ -84,7 +84,11 @@ def send(files: tuple[Path, ...], url: str | None, path: str, token: str | None,
             headers = {"Content-Type": content_type}
             if token is not None:
                 headers["Authorization"] = f"Bearer {token}"
-            said = _post(url + path, body, headers)
+            try:
+                said = _post(url + path, body, headers)
+            except NobodyAnswersError as error:
+                click.echo(f"{file}{line}: {error}; what follows was not sent", err=True)
+                sys.exit(FELL_SHORT)
             click.echo(f"{file}{line}: {said or 'accepted'}", err=said is not None)
             failed += said is not None
     if failed:
@@ -108,6 +112,10 @@ def url_of(place: Place, option: str = "--url") -> str:
 
 class NothingToSendError(Exception):
     """This file holds no event."""
+
+
+class NobodyAnswersError(Exception):
+    """Whether this was taken is not known, and of others it would be the same."""
 
 
 _Request = tuple[str, bytes, str]
@@ -147,7 +155,11 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Redirect
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> str | None:
-    """What went wrong; None if the router took it."""
+    """Why the router refuses it; None if it took it.
+
+    Raises:
+        NobodyAnswersError: there is no router, or it gave no answer.
+    """
     request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 -- vetted above
     try:
         with _OPENER.open(request, timeout=TIMEOUT):
@@ -155,4 +167,4 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> str | None:
     except urllib.error.HTTPError as error:
         return f"refused with {error.code}: {error.read().decode(errors='replace')}"
     except (OSError, ValueError) as error:
-        return f"no router answers at {url}: {getattr(error, 'reason', error)}"
+        raise NobodyAnswersError(f"no router answers at {url}: {getattr(error, 'reason', error)}") from error

@@ -101,6 +101,16 @@ def test_no_router(tmp_path: Path, unused_port: int) -> None:
     assert f"no router answers at {url}/events: [Errno 111] Connection refused" in done.output
 
 
+def test_where_nobody_answers_no_other_line_is_tried(tmp_path: Path, unused_port: int) -> None:
+    file = tmp_path / "lines.jsonl"
+    file.write_text(f"{json.dumps(event(1))}\n{json.dumps(event(2))}\n")
+    done = CliRunner().invoke(main, ["send", "--url", f"http://127.0.0.1:{unused_port}", str(file)])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{file}:1: no router answers at ")
+    assert done.stderr.endswith("; what follows was not sent\n")
+    assert f"{file}:2" not in done.output
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
