@@ -26,7 +26,7 @@ FELL_SHORT = 1
 _WHY = {
     Left.IN_FLIGHT: "under way, or held back until an earlier one of its key is done (order_by)",
     Left.UNREADABLE: "whose event cannot be read any more: it can only be dropped",
-    Left.OTHER_STATE: "that stands where this cannot be done with it; `router deliveries show` says where",
+    Left.OTHER_STATE: "that was named, and is none now; `router deliveries show ID` says where it stands",
     Left.OTHER_FILTER: "that does not fit the filter",
     Left.THERE_ALREADY: "that waits for this target already, and is tried when it is due",
     Left.MEANWHILE: "under way or done with when its turn came",

@@ -173,14 +173,18 @@ def _damage(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{finding.path.name}: {telling.counted(finding.rows, 'row')}, {finding.damage or 'sound'}"
         yield from (f"  tells nothing: {what}" for what in finding.lost)
         yield from (f"  lost: {what}; what waits of it becomes a dead letter" for what in finding.unreadable)
-        if finding.missing and not diagnosis.kept:  # else it is told with the repair
+        if diagnosis.kept:  # what is lost is told with the repair
+            continue
+        if finding.missing:
             yield from _lost(finding.missing)
+        if finding.damage and finding.path.name == "deliveries.sqlite":
+            yield "  unless all of it can be read, a rebuild has everything in the archive delivered again"
 
 
 def _lost(missing: Missing) -> Iterator[str]:
     """Which events cannot be read, and what of them had not been delivered."""
     unsure = any(gap.count is None for gap in missing.gaps)
-    if missing:
+    if missing.count:
         yield f"  lost: {'at least ' if unsure else ''}{telling.counted(missing.count, 'event')}"
     yield from map(_gap, missing.gaps)
     for one in missing.undelivered:
@@ -196,11 +200,11 @@ def _lost(missing: Missing) -> Iterator[str]:
 
 
 def _gap(gap: Gap) -> str:
+    place = str(gap.first) if gap.last == gap.first else f"{gap.first} to {gap.last or 'the end'}"
+    if gap.count is None and gap.last == gap.first:
+        return f"  lost: what stood at {place}: nothing tells whether that was an event"
     if gap.count is None:
-        return (
-            f"  lost: what stood from {gap.first} to {gap.last or 'the end'}: nothing tells how many events"
-        )
-    place = str(gap.first) if gap.last == gap.first else f"{gap.first} to {gap.last}"
+        return f"  lost: what stood from {place}: nothing tells how many events"
     return f"  lost: {place}: {telling.counted(gap.count, 'event')}"
 
 

@@ -158,7 +158,8 @@ def lines(spec: TargetSpec, trial: Trial, written: Any) -> Iterator[str]:
 
 def _about(facts: Facts) -> Iterator[str]:
     others = f", one of {len(facts.addresses)} addresses" if len(facts.addresses) > 1 else ""
-    yield _line("peer", f"{facts.peer} at {facts.address or 'no address'}{others}")
+    reached = f" at {facts.address}" if facts.address else ", which was not reached"
+    yield _line("peer", f"{facts.peer}{reached}{others}")
     steps = [("resolving", facts.resolve), ("connecting", facts.connect), ("TLS", facts.tls)]
     yield _line(
         "timing", ", ".join(f"{what} {_milliseconds(took)}" for what, took in steps if took is not None)
