@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
@@ -68,15 +69,16 @@ def https_server(context: ssl.SSLContext) -> Iterator[HttpsServer]:
     server = HttpsServer(listening.getsockname()[1])
     config = _Config()
     config.context, config.errorlog, config.accesslog = context, None, None
-    config.bind = [f"fd://{listening.detach()}"]
     config.graceful_timeout = 0.1
     loop, ready = asyncio.new_event_loop(), threading.Event()
     stop = asyncio.Event()
 
     async def run() -> None:
         loop.call_later(0, ready.set)
-        with suppress(ssl.SSLError):  # hypercorn passes on what a client did that went away
-            await serve(server, config, shutdown_trigger=stop.wait)
+        while not stop.is_set():
+            config.bind = [f"fd://{os.dup(listening.fileno())}"]
+            with suppress(ssl.SSLError):  # what one client did that went away ends hypercorn for all of them
+                await serve(server, config, shutdown_trigger=stop.wait)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),), name="https")
     thread.start()
@@ -87,3 +89,4 @@ def https_server(context: ssl.SSLContext) -> Iterator[HttpsServer]:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.close()
+        listening.close()
