@@ -17,6 +17,7 @@ from pathlib import Path
 
 MODULES = (
     "duplicates.window",
+    "events.modesty",
     *(
         f"patterns.index.{name}"
         for name in ("finders", "found", "lookup", "matcher", "numbers", "scan", "strings", "wildcards")

@@ -20,6 +20,7 @@ import pytest
 import router
 from router import compiled
 from router.duplicates import window
+from router.events import modesty
 from router.patterns import Index, parse
 from router.patterns.index import scan
 
@@ -32,7 +33,13 @@ print(compiled.is_compiled(), scan.__file__)
 
 SOURCES = [str(one.relative_to(REPOSITORY)) for name in compiled.MODULES for one in compiled.sources(name)]
 
-SUITES = ("patterns/test_index", "patterns/test_together", "duplicates/test_window")
+SUITES = (
+    "patterns/test_index",
+    "patterns/test_together",
+    "duplicates/test_window",
+    "events/test_modesty",
+    "events/test_short_way",
+)
 """What says what the compiled modules have to do."""
 
 
@@ -65,7 +72,7 @@ def extensions() -> list[Path]:
 
 
 def test_the_tests_run_what_is_compiled(extensions: list[Path]) -> None:
-    assert {Path(scan.__file__), Path(window.__file__)} <= {*extensions}
+    assert {Path(str(module.__file__)) for module in (scan, window, modesty)} <= {*extensions}
     command = [sys.executable, "-m", "router", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"router {router.__version__} (compiled)\n"

@@ -29,7 +29,6 @@ RESERVED_NAMES = frozenset(("data", "data_base64"))
 """Members of the JSON format that no attribute may be named after (section "Naming Conventions")."""
 
 _USUAL = (None, "application/json")
-_BACKSLASH, _DELETE = b"\\\x7f"  # each to be found as a byte
 _REQUIRED = ("specversion", "id", "source", "type")
 _SPEC_NAMES = frozenset(SPEC_ATTRIBUTES)
 
@@ -161,13 +160,12 @@ def assemble(known: Known, extensions: dict[str, Attribute], data: bytes | None)
     )
 
 
-def is_plain(known: Known, text: bytes | None = None) -> bool:
+def is_plain(known: Known, *, is_bare: bool = False) -> bool:
     """Whether it is certain that nothing is wrong with them. It is with by far the most.
 
     Args:
         known: attributes, none of them empty.
-        text: JSON text that they were read from, if it is at hand. Of ASCII, msgspec lets no control
-            character into a string but DEL, unless it is escaped.
+        is_bare: whether they are known to be of printable ASCII.
     """
     time, content_type = known.time, known.datacontenttype
     return (
@@ -175,7 +173,7 @@ def is_plain(known: Known, text: bytes | None = None) -> bool:
         and (time is None or is_date_time(time))
         and (content_type in _USUAL or (len(content_type) <= SHOWN and _is_plain_media_type(content_type)))
         and (
-            (text is not None and text.isascii() and _BACKSLASH not in text and _DELETE not in text)
+            is_bare
             or (
                 known.id.isprintable()
                 and known.source.isprintable()

@@ -12,15 +12,17 @@ from __future__ import annotations
 import base64
 import binascii
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import repeat
 from typing import Any
 
 import msgspec
 
+from router.compiled import is_compiled
 from router.events import context, json_text
 from router.events.model import Event, EventError, cut, hold_to, is_json_media_type
+from router.events.modesty import is_modest
 
 MEDIA_TYPE = "application/cloudevents+json"
 BATCH_MEDIA_TYPE = "application/cloudevents-batch+json"
@@ -42,10 +44,22 @@ class _Head(context.Known, forbid_unknown_fields=True, gc=False):
     data: int = 0
 
 
-_DATA = b'"data":'
+class _Whole(context.Known, forbid_unknown_fields=True, gc=False):
+    """All members of most events, the payload as it stands there."""
+
+    data: msgspec.Raw = msgspec.Raw()
+
+
+_NAME = b'"data"'
+_DATA = _NAME + b":"
 _ENDS = (b"}}", b"]}")
 _SPACE = b" \t\n\r"
+_COLON, _BACKSLASH, _DELETE = b":\\\x7f"  # each to be found as a byte
+_PAYS = is_compiled()
+"""Whether it costs less to look for what is beyond reading than to read it."""
 _read_head = msgspec.json.Decoder(_Head).decode
+_read_whole = msgspec.json.Decoder(_Whole).decode
+_read_wholes = msgspec.json.Decoder(list[_Whole]).decode
 _PAYLOAD = msgspec.json.Decoder(_Data)
 _BATCH = msgspec.json.Decoder(list[msgspec.Raw])
 _write = msgspec.json.Encoder().encode
@@ -57,9 +71,66 @@ def decode(body: bytes, mend: Mend | None = None) -> Event:
     Raises:
         EventError: it is no JSON (with line and column) or no CloudEvent (with the member's name).
     """
-    if mend is None and (event := _usual(body)) is not None:
+    if mend is None and (event := _bare(body) or _usual(body)) is not None:
         return event
     return _event(json_text.read(body), body, mend)
+
+
+def _is_bare(text: bytes) -> bool:
+    """Whether a JSON text holds neither escapes nor anything but ASCII: no string can be wrong then.
+
+    Of such a text msgspec lets no control character into a string but DEL. And whatever it skips there is
+    JSON, only that numbers may be larger than what it reads.
+    """
+    return text.isascii() and _BACKSLASH not in text and _DELETE not in text
+
+
+def _bare(text: bytes) -> Event | None:
+    """The event of a bare text, read once; None where the other ways have to say."""
+    if not (_PAYS and _is_bare(text)):
+        return None
+    try:
+        found = _assembled((_read_whole(text),), text)
+    except json_text.REFUSALS:
+        return None
+    return found[0] if found else None
+
+
+def _bare_batch(body: bytes, most: int) -> tuple[Event, ...] | None:
+    """As `_bare`, the events of a batch."""
+    if not (_PAYS and _is_bare(body)):
+        return None
+    try:
+        wholes = _read_wholes(body)
+    except json_text.REFUSALS:
+        return None
+    hold_to(most, len(wholes))
+    return _assembled(wholes, body)
+
+
+def _assembled(wholes: Sequence[_Whole], text: bytes) -> tuple[Event, ...] | None:
+    """The events of a bare text, one after the other; None if it is not certain that nothing is wrong there.
+
+    Each one's payload must be the first thing there that is called `data`: what stands under that name
+    before, msgspec has skipped.
+    """
+    at, found = 0, []
+    for whole in wholes:
+        payload = bytes(whole.data)
+        colon = text.find(_NAME, at) + len(_NAME)
+        at = colon + 1
+        if not (
+            payload
+            and text[colon] == _COLON
+            and text.startswith(payload, at)
+            and context.is_plain(whole, is_bare=True)
+            and is_json_media_type(whole.datacontenttype)
+            and is_modest(payload, json_text.DEEP)
+        ):
+            return None
+        found.append(context.assemble(whole, {}, payload))
+        at += len(payload)
+    return tuple(found)
 
 
 def _usual(text: bytes) -> Event | None:
@@ -77,7 +148,7 @@ def _usual(text: bytes) -> Event | None:
         known = _read_head(head)
     except json_text.REFUSALS:
         return _extended(head, payload)
-    if not context.is_plain(known, head) or not is_json_media_type(known.datacontenttype):
+    if not context.is_plain(known, is_bare=_is_bare(head)) or not is_json_media_type(known.datacontenttype):
         return None
     return None if json_text.glance(payload) is None else context.assemble(known, {}, payload)
 
@@ -159,6 +230,8 @@ def decode_batch(body: bytes, most: int = sys.maxsize, mend: Mend | None = None)
         EventError: the batch or one of its events cannot be read; `events[1]` is the second one.
         TooMuchError: it holds more than `most` events.
     """
+    if mend is None and (events := _bare_batch(body, most)) is not None:
+        return events
     texts = _elements(body, most)
     if mend is None:
         with suppress(EventError):  # which is told below: first what is wrong with the text as a whole
