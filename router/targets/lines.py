@@ -15,6 +15,7 @@ from router.events.json_text import is_json
 from router.events.model import is_json_media_type, text_of
 from router.targets.base import Body, Message
 
+_LINE_FEED, _RETURN = b"\n\r"  # each to be found as a byte
 _BREAK = re.compile(rb"[\r\n][ \t\r\n]*")
 
 
@@ -103,7 +104,7 @@ def one_line(text: bytes) -> bytes:
     >>> one_line(b'{"a": 1.0,\n  "b": "\\n"}')
     b'{"a": 1.0,"b": "\\n"}'
     """
-    if b"\n" not in text and b"\r" not in text:
+    if not (_LINE_FEED in text or _RETURN in text):
         return text
     return _BREAK.sub(b"", text)
 
