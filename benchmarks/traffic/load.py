@@ -15,8 +15,9 @@ import httptools
 from benchmarks.traffic.board import Board
 from benchmarks.traffic.events import request
 
-CONNECTIONS = 64
-"""How many are kept open."""
+CONNECTIONS = 256
+"""How many are kept open. A server that answers when a request is on disk answers many at once: with a few
+connections it waits for them, and it is the load that is measured."""
 
 AHEAD = 1_000
 """How many events may be sent and not delivered: what goes in must come out, or it is no sustained rate."""
