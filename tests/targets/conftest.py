@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
     with mounted(tmp_path / "disk", "64k") as disk:
         yield disk
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port of loopback that refuses connections: bound, so that nobody else gets it, and not listening."""
+    with closing(socket.socket()) as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What tests know of every client for HTTP."""
+"""What tests know of every client for HTTP, and how they send with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from router.targets.network.connection import Connection
-from router.targets.sender import Sender
+from router.targets.sender import Reply, Sender
+from tests.receiver import Answer, Receiver
+
+AGENT = "rule-router/test"
+HANGING_BODY = Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
 
 
 class Closable(Sender, Protocol):
@@ -35,3 +39,15 @@ class OpenSender(Protocol):
     def __call__(
         self, user_agent: str, connection: Connection | None = None
     ) -> AbstractAsyncContextManager[Closable]: ...
+
+
+async def post(sender: Sender, url: str, body: bytes = b"hello", seconds: float = 10.0) -> Reply:
+    return await sender.send("POST", url, {"content-type": "text/plain"}, body, seconds)
+
+
+async def send_one(
+    open_sender: OpenSender, receiver: Receiver, *answers: Answer, seconds: float = 10.0
+) -> Reply:
+    receiver.script(*answers)
+    async with open_sender(AGENT) as sender:
+        return await post(sender, receiver.url, seconds=seconds)
