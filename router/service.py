@@ -213,7 +213,7 @@ class Service:
         if isinstance(error, StoreError):
             if not self._turned_away:  # said once: the log may well stand on the disk that is full
                 log.error("store.failing", error=error.message)
-            self._failure = f"the store cannot be written: {error.message}"
+            self._failure = error.message
             self._turned_away += requests
             self._failed = self._clock.now()
 

@@ -35,12 +35,12 @@ class Refusing(MemoryStore):
 
     async def append(self, records: Sequence[Record]) -> Sequence[int]:
         if self.full:
-            raise StoreError("the disk is full")
+            raise StoreError("the store cannot be written: the disk is full")
         return await super().append(records)
 
     async def probe(self) -> None:
         if self.full:
-            raise StoreError("the disk is full")
+            raise StoreError("the store cannot be written: the disk is full")
 
 
 ONE = Received((Reading(Event(id="1", source="/tests", type="test.event")),))
@@ -157,6 +157,6 @@ async def test_a_group_that_cannot_be_stored_counts_each_of_its_requests(tmp_pat
         store.full = False
         clock.advance(CALM)
         await service.accept("events", ONE)
-    assert [str(error) for error in errors] == ["the disk is full"] * 3
+    assert [str(error) for error in errors] == ["the store cannot be written: the disk is full"] * 3
     assert [line["event"] for line in lines] == ["store.failing", "store.recovered"]
     assert lines[-1]["turned_away"] == 3

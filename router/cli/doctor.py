@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -160,7 +160,7 @@ def _told(diagnosis: Diagnosis) -> Iterator[str]:
         yield from _lost(loss.missing)
         yield f"  this is told until {path} is removed"
     if diagnosis.status is not None:
-        yield from _fares(diagnosis.status)
+        yield from _fares(diagnosis.status, diagnosis.doubts)
     yield from diagnosis.doubts
     if not diagnosis.sound and diagnosis.status is None:
         yield "nothing was changed; router doctor --yes rebuilds what is damaged from what can be read"
@@ -208,10 +208,10 @@ def _gap(gap: Gap) -> str:
     return f"  lost: {place}: {telling.counted(gap.count, 'event')}"
 
 
-def _fares(status: Status) -> Iterator[str]:
+def _fares(status: Status, doubts: Sequence[str]) -> Iterator[str]:
     if status.running:
         yield f"a router runs here: {telling.counted(status.rules, 'rule')}, configuration {status.version}"
-    if status.refused:
+    if status.refused and not _is_told(status.refused, doubts):
         yield f"what is in the files was refused, and the configuration before it runs on: {status.refused}"
     yield from (f"not ready: {why}" for why in status.ready)
     since = "" if status.since is None else f", the oldest event of {local(status.since)}"
@@ -229,6 +229,16 @@ def _fares(status: Status) -> Iterator[str]:
         )
     if _is_left_waiting(status):
         yield "no router runs here: what waits is tried after the next start, and not before it is due"
+
+
+def _is_told(refused: str, doubts: Sequence[str]) -> bool:
+    """Whether each error for which a configuration was refused is among what is wrong with the files.
+
+    The router may have been given other paths to the same files: what stands behind a path tells.
+    """
+    told = "\n".join(doubts)
+    errors = [line for line in refused.splitlines() if ": warning: " not in line]
+    return all((line.partition(":")[2] or line) in told for line in errors)
 
 
 def _failing(target: TargetStatus) -> str:

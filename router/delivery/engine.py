@@ -140,7 +140,7 @@ class Engine:
         """Why what becomes of deliveries is not kept now; empty where it is."""
         if self._settler.problem is None:
             return []
-        return [f"what becomes of deliveries cannot be written, and is made again: {self._settler.problem}"]
+        return [f"what became of deliveries is not kept, and they may come twice: {self._settler.problem}"]
 
     def now(self) -> float:
         """The time by which retries are due, seconds since the epoch: the wall clock's, but never set."""

@@ -92,7 +92,7 @@ class GroupWriter(Generic[W]):
         try:
             self._ledger.commit([job.work for job in jobs])
         except Exception as error:  # noqa: BLE001 - whatever it is: a dead thread would hang all who wait
-            return f"the store cannot write: {told(error)}"
+            return f"the store cannot be written: {told(error)}"
         return None
 
     @staticmethod

@@ -326,11 +326,14 @@ def test_a_full_disk_is_told_once_and_its_end_too(tmp_path: Path) -> None:
         for _ in range(4):
             reply = post(f"{running.url}/events", event(large), "application/cloudevents+json")
             assert (reply.status, reply.headers["retry-after"]) == (429, "5")
+        reasons = json.loads(request("GET", f"{running.url}/readyz").body)["reasons"]
+        assert reasons[0] == "the store cannot be written: No space left on device"
+        assert [reason.count("cannot be written") for reason in reasons] == [1] * len(reasons)
         make_space(disk)
         assert send(running.url) == 202
         assert running.wait_for_log("store.recovered")["turned_away"] == 5
         failing = [line["error"] for line in running.log if line["event"] == "store.failing"]
-        assert failing == ["the store cannot write: No space left on device"]
+        assert failing == ["the store cannot be written: No space left on device"]
         assert running.terminate() == 0
 
 

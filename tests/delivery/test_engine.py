@@ -251,7 +251,7 @@ async def test_a_store_that_cannot_write_loses_no_outcome() -> None:
         async def settle(self, settlements: Sequence[Settlement]) -> None:
             if self.refusals:
                 self.refusals -= 1
-                raise StoreError("the store cannot write: database or disk is full")
+                raise StoreError("the store cannot be written: database or disk is full")
             await super().settle(settlements)
 
     clock = JumpingClock()
@@ -333,7 +333,7 @@ async def test_a_store_that_never_writes_again_does_not_keep_the_router_from_end
     class Dead(MemoryStore):
         async def settle(self, settlements: Sequence[Settlement]) -> None:
             if settlements:
-                raise StoreError("the store cannot write: database or disk is full")
+                raise StoreError("the store cannot be written: database or disk is full")
 
     clock = JumpingClock()
     target = ScriptedTarget()
@@ -343,7 +343,7 @@ async def test_a_store_that_never_writes_again_does_not_keep_the_router_from_end
         await target.wait_for(1)
         await anyio.wait_all_tasks_blocked()
         (complaint,) = house.engine.complaints()
-        assert complaint.endswith(": the store cannot write: database or disk is full")
+        assert complaint.endswith(": the store cannot be written: database or disk is full")
     assert house.watcher.settlements == []
 
 

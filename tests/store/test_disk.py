@@ -50,7 +50,7 @@ async def append_until_refused(store: SqliteStore) -> list[int]:
         try:
             kept.extend(await store.append([record("a", data=bytes(20_000))] * 2))
         except StoreError as error:
-            assert "the store cannot write: No space left on device" in error.message  # noqa: PT017
+            assert "the store cannot be written: No space left on device" in error.message  # noqa: PT017
             return kept
 
 
@@ -77,7 +77,7 @@ async def test_a_probe_tells_whether_it_can_be_appended_to(store: SqliteStore, d
     fill(disk)
     kept = await append_until_refused(store)
     fill(disk)
-    with pytest.raises(StoreError, match="cannot write: No space left on device"):
+    with pytest.raises(StoreError, match="cannot be written: No space left on device"):
         await store.probe()
     make_space(disk)
     await store.probe()
@@ -114,7 +114,7 @@ async def test_a_refused_settle_changes_nothing_and_can_be_settled_again(
     pending = await store.tally()
     large = msgspec.structs.replace(attempt(), answer="x" * 2_000_000)
     failed = Settlement(delivery=second, state=State.DEAD, attempt=large)
-    with pytest.raises(StoreError, match="cannot write: database or disk is full"):
+    with pytest.raises(StoreError, match="cannot be written: database or disk is full"):
         await store.settle([delivered(first), failed])
     assert await store.tally() == pending
     assert await dead_letters(store) == []

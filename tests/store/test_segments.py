@@ -173,7 +173,7 @@ async def test_a_disk_too_full_for_the_next_segment(tmp_path: Path, clock: FakeC
         kept = list(await store.append([record("a")]))
         fill(disk)
         for _ in range(5):
-            with pytest.raises(StoreError, match="cannot write"):
+            with pytest.raises(StoreError, match="cannot be written"):
                 await store.append([record("a")])
         assert firsts(disk / "data") == kept
         assert await sequences_of(store) == kept

@@ -101,7 +101,7 @@ async def test_a_failed_group_is_taken_back_whole_and_the_next_one_works(
 ) -> None:
     await writer.submit(insert(1))
     called: list[int] = []
-    with pytest.raises(StoreError, match="the store cannot write: UNIQUE"):
+    with pytest.raises(StoreError, match="the store cannot be written: UNIQUE"):
         await writer.submit([*insert(2), *insert(1)], lambda: called.append(1))
     await writer.submit(insert(3))
     assert stored(path) == [1, 3]

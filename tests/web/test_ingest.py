@@ -150,7 +150,7 @@ async def test_a_body_over_the_limit_is_refused_in_the_senders_dialect(app: App,
 async def test_a_store_that_cannot_write_turns_every_sender_away_in_its_own_words(tmp_path: Path) -> None:
     class Full(MemoryStore):
         async def append(self, records: Sequence[Record]) -> Sequence[int]:
-            raise StoreError("the store cannot write: database or disk is full")
+            raise StoreError("the store cannot be written: database or disk is full")
 
     app = App(tmp_path, Full(HandClock()))
     answers = {
