@@ -9,6 +9,7 @@ import structlog
 
 from router.clock import Clock
 from router.store.base import Record, Settlement, State, Store, StoreError
+from router.telemetry.quota import Quota
 
 PAUSE = 1.0
 """Seconds between two tries to write to a store that refuses."""
@@ -51,6 +52,8 @@ class Settler:
         self._settled = settled
         self._notice = notice
         self.problem: str | None = None
+        self._quota: Quota[str] = Quota(clock, most=1)
+        self._refused_since: float | None = None
         self._waiting: list[Settlement] = []
         self._at_once = False
         self._added = self._tried = 0
@@ -146,14 +149,29 @@ class Settler:
             self._tried = tried
             self._move_on()
             if problem is None:
+                self._tell_written(len(batch))
                 if batch:
                     self._settled(batch)
                 return
-            log.error("delivery.unwritten", deliveries=len(batch), error=problem)
+            self._tell_unwritten(len(batch), problem)
             if finished.is_set():
                 return  # the next life delivers these again: better twice than a router that hangs
             with anyio.CancelScope() as self._pause:
                 await self._clock.sleep_until(self._clock.now() + PAUSE)
+
+    def _tell_unwritten(self, deliveries: int, problem: str) -> None:
+        """Say that a store refuses, once a minute: the log may stand on the disk that is full."""
+        if deliveries and self._quota.admits("unwritten"):
+            if self._refused_since is None:
+                self._refused_since = self._clock.now()
+            log.error("delivery.unwritten", deliveries=deliveries, error=problem)
+
+    def _tell_written(self, deliveries: int) -> None:
+        """Say that a store takes outcomes again, if it was said that it did not."""
+        if self._refused_since is not None:
+            seconds = round(self._clock.now() - self._refused_since)
+            self._refused_since = None
+            log.info("delivery.written", deliveries=deliveries, seconds=seconds)
 
     async def _told(self, batch: Sequence[Settlement], finished: anyio.Event) -> Sequence[Settlement]:
         """Store the notices of a group; what they tell of waits for the next one where they cannot be.
@@ -168,7 +186,8 @@ class Settler:
         try:
             await self._store.append(list(notices.values()))
         except StoreError as error:
-            log.error("delivery.untold", deliveries=len(notices), error=error.message)
+            if self._quota.admits("untold"):
+                log.error("delivery.untold", deliveries=len(notices), error=error.message)
             if not finished.is_set():
                 self._waiting[:0] = [batch[index] for index in notices]
                 self._added += len(notices)

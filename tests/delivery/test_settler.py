@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from router.delivery import settler as module
 from router.delivery.settler import Settler
@@ -154,6 +155,45 @@ async def test_flushed_does_not_wait_for_a_store_that_refuses(desk: Desk) -> Non
         desk.clock.advance(1.0)
         await anyio.wait_all_tasks_blocked()
         assert (desk.told, desk.settler.problem) == (["1"], None)
+
+
+async def test_a_store_that_refuses_is_told_of_once_a_minute_and_so_is_its_end(desk: Desk) -> None:
+    desk.store.gate.set()
+    async with desk.running():
+        with capture_logs() as lines:
+            desk.store.problem = "full"
+            await desk.add(1, at_once=True)
+            for _ in range(90):
+                desk.clock.advance(1.0)
+                await anyio.wait_all_tasks_blocked()
+            desk.store.problem = ""
+            for _ in range(3):
+                desk.clock.advance(1.0)
+                await anyio.wait_all_tasks_blocked()
+        assert len(desk.store.groups) > 60
+        assert lines == [
+            {"event": "delivery.unwritten", "log_level": "error", "deliveries": 1, "error": "full"},
+            {"event": "delivery.unwritten", "log_level": "error", "deliveries": 1, "error": "full"},
+            {"event": "delivery.written", "log_level": "info", "deliveries": 1, "seconds": 91},
+        ]
+
+
+async def test_a_store_that_refuses_while_there_is_nothing_to_write_is_not_told_of(desk: Desk) -> None:
+    class Refusing(Gated):
+        async def settle(self, settlements: Sequence[Settlement]) -> None:
+            raise StoreError("full")
+
+    settler = Settler(Refusing(desk.clock), desk.clock, lambda _: None)
+    finished = anyio.Event()
+    with capture_logs() as lines:
+        async with anyio.create_task_group() as group:
+            group.start_soon(settler.run, finished)
+            await anyio.wait_all_tasks_blocked()
+            desk.clock.advance(1.0)
+            await anyio.wait_all_tasks_blocked()
+            assert settler.problem == "full"
+            finished.set()
+    assert lines == []
 
 
 async def test_there_is_no_room_while_too_many_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
