@@ -35,6 +35,9 @@ WAITING = 4
 NEARLY = timedelta(minutes=1)
 """An event that waits for longer before a target's first failure tells of more than that failure does."""
 
+GOES = "it is older than settings.archive keeps events, and no dead letter is left of it (router dead drop)"
+"""When an event is there no more that cannot be read: a repair keeps what is left of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -75,8 +78,8 @@ def doctor(*, yes: bool, as_json: bool, place: Place) -> None:
     Exit status 0: nothing is wrong; dead letters are counted, and are no fault of the store. 1: something is
     wrong, with the store, a target, the configuration or the quarantine; dead letters count where they block
     a key (order_by), or no target has their name. 2: it could not look. 3: nothing is wrong now, but events
-    cannot be read, or a repair has lost some; then it says which until the file that it names is removed. 4:
-    nothing is wrong, but no router runs here, and deliveries wait for one.
+    cannot be read, or a repair has lost some; it says which, and until when it does. 4: nothing is wrong, but
+    no router runs here, and deliveries wait for one.
     """
     diagnosis = _of_running(place) if is_held(place.folder) else _of_stopped(place, yes=yes)
     if as_json:
@@ -170,9 +173,11 @@ def _damage(diagnosis: Diagnosis) -> Iterator[str]:
     for path in diagnosis.interrupted:
         yield f"{path.name}: its repair was interrupted"
     for finding in diagnosis.found:
-        yield f"{finding.path.name}: {telling.counted(finding.rows, 'row')}, {finding.damage or 'sound'}"
+        yield f"{finding.path.name}: {telling.counted(finding.rows, 'row')}, {_state(finding)}"
         yield from (f"  tells nothing: {what}" for what in finding.lost)
         yield from (f"  lost: {what}; what waits of it becomes a dead letter" for what in finding.unreadable)
+        if finding.sound and finding.unreadable:
+            yield f"  this is told until {GOES}"
         if diagnosis.kept:  # what is lost is told with the repair
             continue
         if finding.missing:
@@ -181,10 +186,17 @@ def _damage(diagnosis: Diagnosis) -> Iterator[str]:
             yield "  unless all of it can be read, a rebuild has everything in the archive delivered again"
 
 
+def _state(finding: Finding) -> str:
+    """What is wrong with a database, in short."""
+    if finding.damage is None and finding.unreadable:
+        return f"sound but for {telling.counted(len(finding.unreadable), 'event')} that cannot be read"
+    return finding.damage or "sound"
+
+
 def _lost(missing: Missing) -> Iterator[str]:
     """Which events cannot be read, and what of them had not been delivered."""
     unsure = any(gap.count is None for gap in missing.gaps)
-    if missing.count:
+    if missing.count and len(missing.gaps) > 1:
         yield f"  lost: {'at least ' if unsure else ''}{telling.counted(missing.count, 'event')}"
     yield from map(_gap, missing.gaps)
     for one in missing.undelivered:

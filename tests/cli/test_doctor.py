@@ -13,6 +13,7 @@ from router.cli import main
 from router.store.log.format import BEGIN, HEAD
 from router.store.log.walking import Group, LogFile
 from tests.cli.operating import PATIENCE, House, at_terminal, command
+from tests.store.logs import tear
 
 RENAMED = """
 rules: [{{name: all, match: {{type: "*"}}, targets: [renamed]}}]
@@ -321,7 +322,6 @@ def test_events_that_are_lost_are_told_with_what_waited_for_them(running_house: 
                 "left as it is: 1 dead letter whose event cannot be read any more: it can only be dropped\n",
             )
         text = house.command("doctor", status=3).stdout
-        assert f"lost: {len(gone)} events" in text
         assert f"lost: {gone[0]} to {gone[-1]}: {len(gone)} events" in text
         assert "hook: 1 delivery of these not made: dead letters" in text
         assert (f"; {untried} of these never tried, if they were for it" in text) is (untried > 0)
@@ -330,6 +330,21 @@ def test_events_that_are_lost_are_told_with_what_waited_for_them(running_house: 
     assert house.command("dead").stdout == "no dead letter fits\n"
     Path(loss["file"]).unlink()
     assert "lost" not in house.command("doctor").stdout
+
+
+def test_an_event_that_cannot_be_read_is_told_and_until_when(running_house: House) -> None:
+    house = running_house
+    house.send(2)
+    house.receiver.wait_for(2)
+    house.stop()
+    (path,) = (house.data / "events").glob("*.log")
+    tear(path, 0, "record")
+    told = house.told("doctor", "--yes", status=3)
+    assert (told["sound"], told["losses"]) == (True, [])
+    text = house.command("doctor", status=3).stdout
+    assert f"{path.name}: " in text
+    assert "sound but for 1 event that cannot be read\n  lost: event " in text
+    assert "\n  this is told until it is older than settings.archive keeps events, and no dead letter" in text
 
 
 def test_whoever_sits_there_is_asked(running_house: House) -> None:

@@ -79,6 +79,15 @@ class TestExamining:
         [damaged] = [finding for finding in examine(folder).databases if finding.damage is not None]
         assert (damaged.path, damaged.damage) == (path, f"damaged from byte {at} to {end}")
 
+    async def test_damages_side_by_side_are_one(self, left: list[int], folder: Path) -> None:
+        [path] = segments_of(folder)
+        groups = groups_of(path)
+        for group in (3, 7, 8):
+            tear(path, group, "front")
+        [damaged] = [finding.damage for finding in examine(folder).databases if finding.damage is not None]
+        alone = f"damaged from byte {groups[3].at} to {groups[3].end}"
+        assert damaged == f"{alone}, damaged from byte {groups[7].at} to {groups[8].end}"
+
     async def test_another_layout_is_not_touched(self, left: list[int], folder: Path) -> None:
         [path] = segments_of(folder)
         path.write_bytes(encode_header(Header(VERSION + 1, left[0], b"m" * 8)))

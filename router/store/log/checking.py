@@ -128,5 +128,9 @@ def _damages(file: LogFile, *, thorough: bool, grows: bool) -> tuple[list[Group 
 
 
 def places(damages: Iterable[Group | Damage]) -> str:
-    """Where these are, in words."""
-    return ", ".join(f"damaged from byte {one.at} to {one.end}" for one in damages)
+    """Where these are, in words; those side by side are one stretch."""
+    stretches: list[tuple[int, int]] = []
+    for one in damages:
+        at = stretches.pop()[0] if stretches and stretches[-1][1] == one.at else one.at
+        stretches.append((at, one.end))
+    return ", ".join(f"damaged from byte {at} to {end}" for at, end in stretches)
