@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from router.cli import rereading, telling
-from router.cli.reaching import Place, ask, fail, is_loadable
+from router.cli.reaching import Place, ask, is_loadable, unasked
 from router.cli.rereading import Reread
 from router.config.names import QUARANTINE
 from router.operations.answers import Changed, Left
@@ -102,7 +102,7 @@ def _ask(change: Change[C], counted: Changed) -> None:
     """Go on only if somebody says so."""
     question = f"{change.verb}: {_named(change, counted)}"
     if not sys.stdin.isatty():
-        fail(f"{question}. Nobody can be asked here; say --yes")
+        unasked(question, "--yes")
     click.confirm(f"{question}. Go on?", abort=True, err=True)
 
 

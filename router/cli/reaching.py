@@ -133,6 +133,17 @@ def fail(why: str) -> NoReturn:
     sys.exit(WRONG)
 
 
+def unasked(question: str, say: str) -> NoReturn:
+    """End a command that would ask first, where nobody can be asked. Nothing is wrong, and nothing was done.
+
+    Args:
+        question: what it would do.
+        say: which options answer it.
+    """
+    click.echo(f"{question}\nnothing was done: nobody can be asked here; say {say}", err=True)
+    sys.exit(WRONG)
+
+
 @asynccontextmanager
 async def reached(place: Place, *, rules: bool = False) -> AsyncIterator[Operations]:
     """The desk of a place.

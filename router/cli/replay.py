@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 
 from router.cli import telling
-from router.cli.reaching import Place, ask, fail, placed
+from router.cli.reaching import Place, ask, placed, unasked
 from router.cli.times import TIME, exactly, local
 from router.errors import RouterError
 from router.operations.answers import ReplayState, ReplayTold
@@ -116,7 +116,7 @@ def _carry_out(place: Place, query: ReplayQuery, *, yes: bool) -> tuple[ReplayTo
         return told, lost
     question = _counted(told)
     if not sys.stdin.isatty():
-        fail(f"{question}\nNobody can be asked here; say --yes, or --dry-run to count only")
+        unasked(question, "--yes, or --dry-run to count only")
     click.confirm(f"{question}\nGo on?", abort=True, err=True)
     # What has come since it was counted, nobody has said yes to.
     counted = msgspec.structs.replace(query, until=told.until)

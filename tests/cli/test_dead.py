@@ -96,7 +96,8 @@ def test_where_nobody_can_be_asked_nothing_is_done_unasked(house: House) -> None
     for verb in ("redrive", "drop"):
         done = house.command("dead", verb, status=2, said="y\n")
         assert (
-            done.stderr == f"error: {verb}: 1 dead letter (1 of hook). Nobody can be asked here; say --yes\n"
+            done.stderr
+            == f"{verb}: 1 dead letter (1 of hook)\nnothing was done: nobody can be asked here; say --yes\n"
         )
     assert states(house, dead) == ["dead"]
     # Where there is nothing to do, there is nothing to ask.

@@ -218,9 +218,9 @@ def test_whoever_sits_there_is_asked(house: House) -> None:
     house.receiver.wait_for(2)
     house.settle()
     done = house.command("replay", "--since", "1h", status=2)
-    assert done.stderr.startswith("error: replay 2 events of 2 looked at, accepted from 2")
+    assert done.stderr.startswith("replay 2 events of 2 looked at, accepted from 2")
     assert "4 deliveries (2 of hook, 2 of spare)\nby rule: again 2 events, orders 2 events\n" in done.stderr
-    assert "\nNobody can be asked here; say --yes" in done.stderr
+    assert "\nnothing was done: nobody can be asked here; say --yes, or --dry-run" in done.stderr
     assert house.command("replay", "--since", "1h", "--type", "invoice.*").stdout == "no event fits\n"
     status, said = at_terminal(house, "n\n", "replay", "--since", "1h")
     assert (status, "Go on? [y/N]" in said) == (1, True)
