@@ -6,12 +6,15 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from router.cli.reaching import Place, fail, is_held, placed
+from router.cli.telling import counted
 from router.operations import address
 
 TIMEOUT = 30.0
@@ -66,33 +69,65 @@ def send(files: tuple[Path, ...], url: str | None, path: str, token: str | None,
     """Send the events in FILES to a running router; `-` is standard input, and read where no file is named.
 
     For /events a file holds one CloudEvent, a list of them, or one on each line. For any other path its
-    bytes are sent as they are, as that cloud would.
+    bytes are sent as they are, as that cloud would. How many were accepted and refused stands at the end, on
+    standard error; what the router has already counts as accepted.
     """
     if not files and sys.stdin.isatty():
         raise click.UsageError("name a file, or give events on standard input")
     url = url or url_of(place)
-    failed = 0
+    total = _Sum("event" if path == "/events" else "request")
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    unsent = 0
     for file in files or (Path("-"),):
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         try:
             requests = _events(content) if path == "/events" else _as_it_is(content)
         except NothingToSendError as error:
             click.echo(f"{file}: {error}", err=True)
-            failed += 1
+            unsent += 1
             continue
-        for line, body, content_type in requests:
-            headers = {"Content-Type": content_type}
-            if token is not None:
-                headers["Authorization"] = f"Bearer {token}"
-            try:
-                said = _post(url + path, body, headers)
-            except NobodyAnswersError as error:
-                click.echo(f"{file}{line}: {error}; what follows was not sent", err=True)
-                sys.exit(FELL_SHORT)
-            click.echo(f"{file}{line}: {said or 'accepted'}", err=said is not None)
-            failed += said is not None
-    if failed:
+        if not _send(file, requests, url + path, headers, total):
+            unsent += 1
+            break
+    total.tell()
+    if unsent or total.refused:
         sys.exit(FELL_SHORT)
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What came of all that was sent.
+
+    Attributes:
+        thing: what is counted.
+    """
+
+    thing: str
+    accepted: int = 0
+    refused: int = 0
+
+    def tell(self) -> None:
+        """Say it, where it is more than one line tells."""
+        if self.accepted + self.refused > 1:
+            click.echo(f"{counted(self.accepted, self.thing)} accepted, {self.refused:,} refused", err=True)
+
+
+def _send(
+    file: Path, requests: Sequence[_Request], url: str, headers: Mapping[str, str], total: _Sum
+) -> bool:
+    """Send a file's requests; whether there is somebody who answers."""
+    for line, body, content_type, count in requests:
+        try:
+            said = _post(url, body, {"Content-Type": content_type, **headers})
+        except NobodyAnswersError as error:
+            click.echo(f"{file}{line}: {error}; what follows was not sent", err=True)
+            return False
+        click.echo(f"{file}{line}: {said or 'accepted'}", err=said is not None)
+        if said is None:
+            total.accepted += count
+        else:
+            total.refused += count
+    return True
 
 
 def url_of(place: Place, option: str = "--url") -> str:
@@ -118,13 +153,13 @@ class NobodyAnswersError(Exception):
     """Whether this was taken is not known, and of others it would be the same."""
 
 
-_Request = tuple[str, bytes, str]
-"""The line it stands on, where there are several; body; content type."""
+_Request = tuple[str, bytes, str, int]
+"""The line it stands on, where there are several; body; content type; how many events."""
 
 
 def _as_it_is(content: bytes) -> list[_Request]:
     kind = "application/xml" if content.lstrip().startswith(b"<") else "application/json"
-    return [("", content, kind)]
+    return [("", content, kind, 1)]
 
 
 def _events(content: bytes) -> list[_Request]:
@@ -134,14 +169,14 @@ def _events(content: bytes) -> list[_Request]:
         one = json.loads(content)
     except ValueError:
         lines = [
-            (f":{at}", line, STRUCTURED) for at, line in enumerate(content.splitlines(), 1) if line.strip()
+            (f":{at}", line, STRUCTURED, 1) for at, line in enumerate(content.splitlines(), 1) if line.strip()
         ]
         if not lines[0][1].lstrip().startswith(b"{"):
             raise NothingToSendError(
                 "this is no JSON; a cloud's own request goes to that cloud's path: --to /tencent"
             ) from None
         return lines
-    return [("", content, BATCH if isinstance(one, list) else STRUCTURED)]
+    return [("", content, BATCH, len(one)) if isinstance(one, list) else ("", content, STRUCTURED, 1)]
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

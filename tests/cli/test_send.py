@@ -50,6 +50,8 @@ def test_one_event_a_list_and_lines(running: RouterProcess, tmp_path: Path) -> N
     assert done.exit_code == 0, done.output
     assert running.terminate() == 0
     assert written(tmp_path) == ["1", "2", "3", "4", "5", "6"]
+    assert done.stderr == "6 events accepted, 0 refused\n"
+    assert "refused" not in done.stdout
 
 
 def test_standard_input(running: RouterProcess, tmp_path: Path) -> None:
@@ -90,6 +92,7 @@ def test_a_refusal_says_why_and_the_rest_is_sent(running: RouterProcess, tmp_pat
     assert done.exit_code == 1
     assert f"{file}:1: refused with 400: " in done.output
     assert f"{file}:2: accepted" in done.output
+    assert done.stderr.endswith("\n1 event accepted, 1 refused\n")
 
 
 def test_no_router(tmp_path: Path, unused_port: int) -> None:
