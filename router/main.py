@@ -33,6 +33,7 @@ from router.service import Observer, Service, Silent
 from router.settings import Settings, is_loopback, refuse_strangers
 from router.sources.base import Source
 from router.sources.registry import installed_sources
+from router.store.advice import UNBEGUN
 from router.store.base import Store
 from router.store.lock import FolderLock
 from router.store.sqlite import SqliteStore
@@ -290,7 +291,7 @@ async def offline(data: Path, read: Callable[[], Deployment] | None = None) -> A
             rules are broken.
     """
     if not (data / "lock").exists():
-        raise ConfigurationError(f"{data} is no router's data folder; name it with --data")
+        raise ConfigurationError(f"{data} {UNBEGUN}")
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         store = SqliteStore(data, clock)

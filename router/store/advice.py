@@ -1,4 +1,4 @@
-"""What to tell of files that are damaged."""
+"""What to tell of files that are damaged, or not there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import sqlite3
 
 DOCTOR = "run `router doctor`, which keeps what can be read"
 """What to do about a damaged store."""
+
+UNBEGUN = (
+    "holds no store: no router has run there yet. `router serve` makes one; if one has run elsewhere, name "
+    "its folder with -d, or its data folder with --data"
+)
+"""What to tell of a folder in which there is no store."""
 
 _CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

@@ -17,6 +17,7 @@ import msgspec
 
 from router.errors import ConfigurationError
 from router.store import rows
+from router.store.advice import UNBEGUN
 from router.store.base import Attempt, State
 from router.store.damage import begun, damage, databases, interrupted
 from router.store.layout import (
@@ -169,7 +170,7 @@ def losses(folder: Path) -> list[tuple[Path, Loss]]:
 
 def _insist(folder: Path) -> None:
     if not databases(folder) and not interrupted(folder):
-        raise ConfigurationError(f"{folder} holds no store")
+        raise ConfigurationError(f"{folder} {UNBEGUN}")
 
 
 # -- looking --------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from router.cli import main
+from router.store.advice import UNBEGUN
 from router.store.log.format import BEGIN, HEAD
 from router.store.log.walking import Group, LogFile
 from tests.cli.operating import PATIENCE, House, at_terminal, command
@@ -367,7 +368,7 @@ def test_whoever_sits_there_is_asked(running_house: House) -> None:
 
 def test_no_store(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["doctor", "--data", str(tmp_path)])
-    assert (done.exit_code, done.output) == (2, f"error: {tmp_path} holds no store\n")
+    assert (done.exit_code, done.output) == (2, f"error: {tmp_path} {UNBEGUN}\n")
     assert list(tmp_path.iterdir()) == []
 
 

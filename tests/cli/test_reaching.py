@@ -14,6 +14,7 @@ from router.cli import main, reaching
 from router.cli.reaching import Place, SilentRouterError, reached
 from router.operations.address import FILE, Address, read
 from router.operations.questions import EventQuery
+from router.store.advice import UNBEGUN
 from router.store.lock import FolderLock
 from tests.cli.operating import House, command
 from tests.client import request
@@ -42,8 +43,9 @@ def test_a_folder_without_a_store_is_not_made_one(words: list[str], deployment: 
     done = CliRunner().invoke(main, [*words, "-d", str(deployment)])
     assert (done.exit_code, done.output) == (
         2,
-        f"error: {data} is no router's data folder; name it with --data\n",
+        f"error: {data} {UNBEGUN}\n",
     )
+    assert "`router serve` makes one" in done.output
     assert not data.exists()
 
 
