@@ -19,8 +19,9 @@ from router.clock import SystemClock
 from router.config.names import QUARANTINE
 from router.operations.answers import SourceStatus, Status, TargetStatus
 from router.operations.moments import moment
+from router.store.loss import VANISHED, Loss, losses
 from router.store.missing import Gap, Missing
-from router.store.repair import Finding, Findings, Kept, Loss, examine, losses, repair
+from router.store.repair import Finding, Findings, Kept, examine, repair
 
 FELL_SHORT = 1
 """The exit status when something is wrong."""
@@ -159,7 +160,11 @@ def _told(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  the damaged one is {kept.broken}"
         yield from (f"  lost: {what}" for what in kept.lost)
     for path, loss in diagnosis.losses:
-        yield f"{loss.database}: what the repair of {local(moment(loss.when))} could not keep:"
+        when = local(moment(loss.when))
+        if loss.database == VANISHED:
+            yield f"the files of events were gone when the store was opened, {when}; what stood there:"
+        else:
+            yield f"{loss.database}: what the repair of {when} could not keep:"
         yield from _lost(loss.missing)
         yield f"  this is told until {path} is removed"
     if diagnosis.status is not None:

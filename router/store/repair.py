@@ -8,12 +8,9 @@ which no store opens.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from router.errors import ConfigurationError
 from router.store import rows
@@ -21,7 +18,6 @@ from router.store.advice import UNBEGUN
 from router.store.base import Attempt, State
 from router.store.damage import begun, damage, databases, interrupted
 from router.store.layout import (
-    OWNER_ONLY,
     Segments,
     connect,
     create,
@@ -33,6 +29,7 @@ from router.store.layout import (
 )
 from router.store.lock import FolderInUseError, FolderLock
 from router.store.log import salvage as log
+from router.store.loss import write_down
 from router.store.missing import Missing, missing
 from router.store.queries import DELIVERIES
 from router.store.salvage import Row, Table, is_whole, lost_event, readable
@@ -102,19 +99,6 @@ class Kept:
     missing: Missing | None = None
 
 
-class Loss(msgspec.Struct, frozen=True):
-    """What an earlier repair could not keep, as it wrote it down.
-
-    Attributes:
-        when: seconds since the epoch.
-        database: the name of the database that was rebuilt.
-    """
-
-    when: int
-    database: str
-    missing: Missing
-
-
 _FORGOTTEN = "what was delivered and what was not: everything in the archive is delivered again"
 """What is lost where no watermark, or not all of the rest, can be read. Better twice than never."""
 
@@ -157,15 +141,6 @@ def repair(folder: Path, now: float) -> tuple[Kept, ...]:
         return tuple(_rebuild(finding, int(now)) for finding in findings if not finding.sound)
     finally:
         lock.release()
-
-
-def losses(folder: Path) -> list[tuple[Path, Loss]]:
-    """What repairs could not keep, and the file in which each wrote it down; gone when that is removed."""
-    found = []
-    for path in sorted((folder / "events").glob("*.lost-*")):
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            found.append((path, msgspec.json.decode(path.read_bytes(), type=Loss)))
-    return found
 
 
 def _insist(folder: Path) -> None:
@@ -219,7 +194,7 @@ def _rebuild(finding: Finding, now: int) -> Kept:
     remove(half)  # what an interrupted repair has begun: nothing of it is anywhere used
     count, lost, gone = (_refilled_log if is_log(path) else _refilled)(finding, half)
     if gone:
-        _write_down(path, gone, now)
+        _let_go(path, gone, now)
     new = path.with_name(f"{path.name}.new-{now}")
     half.rename(new)
     sync(path.parent)
@@ -279,8 +254,8 @@ def _refusal(target: sqlite3.Connection, table: Table, row: Row) -> str | None:
     return None
 
 
-def _write_down(path: Path, gone: Missing, now: int) -> None:
-    """Leave a trace of what is lost: what waits for it is dead, and the rest is told by `losses`."""
+def _let_go(path: Path, gone: Missing, now: int) -> None:
+    """Leave a trace of what is lost: what waits for it is dead, and the rest is written down."""
     deliveries = path.parent.parent / "deliveries.sqlite"
     if waiting := frozenset(gone.waiting):
         with contextlib.closing(connect(deliveries, writing=True)) as connection:
@@ -289,15 +264,7 @@ def _write_down(path: Path, gone: Missing, now: int) -> None:
                 if table.name == "exceptions" and row[3] == State.RETRYING and row[1] in waiting:
                     _bury(connection, row, now)
             connection.execute("COMMIT")
-    trace = path.with_name(f"{path.name}.lost-{now}")
-    half = path.with_name(f"{path.name}.lost.half")
-    half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(Loss(now, path.name, gone))))
-        file.flush()
-        os.fsync(file.fileno())
-    half.rename(trace)
-    sync(path.parent)
+    write_down(path, gone, now)
 
 
 def _bury(connection: sqlite3.Connection, row: Row, now: int) -> None:

@@ -45,6 +45,7 @@ from router.store.listing import Listing
 from router.store.lock import FolderLock
 from router.store.log.format import Columns
 from router.store.log.index import Index
+from router.store.loss import note_vanished
 from router.store.operating import Operating
 from router.store.queries import DELIVERIES
 from router.store.reader import Reader
@@ -117,6 +118,7 @@ class SqliteStore:
             undo.callback(reader.abandon)
         claims, self._desk, keeper = self._readers
         marks = dict(claims.deliveries.execute(DELIVERIES["watermarks"]))
+        note_vanished(segments, marks, int(self._clock.now()))
         begun = [segment.first + (not segment.is_log) for segment in segments.all]
         known = [claims.archive.head() + 1, *begun, *(mark + 1 for mark in marks.values())]
         self._next = max(birth, *known)

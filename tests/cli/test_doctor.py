@@ -348,6 +348,32 @@ def test_an_event_that_cannot_be_read_is_told_and_until_when(running_house: Hous
     assert "\n  this is told until it is older than settings.archive keeps events, and no dead letter" in text
 
 
+def test_logs_that_somebody_has_removed_are_told(running_house: House) -> None:
+    house = running_house
+    house.send(3)
+    house.receiver.wait_for(3)
+    house.settle()
+    last = house.told("events")["events"][0]["sequence"]
+    house.stop()
+    for path in (house.data / "events").glob("*.log"):
+        path.unlink()
+    done = house.command("doctor", status=3)
+    assert "segment.missing" in done.stderr
+    (trace,) = (house.data / "events").glob("*.lost-*")
+    for running in (False, True):  # until somebody takes note, whether or not it runs
+        if running:
+            house.start()
+            house.send(1, first=3)
+            house.receiver.wait_for(4)
+        text = house.command("doctor", status=3).stdout
+        assert "the files of events were gone when the store was opened, 20" in text
+        assert "\n  lost: what stood from 1 to " in text
+        assert f"this is told until {trace} is removed" in text
+    assert house.told("events")["events"][0]["sequence"] > last
+    trace.unlink()
+    house.command("doctor")
+
+
 def test_whoever_sits_there_is_asked(running_house: House) -> None:
     house = running_house
     house.dead_letters(1)

@@ -19,8 +19,9 @@ from router.events.received import Original
 from router.store.base import Record, StoreError
 from router.store.ledger import Limits
 from router.store.log.format import BEGIN
+from router.store.loss import losses
 from router.store.missing import Gap, Undelivered
-from router.store.repair import examine, losses, repair
+from router.store.repair import examine, repair
 from router.store.sqlite import SqliteStore
 from tests.store.logs import leave_groups, tear
 from tests.store.support import (

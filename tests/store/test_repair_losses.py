@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from router.store.base import Tally
+from router.store.loss import losses
 from router.store.missing import Gap, Undelivered
-from router.store.repair import examine, losses, repair
+from router.store.repair import examine, repair
 from router.store.sqlite import SqliteStore
 from tests.store.damage import PAGE, change, is_told, leaves, sequences_in, tear
 from tests.store.support import (
