@@ -6,7 +6,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from router.duplicates.sieve import Sieve
 from router.duplicates.window import Window
 from router.errors import ConfigurationError
 from router.events import Event
-from router.operations.address import Address, forget, published, reachable
+from router.operations.address import BASE, Address, forget, published, reachable
 from router.operations.desk import Desk, Live
 from router.quarantine import QuarantineTarget, way
 from router.reception import Reception
@@ -33,14 +33,13 @@ from router.service import Observer, Service, Silent
 from router.settings import Settings, is_loopback, refuse_strangers
 from router.sources.base import Source
 from router.sources.registry import installed_sources
-from router.store.advice import UNBEGUN
 from router.store.base import Store
 from router.store.lock import FolderLock
 from router.store.sqlite import SqliteStore
 from router.targets.sender import open_sender
 from router.upkeep import Bounds, Upkeep
 from router.ways import Ways
-from router.web.api import BASE, api
+from router.web.api import api
 from router.web.api_access import Access
 from router.web.app import Front, build
 from router.web.library import Library
@@ -276,30 +275,6 @@ def _listen(parts: Parts) -> Iterator[socket.socket]:
                     FolderLock(parts.data).release()
             raise
         yield listening
-
-
-@asynccontextmanager
-async def offline(data: Path, read: Callable[[], Deployment] | None = None) -> AsyncIterator[Desk]:
-    """The desk over the store of a router that does not run; no router can start meanwhile.
-
-    Args:
-        data: the router's data folder.
-        read: reads today's rules and targets, once the store is open; None where nobody needs them.
-
-    Raises:
-        ConfigurationError: there is no store; it is in use (`FolderInUseError`); it cannot be opened, or the
-            rules are broken.
-    """
-    if not (data / "lock").exists():
-        raise ConfigurationError(f"{data} {UNBEGUN}")
-    clock = SystemClock()
-    async with AsyncExitStack() as stack:
-        store = SqliteStore(data, clock)
-        stack.push_async_callback(store.close)
-        deployment = None if read is None else read()
-        if deployment is not None:
-            await store.remember(deployment.version, deployment.text)
-        yield await stack.enter_async_context(Desk(store, clock, lambda: deployment, None))
 
 
 def _what_counts(parts: Parts) -> tuple[object, ...]:

@@ -1,28 +1,14 @@
-"""The command `router`: one module a subcommand."""
+"""The command `router`: one module a subcommand, which is imported when it is asked for."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
 from router import __version__
-from router.cli.audit import audit
-from router.cli.check import check
-from router.cli.dead import dead
-from router.cli.deliveries import deliveries
-from router.cli.demo import demo
-from router.cli.doctor import doctor
-from router.cli.emulate import emulate
-from router.cli.events import events
-from router.cli.explain import explain
-from router.cli.replay import replay
-from router.cli.schema import schema
-from router.cli.send import send
-from router.cli.serve import serve
-from router.cli.target import target
-from router.cli.test import test
 from router.compiled import is_compiled
 from router.config.problems import ConfigurationProblems
 from router.errors import ConfigurationError
@@ -30,9 +16,39 @@ from router.errors import ConfigurationError
 BROKEN = 2
 """The exit status for a broken configuration and a command used wrongly."""
 
+_COMMANDS = {
+    "serve": "Run a deployment.",
+    "demo": "Watch every cloud's samples go through the shipped rules.",
+    "check": "Say everything that is wrong with a configuration.",
+    "test": "Run the rules' own tests.",
+    "explain": "Say why rules match an event or do not, and what targets would get.",
+    "send": "Send events, or a cloud's own request, to a running router.",
+    "emulate": "Behave as a cloud's sender: its shapes, signatures and retries.",
+    "events": "Show what was accepted.",
+    "deliveries": "Show, redirect or drop what is not delivered yet.",
+    "dead": "Show dead letters; send them again, or drop them.",
+    "replay": "Send archived events through today's rules again.",
+    "doctor": "Say whether the store is sound, and keep what can be read of a damaged one.",
+    "audit": "Look at, and vouch for, what `file` targets have written.",
+    "target": "Try a target.",
+    "schema": "Print the JSON Schema of the YAML, for editors.",
+}
+"""Each subcommand and what it does, in short; it stands in the module of its name."""
+
 
 class _Group(click.Group):
-    """Subcommands whose errors are told to a person, not traced."""
+    """Subcommands whose errors are told to a person, not traced.
+
+    Until it is run, a subcommand is a name and a short text: `router dead` shall not wait for what only
+    `router serve` needs.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See `click.Group.resolve_command`."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, known and _imported(str(known.name)), rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -43,7 +59,16 @@ class _Group(click.Group):
             sys.exit(BROKEN)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _imported(name: str) -> click.Command:
+    found: click.Command = getattr(import_module(f"router.cli.{name}"), name)
+    return found
+
+
+@click.group(
+    cls=_Group,
+    commands=[click.Command(name, short_help=told) for name, told in _COMMANDS.items()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(
     __version__,
     prog_name="router",
@@ -51,25 +76,3 @@ class _Group(click.Group):
 )
 def main() -> None:
     """Route events by rules: Amazon EventBridge's patterns on your own machine."""
-
-
-_COMMANDS = (
-    serve,
-    demo,
-    check,
-    test,
-    explain,
-    send,
-    emulate,
-    events,
-    deliveries,
-    dead,
-    replay,
-    doctor,
-    audit,
-    target,
-    schema,
-)
-
-for command in _COMMANDS:
-    main.add_command(command)

@@ -32,7 +32,7 @@ SHOWN = 5
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group(short_help="Look at, and vouch for, what `file` targets have written.")
+@click.group()
 def audit() -> None:
     """Look at, and vouch for, what `file` targets have written."""
 

@@ -18,7 +18,7 @@ BROKEN = 2
 """The exit status for a broken configuration."""
 
 
-@click.command(short_help="Say everything that is wrong with a configuration.")
+@click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON on standard output.")
 def check(paths: tuple[Path, ...], *, as_json: bool) -> None:

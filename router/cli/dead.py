@@ -14,7 +14,7 @@ from router.store.base import State
 DEAD = (State.DEAD,)
 
 
-@click.group(cls=Listing, short_help="Show dead letters; send them again, or drop them.")
+@click.group(cls=Listing)
 def dead() -> None:
     """Show what could not be delivered; have it delivered again, or drop it.
 

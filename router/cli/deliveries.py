@@ -79,7 +79,7 @@ def paged(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(cls=Listing, short_help="Show, redirect or drop what is not delivered yet.")
+@click.group(cls=Listing)
 def deliveries() -> None:
     """Show what is not delivered yet, and what is dead; send it elsewhere, or drop it.
 

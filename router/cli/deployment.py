@@ -13,15 +13,15 @@ from router.config.problems import Problem, Severity
 from router.config.report import Report
 from router.config.yaml import Document
 from router.delivery.retry import longest
-from router.main import SOURCES
+from router.operations.address import BASE
 from router.rules.load import load as load_rules
 from router.rules.model import Deployment
 from router.settings import Settings, is_loopback, read_settings
+from router.sources.registry import installed_sources
 from router.targets.base import Doubtful
 from router.targets.registry import installed_kinds
 from router.targets.spec import Retry
 from router.ways import policy_of
-from router.web.api import BASE
 
 SHORT = 60.0
 """Seconds: in less, hardly any receiver is started again."""
@@ -54,7 +54,7 @@ def read(
 ) -> tuple[Settings, Deployment | None]:
     """Settings and rules of a deployment; None for rules that cannot run. What is wrong goes to `report`."""
     documents = read_files(paths, report)
-    settings = read_settings(documents, SOURCES, environ, report)
+    settings = read_settings(documents, installed_sources(), environ, report)
     _check_paths(documents, settings, report)
     deployment = load_rules(documents, installed_kinds(), environ, report)
     if deployment is not None:
@@ -175,7 +175,7 @@ def doubts(paths: Sequence[Path], running: str | None) -> list[str]:
     report = Report()
     documents = read_files(places, report)
     deployment = load_rules(documents, installed_kinds(), None, report)
-    read_settings(documents, SOURCES, os.environ, report)
+    read_settings(documents, installed_sources(), os.environ, report)
     errors = [str(problem) for problem in report.errors if problem.code != "environment"]
     if errors:
         runs = f"the router runs the one before, {running}" if running else "no router starts with it"

@@ -63,7 +63,7 @@ class Diagnosis:
     doubts: tuple[str, ...] = ()
 
 
-@click.command(short_help="Say whether the store is sound, and keep what can be read of a damaged one.")
+@click.command()
 @click.option("--yes", is_flag=True, help="Repair without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found and done as JSON.")
 @placed

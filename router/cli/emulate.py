@@ -27,7 +27,7 @@ from router.web.server import listen, url_of
 _CALLED_ONCE = "Tencent CI is not known to call back again"
 
 
-@click.group(short_help="Behave as a cloud's sender: its shapes, signatures and retries.")
+@click.group()
 def emulate() -> None:
     """Send a cloud's requests to a router as that cloud does, and react to its answers as that cloud does.
 

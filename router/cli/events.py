@@ -16,7 +16,7 @@ from router.operations.base import Operations
 from router.operations.questions import LONGEST_PAGE, EventQuery, Order
 
 
-@click.group(cls=Listing, short_help="Show what was accepted.")
+@click.group(cls=Listing)
 def events() -> None:
     """Show what was accepted. `router events` alone lists the newest; see `router events list --help`."""
 

@@ -39,7 +39,7 @@ _HEADS = {
 }
 
 
-@click.command(short_help="Say why rules match an event or do not, and what targets would get.")
+@click.command()
 @click.argument("event")
 @click.option("--rule", "names", multiple=True, help="Only this rule; may be given several times.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")

@@ -16,7 +16,7 @@ import click
 from router.cli.deployment import home_of, load
 from router.cli.remote import Remote
 from router.errors import ConfigurationError, RouterError
-from router.main import offline
+from router.offline import offline
 from router.operations import address
 from router.operations.base import Operations
 from router.store.lock import FolderInUseError, FolderLock

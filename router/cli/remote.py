@@ -12,21 +12,20 @@ from anyio import to_thread
 from msgspec import Struct
 
 from router.errors import MessageError, RouterError
-from router.operations.address import Address
+from router.operations.address import BASE, Address
 from router.operations.answers import (
     Changed,
     DeliveryPage,
     DeliveryTold,
     EventPage,
     EventTold,
+    Refusal,
     ReplayList,
     ReplayTold,
     Status,
 )
 from router.operations.questions import DeliveryQuery, Drop, EventQuery, ListQuery, Redrive, ReplayQuery
 from router.store.base import StoreError
-from router.web.api import BASE
-from router.web.api_openapi import Refusal
 
 TIMEOUT = 60.0
 """Seconds to wait for an answer."""

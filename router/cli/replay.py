@@ -43,7 +43,7 @@ def _vetted(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     return value
 
 
-@click.command(short_help="Send archived events through today's rules again.")
+@click.command()
 @click.option(
     "--since",
     type=TIME,

@@ -14,9 +14,9 @@ from pydantic.json_schema import models_json_schema
 
 from router.config.names import NAME_SCHEMA
 from router.errors import ConfigurationError
-from router.main import SOURCES
 from router.rules.spec import RuleSpec
 from router.settings import ServerSettings
+from router.sources.registry import installed_sources
 from router.targets.registry import Registry, installed_kinds
 from router.targets.spec import Handling
 
@@ -28,7 +28,7 @@ _FILLED_IN: dict[str, Any] = {"type": "string", "pattern": r"\$\{"}
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (?:`([\w-]+)`: )?((?:.|\n {8})*)", re.MULTILINE)
 
 
-@click.command(short_help="Print the JSON Schema of the YAML, for editors.")
+@click.command()
 def schema() -> None:
     """Print the JSON Schema of rules, targets and settings, for editors.
 
@@ -41,7 +41,7 @@ def schema() -> None:
 def schema_of(registry: Registry) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a deployment's files, with the kinds of target that can be loaded."""
     kinds = _usable({name: partial(_settings, registry, name) for name in registry})
-    shapes = _usable({name: partial(_shape, name) for name in SOURCES})
+    shapes = _usable({name: partial(_shape, name) for name in installed_sources()})
     outside: list[type[BaseModel]] = [ServerSettings, Handling, *shapes.values(), *kinds.values()]
     refs, defs = _definitions([RuleSpec, *outside])
     of_rules = _reachable(refs[RuleSpec], defs)
@@ -92,7 +92,7 @@ def _settings(registry: Registry, name: str) -> type[BaseModel]:
 
 
 def _shape(name: str) -> type[BaseModel]:
-    return SOURCES[name].shape
+    return installed_sources()[name].shape
 
 
 def _definitions(models: Iterable[type[BaseModel]]) -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:

@@ -40,7 +40,7 @@ def web_address(_: click.Context, __: click.Parameter, value: str | None) -> str
     return value.rstrip("/")
 
 
-@click.command(short_help="Send events, or a cloud's own request, to a running router.")
+@click.command()
 @click.argument(
     "files",
     nargs=-1,

@@ -22,7 +22,7 @@ from router.telemetry import log
 from router.telemetry.pump import Pump
 
 
-@click.command(short_help="Run a deployment.")
+@click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--host", help="Address to listen on. Default: 127.0.0.1, or what router.yml says.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")

@@ -24,7 +24,7 @@ FELL_SHORT = 1
 """The exit status when the event was not taken."""
 
 
-@click.group(short_help="Try a target.")
+@click.group()
 def target() -> None:
     """Try a target."""
 

@@ -21,7 +21,7 @@ FELL_SHORT = 1
 """The exit status when a test failed."""
 
 
-@click.command(short_help="Run the rules' own tests.")
+@click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print every result as JSON on standard output.")
 def test(paths: tuple[Path, ...], *, as_json: bool) -> None:

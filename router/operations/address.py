@@ -14,6 +14,9 @@ import structlog
 
 FILE = "api.json"
 
+BASE = "/api/v1"
+"""Below it is the API."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -21,7 +24,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """A running router's API.
 
     Attributes:
-        url: of the router; the API is below `/api/v1`.
+        url: of the router; the API is below `BASE`.
         token: what lets a client in.
         pid: the router's process: one that died before it could remove the file is told from one that runs.
     """

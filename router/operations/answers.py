@@ -11,6 +11,12 @@ from msgspec import Struct
 from router.store.base import State
 
 
+class Refusal(Struct, frozen=True):
+    """Why something could not be asked or done."""
+
+    error: str
+
+
 class EventSummary(Struct, frozen=True, kw_only=True):
     """One event of a list.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
@@ -31,8 +32,9 @@ def _checked(found: Any) -> type[Source]:
     return cast("type[Source]", found)
 
 
+@cache
 def installed_sources() -> Registry:
-    """The kinds of every package in this environment.
+    """The kinds of every package in this environment, looked for once.
 
     Raises:
         ConfigurationError: the built-in ones are not among them.

@@ -19,19 +19,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.clock import Clock
 from router.errors import MessageError
+from router.operations.address import BASE
+from router.operations.answers import Refusal
 from router.operations.base import Operations
 from router.operations.errors import AskedWrongError
 from router.store.base import StoreError
 from router.web.api_access import Access, TokenNeededError
 from router.web.api_endpoints import ENDPOINTS, Asked, Endpoint
-from router.web.api_openapi import Refusal, describe
+from router.web.api_openapi import describe
 from router.web.body import Body, Budget, CrowdedError, GoneError
 from router.web.ingest import BUDGET
 from router.web.limits import RETRY_AFTER
 from router.web.refusals import Refusals
 from router.web.visit import client_of
-
-BASE = "/api/v1"
 
 LONGEST_BODY = 1_000_000
 """Bytes of a request's body: so many ids are a page."""

@@ -10,16 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from router import __version__
+from router.operations.answers import Refusal
 from router.web.api_endpoints import Endpoint
 
 _REF = "#/components/schemas/{name}"
 _NAMES = re.compile(r"\{(\w+)\}")
-
-
-class Refusal(Struct, frozen=True):
-    """Why something could not be asked or done."""
-
-    error: str
 
 
 def describe(base: str, endpoints: Iterable[Endpoint]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ FELL_SHORT = 1
 """The exit status when something did not arrive."""
 
 
-@click.command(short_help="Watch every cloud's samples go through the shipped rules.")
+@click.command()
 @click.option("--once", is_flag=True, help="End when everything has arrived; exit 0 only if it did.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."
