@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import runpy
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,8 +31,9 @@ class CompileHook(BuildHookInterface[Any]):
         root = Path(self.root)
         compiled = runpy.run_path(str(root / "router/compiled.py"))
         extensions: list[Path] = compiled["extensions"]()
-        if not all(extension.exists() for extension in extensions):
-            _compile(root, compiled["MODULES"], extensions)
+        named = zip(compiled["MODULES"], extensions, strict=True)
+        if missing := {module: extension for module, extension in named if not extension.exists()}:
+            _compile(root, missing)
         if not all(extension.exists() for extension in extensions):
             self.app.display_warning(
                 "All stays interpreted: is there a C compiler, with Python's headers, and room for its work?"
@@ -42,18 +44,18 @@ class CompileHook(BuildHookInterface[Any]):
         build_data["artifacts"] += [f"/{extension.relative_to(root)}" for extension in extensions]
 
 
-def _compile(root: Path, modules: tuple[str, ...], extensions: list[Path]) -> None:
-    """Compile the modules, as far as that can be done: nobody's installation fails for what cannot.
+def _compile(root: Path, extensions: Mapping[str, Path]) -> None:
+    """Compile modules, as far as that can be done: nobody's installation fails for what cannot.
 
     There may be no compiler, or the folder may be read-only or full. Each extension appears whole or not at
     all, however this ends; those of other interpreters stay, and what another one is just compiling.
     """
-    mine = root / PLACE / extensions[0].relative_to(root / PLACE).parts[0]
+    mine = root / PLACE / next(iter(extensions.values())).relative_to(root / PLACE).parts[0]
     with contextlib.suppress(BaseError, CCompilerError, CompileError, OSError):
         mine.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=mine) as folder:  # on the same disk: what is done is only renamed
-            _build(root, modules, folder)
-            for extension in extensions:
+            _build(root, extensions, folder)
+            for extension in extensions.values():
                 extension.parent.mkdir(parents=True, exist_ok=True)
                 Path(folder, "router", extension.relative_to(mine)).replace(extension)
         for other in mine.parent.iterdir():
@@ -61,7 +63,7 @@ def _compile(root: Path, modules: tuple[str, ...], extensions: list[Path]) -> No
                 shutil.rmtree(other)  # of other sources
 
 
-def _build(root: Path, modules: tuple[str, ...], folder: str) -> None:
+def _build(root: Path, modules: Iterable[str], folder: str) -> None:
     """Have Cython and the C compiler do their work, all of it in a folder."""
     wanted = [
         Extension(
