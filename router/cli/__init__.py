@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from typing import Any
@@ -61,6 +62,9 @@ class _Group(click.Group):
 
 def _imported(name: str) -> click.Command:
     found: click.Command = getattr(import_module(f"router.cli.{name}"), name)
+    if not gc.isenabled():  # a process of its own: see `router.__main__`
+        gc.freeze()
+        gc.enable()
     return found
 
 

@@ -67,6 +67,16 @@ def test_a_stopped_routers_store_is_asked_without_a_server(tmp_path: Path) -> No
     assert not found & SERVER
 
 
+def test_what_a_command_leaves_behind_is_collected_once_it_runs(tmp_path: Path) -> None:
+    """While it is imported, it is not: that takes a quarter of a start."""
+    (tmp_path / "router.yml").write_text(RULES)
+    code = "import atexit, gc; atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 10_000))"
+    run = f"{code}; from router.__main__ import main; main()"
+    command = [sys.executable, "-c", run, "check"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True True"
+
+
 @pytest.mark.parametrize("name", sorted(main.commands))
 def test_each_command_is_where_its_name_says(name: str) -> None:
     command = getattr(import_module(f"router.cli.{name}"), name)
