@@ -15,7 +15,7 @@ QUIET = 200
 """Milliseconds without a change after which a burst of them counts as one: editors write in several steps."""
 
 TIMEOUT = 500
-"""Milliseconds after which the watching thread looks whether it is still wanted."""
+"""Milliseconds after which a thread that has seen nothing says that it watches."""
 
 
 class Files:
@@ -78,27 +78,43 @@ async def watch(paths: Sequence[Path], notice: Callable[[], None]) -> None:
     """
     while True:
         wide, deep = _places([path.resolve() for path in paths])
+        unwanted = anyio.Event()
         async with anyio.create_task_group() as group:
-            group.start_soon(_follow, deep, _is_configuration, notice)
-            async for found in _changes(wide, _matters, notice, recursive=False):
+            group.start_soon(_tell_threads, unwanted)
+            group.start_soon(_follow, deep, notice, unwanted)
+            async for found in _changes(wide, _matters, notice, unwanted, recursive=False):
                 if any(Path(place).name in PARTS for _, place in found):
                     group.cancel_scope.cancel()  # a part came or went: other folders are to be watched
 
 
-async def _follow(folders: Sequence[Path], wanted: Wanted, notice: Callable[[], None]) -> None:
+async def _tell_threads(unwanted: anyio.Event) -> None:
+    """Set the event when this is cancelled: a thread that watches is not, but looks at it all the time."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        unwanted.set()
+
+
+async def _follow(folders: Sequence[Path], notice: Callable[[], None], unwanted: anyio.Event) -> None:
     if folders:
-        async for _ in _changes(folders, wanted, notice, recursive=True):
+        async for _ in _changes(folders, _is_configuration, notice, unwanted, recursive=True):
             pass
 
 
 async def _changes(
-    folders: Sequence[Path], wanted: Wanted, notice: Callable[[], None], *, recursive: bool
+    folders: Sequence[Path],
+    wanted: Wanted,
+    notice: Callable[[], None],
+    unwanted: anyio.Event,
+    *,
+    recursive: bool,
 ) -> AsyncIterator[set[tuple[Change, str]]]:
     """Changes below folders; the first may be none: what changed before the watching began is not known."""
     begun = False
     async for found in awatch(
         *folders,
         watch_filter=wanted,
+        stop_event=unwanted,
         debounce=QUIET,
         rust_timeout=TIMEOUT,
         yield_on_timeout=True,

@@ -86,6 +86,22 @@ async def test_a_folder_that_comes_later_is_watched(deployment: Path) -> None:
         await notices.reach(5)
 
 
+async def test_an_end_does_not_wait_until_the_threads_have_something_to_say(
+    deployment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.config.watching.TIMEOUT", 120_000)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        notices = Notices()
+        group.start_soon(watch, [deployment], notices)
+        while not notices.count:
+            (deployment / "router.yml").write_text("settings: {}\n")
+            with anyio.move_on_after(1):
+                await notices.reach(1)
+        group.cancel_scope.cancel()
+    assert anyio.current_time() - began < 60
+
+
 async def test_what_the_store_writes_is_not_noticed(deployment: Path) -> None:
     async with watching(deployment) as notices:
         for name in ("data/x.yml", "data/events.sqlite", "rules/notes.txt", "notes.md"):
