@@ -81,7 +81,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the built wheel in it, and PyPI's package `rules` beside it."""
     built = tmp_path_factory.mktemp("wheel")
     copy = built / "source"
-    ignored = shutil.ignore_patterns(".venv", ".git", "data", "tests", "*_cache")
+    ignored = shutil.ignore_patterns(".venv", ".clients", ".git", ".hypothesis", "data", "tests", "*_cache")
     shutil.copytree(REPOSITORY, copy, ignore=ignored)
     run: list[str | Path] = [sys.executable, "-m"]
     subprocess.run([*run, "build", "--wheel", "--outdir", built, copy], check=True, capture_output=True)
