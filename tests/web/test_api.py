@@ -15,13 +15,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from router.cli.deployment import load
+from router.operations.address import BASE
 from router.operations.answers import Status
 from router.operations.desk import Desk
 from router.rules.model import Deployment
 from router.store.base import Store, StoreError
 from router.store.memory import MemoryStore
 from router.web import api as module
-from router.web.api import BASE, api
+from router.web.api import api
 from router.web.api_access import Access
 from router.web.api_endpoints import ENDPOINTS
 from router.web.server import Server, listen, url_of
