@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -128,6 +128,22 @@ def ignore(_rule: str, _why: str) -> None:
     """Tell nobody of a failed `where`."""
 
 
+def _certainly(_rule: Rule) -> bool:
+    return True
+
+
+class Fitting(NamedTuple):
+    """The rules whose `match` fits an event.
+
+    Attributes:
+        names: theirs, in the order of the files.
+        routes: where the event goes; None where these names do not tell it.
+    """
+
+    names: tuple[str, ...]
+    routes: tuple[Route, ...] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """Rules and targets, checked and compiled: what the router runs until the next reload.
@@ -145,20 +161,20 @@ class Deployment:
     text: str
     _named: dict[str, Rule] = field(init=False, repr=False)
     _backstops: tuple[Rule, ...] = field(init=False, repr=False)
-    _index: Index = field(init=False, repr=False)
-    _known: dict[tuple[str, ...], tuple[Route, ...]] = field(init=False, repr=False, compare=False)
+    _index: Index[Fitting] = field(init=False, repr=False)
+    _known: dict[tuple[str, ...], Fitting] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = {rule.name: rule for rule in self.rules}
         patterns = {rule.name: rule.pattern for rule in self.rules if rule.pattern is not None}
         object.__setattr__(self, "_named", named)
         object.__setattr__(self, "_backstops", tuple(rule for rule in self.rules if rule.backstop))
-        object.__setattr__(self, "_index", Index(patterns))
+        object.__setattr__(self, "_index", Index(patterns, self._concluded))
         object.__setattr__(self, "_known", {})
 
     def matching(self, event: Event, failed: Failed = ignore) -> tuple[Rule, ...]:
         """The rules that match an event; backstops only where no other rule does."""
-        return self._chosen(event, self._fitting(event, failed), failed)
+        return self._wanting(event, self._fitting(event, failed), failed)
 
     def route(self, event: Event, failed: Failed = ignore) -> tuple[Route, ...]:
         """Where an event goes. Rules that send the same body to the same target are one route.
@@ -167,24 +183,38 @@ class Deployment:
             event: what came.
             failed: told of each rule whose `where` failed on it.
         """
-        names = self._fitting(event, failed)
-        key = tuple(names)
-        routes = self._known.get(key)
-        if routes is None:
-            routes = routes_of(self._chosen(event, names, failed))
-            if len(key) <= _FEW and not self._asks_more(key):
-                if len(self._known) == _KNOWN + len(self.rules):
-                    self._known.clear()
-                self._known[key] = routes
-        return routes
+        fitting = self._fitting(event, failed)
+        if fitting.routes is not None:
+            return fitting.routes
+        return routes_of(self._wanting(event, fitting, failed))
 
-    def _fitting(self, event: Event, failed: Failed) -> Sequence[str]:
-        """The names of the rules whose `match` fits."""
+    def _fitting(self, event: Event, failed: Failed) -> Fitting:
+        """The rules whose `match` fits."""
         try:
             return self._index.match_event(event)
         except (EventError, msgspec.MsgspecError, RecursionError):  # ask each, to know which cannot say
             seen = Seen(event)
-            return [rule.name for rule in self.rules if rule.pattern and rule.matches(seen, failed)]
+            return self._concluded(
+                [rule.name for rule in self.rules if rule.pattern and rule.matches(seen, failed)]
+            )
+
+    def _wanting(self, event: Event, fitting: Fitting, failed: Failed) -> tuple[Rule, ...]:
+        """Those of these rules that want an event."""
+        seen = Seen(event)
+        return self._chosen(fitting.names, lambda rule: rule.holds(seen, failed))
+
+    def _concluded(self, names: list[str]) -> Fitting:
+        """What the names of the rules whose `match` fits tell."""
+        key = tuple(names)
+        fitting = self._known.get(key)
+        if fitting is None:
+            is_all = len(key) <= _FEW and not self._asks_more(key)
+            fitting = Fitting(key, routes_of(self._chosen(key, _certainly)) if is_all else None)
+            if is_all:
+                if len(self._known) == _KNOWN + len(self.rules):
+                    self._known.clear()
+                self._known[key] = fitting
+        return fitting
 
     def _asks_more(self, names: tuple[str, ...]) -> bool:
         """Whether it may take more than the names of the fitting rules to know where an event goes."""
@@ -192,17 +222,19 @@ class Deployment:
             rule.where is not None for rule in (*map(self._named.__getitem__, names), *self._backstops)
         )
 
-    def _chosen(self, event: Event, names: Sequence[str], failed: Failed) -> tuple[Rule, ...]:
-        """Those of the fitting rules that want the event; backstops only where no other rule does."""
-        seen = Seen(event)
+    def _chosen(self, names: Sequence[str], holds: Callable[[Rule], bool]) -> tuple[Rule, ...]:
+        """Those of the fitting rules that want an event; backstops only where no other rule does.
+
+        Args:
+            names: of the rules whose `match` fits.
+            holds: whether such a rule's `where` holds, too.
+        """
         fitting = [self._named[name] for name in names]
-        wanted = tuple(rule for rule in fitting if not rule.backstop and rule.holds(seen, failed))
+        wanted = tuple(rule for rule in fitting if not rule.backstop and holds(rule))
         if wanted:
             return wanted
         return tuple(
-            rule
-            for rule in self._backstops
-            if (rule.pattern is None or rule in fitting) and rule.holds(seen, failed)
+            rule for rule in self._backstops if (rule.pattern is None or rule in fitting) and holds(rule)
         )
 
 

@@ -51,9 +51,9 @@ def plainly(asked: Asked, event: bytes | Event) -> Answer:
         return None
 
 
-def by_index(index: Index, event: bytes | Event) -> Answer:
+def by_index(index: Index[Any], event: bytes | Event) -> Answer:
     try:
-        return index.match_event(event) if isinstance(event, Event) else index.match(event)
+        return [*index.match_event(event)] if isinstance(event, Event) else index.match(event)
     except EventError:
         return None
 

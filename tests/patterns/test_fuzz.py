@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import settings
 
@@ -263,14 +263,14 @@ def names(asked: dict[str, Pattern], event: bytes | Event) -> list[str] | None:
         return None
 
 
-def by_index(ask: Callable[[T], list[str]], event: T) -> list[str] | None:
+def by_index(ask: Callable[[T], Iterable[str]], event: T) -> list[str] | None:
     try:
-        return ask(event)
+        return [*ask(event)]
     except EventError:
         return None
 
 
-def check(asked: dict[str, Pattern], index: Index, event: bytes) -> bool:
+def check(asked: dict[str, Pattern], index: Index[Any], event: bytes) -> bool:
     """See that all ways to ask agree about an event; whether it is one."""
     expected = names(asked, event)
     assert by_index(index.match, event) == expected

@@ -43,7 +43,7 @@ def valid() -> dict[str, Pattern]:
 VALID = valid()
 
 
-def answer(index: Index, event: bytes, name: str) -> Any:
+def answer(index: Index[Any], event: bytes, name: str) -> Any:
     try:
         return name in index.match(event)
     except EventError:
@@ -101,7 +101,7 @@ def test_of_a_cloudevent_too(written: list[Written], payload: str) -> None:
     event = Event(id="1", source="s", type="t", extensions={"a": "x"}, data=payload.encode())
     asked = {str(number): parse_rule({"data": pattern}) for number, pattern in enumerate(written)}
     asked["attributes"] = parse_rule({"type": "t*", "a": ["x", "y"]})
-    assert Index(asked).match_event(event) == [
+    assert [*Index(asked).match_event(event)] == [
         name for name, pattern in asked.items() if pattern.matches_event(event)
     ]
 
@@ -213,7 +213,7 @@ def test_attributes_and_payload_may_be_asked_together() -> None:
         for kind, value in product("stu", range(9))
     }
     event = Event(id="1", source="s", type="t", data=b'{"v": "3"}')
-    assert Index(asked).match_event(event) == ["t3"]
+    assert [*Index(asked).match_event(event)] == ["t3"]
 
 
 ASKED = ['[{"wildcard": %s}]', '[{"anything-but": {"wildcard": %s}}]']

@@ -90,7 +90,7 @@ def test_it_gives_the_plain_matchers_answers(written: list[dict[str, Any]], seen
     asked = named(written)
     index = Index(asked)
     for event in [*seen, *seen]:  # what is remembered of one must not answer for another
-        assert index.match_event(event) == plainly(asked, event)
+        assert [*index.match_event(event)] == plainly(asked, event)
 
 
 def calls(ask: Callable[[Event], object], event: Event) -> Counter[str]:
@@ -132,7 +132,7 @@ def test_the_usual_rules_are_asked_by_the_shortest_way(written: list[dict[str, A
     for number in range(60):
         event = moderation(number)
         assert "_ask" not in calls(index.match_event, event)
-        assert index.match_event(event) == plainly(asked, event)
+        assert [*index.match_event(event)] == plainly(asked, event)
 
 
 def test_the_shortest_way_is_found_again_after_events_that_need_another() -> None:
@@ -140,10 +140,10 @@ def test_the_shortest_way_is_found_again_after_events_that_need_another() -> Non
     index = Index(asked)
     tangled = moderation(1, o=[{"m": "a"}, {"n": "b"}])
     for odd in (tangled, moderation(2, o="\ud800"), moderation(3, o=[{"m": "a"}, {"m": "a", "n": "b"}])):
-        assert index.match_event(odd) == plainly(asked, odd)
+        assert [*index.match_event(odd)] == plainly(asked, odd)
         for number in (4, 5):
             event = moderation(number, o={"m": "a", "n": "b"})
-            assert index.match_event(event) == ["r0"]
+            assert [*index.match_event(event)] == ["r0"]
         assert "_ask" not in calls(index.match_event, event)
 
 
@@ -153,9 +153,9 @@ def test_objects_in_arrays_matter_only_to_rules_that_ask_several_of_their_fields
     index = Index(asked)
     for event in (moderation(1, o=[{"m": "a"}, {"m": "c"}]), moderation(2, o=[{"n": "b"}, {"m": "c"}])):
         assert "_ask" not in calls(index.match_event, event)
-        assert index.match_event(event) == plainly(asked, event)
+        assert [*index.match_event(event)] == plainly(asked, event)
     event = moderation(1, o=[{"m": "a"}, {"n": "b"}])
-    assert index.match_event(event) == ["r1"] == plainly(asked, event)
+    assert [*index.match_event(event)] == ["r1"] == plainly(asked, event)
 
 
 class Exhausting(bytes):
@@ -171,7 +171,7 @@ def test_whatever_interrupts_an_answer_leaves_the_shortest_way_open() -> None:
     with pytest.raises(MemoryError):
         index.match_event(Event(id="1", source="s", type="imm:Task:A", subject="a", data=Exhausting(b"{}")))
     assert "_ask" not in calls(index.match_event, event)
-    assert index.match_event(event) == []  # it has no subject: nothing is left of the event before
+    assert [*index.match_event(event)] == []  # it has no subject: nothing is left of the event before
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_more_tests_may_pass_than_are_asked_together(asked_of: Callable[[int], d
     index = Index(asked)
     for number in (0, 1, 300, 599, 1_000):
         event = moderation(number, **{f"Count{number}": 1})
-        assert index.match_event(event) == plainly(asked, event)
+        assert [*index.match_event(event)] == plainly(asked, event)
 
 
 def test_more_combinations_than_are_remembered() -> None:
@@ -197,7 +197,7 @@ def test_more_combinations_than_are_remembered() -> None:
     for chosen in product("ab", repeat=15):
         event = moderation(0, **dict(zip(fields, chosen, strict=True)))
         expected = [f"r{n}" for n, value in enumerate(chosen[1:]) if value == "a" and chosen[0] == "b"]
-        assert index.match_event(event) == expected
+        assert [*index.match_event(event)] == expected
 
 
 def test_the_tree_is_asked_for_a_while_where_nearly_every_event_finds_something_else() -> None:
@@ -212,10 +212,14 @@ def test_the_tree_is_asked_for_a_while_where_nearly_every_event_finds_something_
     index = Index(asked)
     varied = (moderation(n % 300, **{f"n{k}": n * k % 301 for k in least}) for n in count())
     while "_ask" not in calls(index.match_event, event := next(varied)):
-        assert index.match_event(event) == plainly({name: asked[name] for name in (f"r{event.id}",)}, event)
+        assert [*index.match_event(event)] == plainly(
+            {name: asked[name] for name in (f"r{event.id}",)}, event
+        )
     for event in islice(varied, 100):
         assert "resolve" not in calls(index.match_event, event)
-        assert index.match_event(event) == plainly({name: asked[name] for name in (f"r{event.id}",)}, event)
+        assert [*index.match_event(event)] == plainly(
+            {name: asked[name] for name in (f"r{event.id}",)}, event
+        )
     for _ in range(_REST):
         index.match_event(event)
     assert "_ask" not in calls(index.match_event, event)
@@ -228,14 +232,14 @@ def test_an_array_in_which_every_element_passes_nearly_all_tests_takes_no_longer
     index.match_event(event)
     found = calls(index.match_event, event)
     assert found.total() < 400_000  # not each test for each element: that would be eight millions
-    assert index.match_event(event) == [*asked]
+    assert [*index.match_event(event)] == [*asked]
 
 
 def test_threads_may_ask_at_once() -> None:
     asked = named([{"type": KIND, "data": {"x": [a], "y": [b]}} for a, b in product("ab", repeat=2)])
     index = Index(asked)
     seen = [moderation(0, x=a, y=b) for a, b in product("abc", repeat=2)]
-    expected = [(event, plainly(asked, event)) for event in seen]
+    expected = [(event, (*plainly(asked, event),)) for event in seen]
 
     def wrong(times: int) -> list[Event]:
         return [event for _ in range(times) for event, found in expected if index.match_event(event) != found]

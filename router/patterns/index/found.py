@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from router.patterns.index.together import Together
 from router.patterns.index.tree import Hit, Node
@@ -60,14 +61,16 @@ class Found(dict[Hit, "Found"]):
 
     Attributes:
         names: of the patterns to which the branches belong; None as long as it is not settled.
+        concluded: what whoever asks makes of these names, once he has; None if there are nodes.
         branches, nodes: as in `Hit`, as soon as it is settled.
         tied: whether some of the branches are tied.
     """
 
-    __slots__ = ("_hits", "_outcomes", "branches", "names", "nodes", "tied")
+    __slots__ = ("_hits", "_outcomes", "branches", "concluded", "names", "nodes", "tied")
 
     def __init__(self, hits: Sequence[Hit], outcomes: Outcomes) -> None:
         self.names: list[str] | None = None
+        self.concluded: Any = None
         self.branches: tuple[int, ...] = ()
         self.nodes: tuple[Node, ...] = ()
         self.tied = False

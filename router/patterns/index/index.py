@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
+from typing import Any, Generic, TypeVar, overload
 
 from router.events import Event
 from router.patterns.fields import Fields, read
@@ -20,11 +21,25 @@ from router.patterns.match import branch_matches
 from router.patterns.pattern import Pattern
 from router.patterns.values import Number
 
+T = TypeVar("T")
 
-class Index:
-    """Patterns by name, compiled to be asked together. It never changes: for other patterns, make another."""
 
-    def __init__(self, patterns: Mapping[str, Pattern]) -> None:
+class Index(Generic[T]):
+    """Patterns by name, compiled to be asked together. It never changes: for other patterns, make another.
+
+    Args:
+        conclude: what `match_event` makes of the names that it finds: a tuple, unless something else is
+            said. It is asked once for what many events find, and must always give the same.
+    """
+
+    @overload
+    def __init__(self: Index[tuple[str, ...]], patterns: Mapping[str, Pattern]) -> None: ...
+
+    @overload
+    def __init__(self, patterns: Mapping[str, Pattern], conclude: Callable[[list[str]], T]) -> None: ...
+
+    def __init__(self, patterns: Mapping[str, Pattern], conclude: Callable[[list[str]], Any] = tuple) -> None:
+        self._conclude: Callable[[list[str]], T] = conclude
         entries = Entries.of(patterns)
         self._paths = entries.paths
         self._entries = entries.all
@@ -47,9 +62,10 @@ class Index:
         return matcher(self._document, partial(self._ask, self._document))
 
     @cached_property
-    def match_event(self) -> Callable[[Event], list[str]]:
+    def match_event(self) -> Callable[[Event], T]:
         """As `match`, of a CloudEvent: attributes, and the payload under `data`."""
-        return event_matcher(self._payload, partial(self._ask, self._payload), self._envelope.unwrap)
+        ask = partial(self._ask, self._payload)
+        return event_matcher(self._payload, ask, self._envelope.unwrap, self._conclude)
 
     def _ask(self, text: Text, event: bytes | Event) -> list[str]:
         """The answer for an event, read briefly if that was enough for the last one."""

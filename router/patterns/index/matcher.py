@@ -7,11 +7,14 @@ the same reason there are two of them, and not one that asks every time what kin
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from router.events import Event
 from router.patterns.index.recording import REFUSALS, check
 from router.patterns.index.scan import Scan
 from router.patterns.index.text import Text
+
+T = TypeVar("T")
 
 
 def matcher(text: Text, ask: Callable[[bytes], list[str]]) -> Callable[[bytes], list[str]]:
@@ -60,14 +63,21 @@ def matcher(text: Text, ask: Callable[[bytes], list[str]]) -> Callable[[bytes], 
 
 
 def event_matcher(
-    text: Text, ask: Callable[[Event], list[str]], unwrap: Callable[[Scan, Event], bytes]
-) -> Callable[[Event], list[str]]:
-    """A function that gives the names of the patterns which match a CloudEvent.
+    text: Text,
+    ask: Callable[[Event], list[str]],
+    unwrap: Callable[[Scan, Event], bytes],
+    conclude: Callable[[list[str]], T],
+) -> Callable[[Event], T]:
+    """A function that gives what is concluded from the names of the patterns which match a CloudEvent.
+
+    What is concluded is remembered where it was found: to look it up by the names would take as long as to
+    find them, where ten thousand rules are more than the processor's caches hold.
 
     Args:
         text: how the payloads are read.
         ask: as for `matcher`.
         unwrap: as `Envelope.unwrap`.
+        conclude: gives something else than None for names, which it leaves as they are.
     """
     scan = text.first.take()
     decode, found, outcome, forget = scan.decode, scan.found, scan.outcome, scan.forget
@@ -75,10 +85,10 @@ def event_matcher(
     start = found[0]
     busy = False
 
-    def match(event: Event) -> list[str]:
+    def match(event: Event) -> T:
         nonlocal busy
         if busy or not text.briefly:
-            return ask(event)
+            return conclude(ask(event))
         busy = True  # as above
         hits = None
         try:
@@ -97,12 +107,14 @@ def event_matcher(
             found[0] = start
             busy = False
         if hits is not None:
-            names = hits.names
-            if names is None:
-                names = hits.settle()
+            concluded: T | None = hits.concluded
+            if concluded is not None:
+                return concluded
+            names = hits.settle()
             if not hits.nodes:
-                return names.copy()
+                hits.concluded = concluded = conclude(names)
+                return concluded
         text.learn(enough=False)
-        return ask(event)
+        return conclude(ask(event))
 
     return match
