@@ -51,6 +51,12 @@ def read_files(paths: Sequence[FilePath], report: Report) -> tuple[Document, ...
             _missing(report, file, f"cannot be read: {error.strerror}")
             report.lose(*SECTIONS)
             continue
+        if not content.strip():
+            # Half of what writes files empties them first: rules that are gone for a moment lose events.
+            hint = "so is a file that is just being written; where nothing is meant, remove it, or say `{}`"
+            _missing(report, file, "is empty", hint)
+            report.lose(*SECTIONS)
+            continue
         if (document := read_document(content, str(file), report)) is not None:
             documents.append(document)
     return tuple(documents)

@@ -95,6 +95,25 @@ def test_a_broken_configuration_leaves_the_old_one_running(
         assert running.terminate() == 0
 
 
+@pytest.mark.parametrize("emptied", ["router.yml", "rules/more.yml"])
+def test_a_file_that_was_emptied_to_be_written_anew_leaves_the_old_configuration_running(
+    deployment: Path, receiver: Receiver, tmp_path: Path, emptied: str
+) -> None:
+    (deployment / "rules").mkdir()
+    more = json.dumps({"rules": [rule("more", "hook")]})
+    (deployment / "rules/more.yml").write_text(more)
+    with RouterProcess([deployment], tmp_path / "data") as running:
+        (deployment / emptied).write_text("\n")
+        said = running.wait_for_log("reload.refused", 30)
+        assert f"{emptied}: error: is empty" in said["error"]
+        send(running)
+        receiver.wait_for(1)
+        write(deployment, [rule("all", "hook")], {"hook": http(receiver, "/mended")})
+        (deployment / "rules/more.yml").write_text(more)
+        running.wait_for_log("router.reloaded", 30)
+        assert running.terminate() == 0
+
+
 def backlog(running: RouterProcess, receiver: Receiver, count: int = 20) -> set[str]:
     """Have events wait: the target answers 503 from now on."""
     receiver.decide = lambda _: Answer(503)

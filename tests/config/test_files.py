@@ -119,6 +119,12 @@ def test_what_cannot_be_read_is_told() -> None:
     )
 
 
+EMPTY = (
+    "x.yml: error: is empty; so is a file that is just being written; where nothing is meant, remove it, "
+    "or say `{}`"
+)
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("text", "complaints"),
@@ -136,7 +142,10 @@ def test_what_cannot_be_read_is_told() -> None:
         ("rules: {}", ["x.yml:1:8: error: rules: wants a list, found a mapping"]),
         ("targets: []", ["x.yml:1:10: error: targets: wants a mapping, found a list"]),
         ("settings: 5", ["x.yml:1:11: error: settings: wants a mapping, found a number"]),
-        ("", []),
+        ("", [EMPTY]),
+        (" \n", [EMPTY]),
+        ("# nothing yet", []),
+        ("{}", []),
         ("rules:\ntargets:\nsources:\nsettings:", []),
     ],
 )
