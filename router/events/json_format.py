@@ -111,8 +111,8 @@ def _bare_batch(body: bytes, most: int) -> tuple[Event, ...] | None:
 def _assembled(wholes: Sequence[_Whole], text: bytes) -> tuple[Event, ...] | None:
     """The events of a bare text, one after the other; None if it is not certain that nothing is wrong there.
 
-    Each one's payload must be the first thing there that is called `data`: what stands under that name
-    before, msgspec has skipped.
+    Each one's payload must be all that is called `data` there: where an event has that member twice, nobody
+    has looked at the first, and a number may begin with another.
     """
     at, found = 0, []
     for whole in wholes:
@@ -130,7 +130,7 @@ def _assembled(wholes: Sequence[_Whole], text: bytes) -> tuple[Event, ...] | Non
             return None
         found.append(context.assemble(whole, {}, payload))
         at += len(payload)
-    return tuple(found)
+    return tuple(found) if text.find(_NAME, at) < 0 else None
 
 
 def _usual(text: bytes) -> Event | None:

@@ -192,6 +192,7 @@ batches = st.tuples(st.lists(envelopes, max_size=3), spaces).map(
 @example(b"{" + NEEDED + b',"data":1e999,"data":{}}')
 @example(b"{" + NEEDED + b',"data":7,"data":{}}')
 @example(b"{" + NEEDED + b',"data":{},"data":7}')
+@example(b"{" + NEEDED + b',"data":1e999,"data":1}')
 @example(b"{" + NEEDED + b',"d\\u0061ta":[1e999],"data":[]}')
 @example(b"{" + NEEDED + b',"d\\u0061ta":7,"x\\"data":[]}')
 @example(b'{"x\\"data":{}}')
@@ -231,6 +232,8 @@ def test_an_event_is_the_same_whichever_way_it_is_read(body: bytes) -> None:
 @example(b"[{" + NEEDED + b',"data":' + nested(MAX_DEPTH - 1) + b"}]")
 @example(b"[{" + NEEDED + b',"time":"-"},{' + NEEDED + b',"data":1e999}]')
 @example(b"[{" + NEEDED + b',"x":1},{' + NEEDED + b"},1]")
+@example(b"[{" + NEEDED + b',"data":1e999,"data":1}]')
+@example(b"[{" + NEEDED + b',"data":[],"data":[]},{' + NEEDED + b',"data":[1e999],"data":[]}]')
 def test_a_batch_is_the_same_whichever_way_it_is_read(body: bytes) -> None:
     assert outcome(decode_batch, body) == outcome(batch_the_long_way, body)
 
