@@ -74,4 +74,6 @@ def note_vanished(segments: Segments, marks: Mapping[str, int], now: int) -> Non
     log.error("segment.missing", until=head, hint=hint)
     with contextlib.suppress(OSError):  # it is said; and a full disk keeps no router from its start
         gone = missing(segments.path(1), frozenset(), (1, head), [segments.kept])
-        write_down(segments.folder / VANISHED, gone, now)
+        # A start that failed afterwards has written it down, and the next one comes in a second.
+        if all(loss.missing != gone for _, loss in losses(segments.folder.parent)):
+            write_down(segments.folder / VANISHED, gone, now)

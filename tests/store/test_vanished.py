@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from router.store.loss import VANISHED, losses
+from router.store.layout import Segments
+from router.store.loss import VANISHED, losses, note_vanished
 from router.store.missing import Gap, Undelivered
 from tests.store.support import (
     EPOCH,
@@ -86,3 +87,18 @@ async def test_what_cannot_be_written_down_is_said(opened: Open, folder: Path) -
         store = opened(folder)
     assert [line["event"] for line in lines] == ["segment.missing"]
     assert await store.append([record("a")])
+
+
+async def test_a_start_that_fails_again_and_again_writes_it_down_once(opened: Open, folder: Path) -> None:
+    store = opened(folder)
+    await store.append([record("a")])
+    await store.close()
+    for path in segments_of(folder):
+        path.unlink()
+    marks, now = {"": 5, "a": 7}, int(EPOCH)
+    with capture_logs() as lines:
+        for second in range(3):
+            note_vanished(Segments(folder / "events"), marks, now + second)
+        note_vanished(Segments(folder / "events"), {"": 8}, now + 3)
+    assert [line["until"] for line in lines] == [7, 7, 7, 8]
+    assert [loss.when for _, loss in losses(folder)] == [now, now + 3]
