@@ -11,6 +11,7 @@ from router.errors import ConfigurationError
 from router.operations.desk import Desk
 from router.rules.model import Deployment
 from router.store.advice import UNBEGUN
+from router.store.damage import databases
 from router.store.sqlite import SqliteStore
 
 
@@ -26,7 +27,7 @@ async def offline(data: Path, read: Callable[[], Deployment] | None = None) -> A
         ConfigurationError: there is no store; it is in use (`FolderInUseError`); it cannot be opened, or the
             rules are broken.
     """
-    if not (data / "lock").exists():
+    if not ((data / "lock").exists() or databases(data)):  # a copy may have been made without the lock
         raise ConfigurationError(f"{data} {UNBEGUN}")
     clock = SystemClock()
     async with AsyncExitStack() as stack:

@@ -49,6 +49,14 @@ def test_a_folder_without_a_store_is_not_made_one(words: list[str], deployment: 
     assert not data.exists()
 
 
+def test_a_store_that_was_copied_without_its_lock_is_one(running_house: House) -> None:
+    house = running_house
+    house.send(1)
+    house.stop()
+    (house.data / "lock").unlink()
+    assert [event["id"] for event in house.told("events")["events"]] == ["0"]
+
+
 def test_what_a_killed_router_left_confuses_nobody(running_house: House) -> None:
     house = running_house
     house.send(1)
