@@ -118,7 +118,7 @@ def _assembled(wholes: Sequence[_Whole], text: bytes) -> tuple[Event, ...] | Non
     for whole in wholes:
         payload = bytes(whole.data)
         colon = text.find(_NAME, at) + len(_NAME)
-        at = colon + 1
+        at = colon + 1 + text.startswith(b" ", colon + 1)  # which Python's own writer puts there
         if not (
             payload
             and text[colon] == _COLON

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from router.compiled import is_compiled
 from router.events import Event, EventError, TooMuchError, json_text
 from router.events.context import complaint
 from router.events.json_format import decode, decode_batch, encode
@@ -236,6 +238,20 @@ def test_an_event_is_the_same_whichever_way_it_is_read(body: bytes) -> None:
 @example(b"[{" + NEEDED + b',"data":[],"data":[]},{' + NEEDED + b',"data":[1e999],"data":[]}]')
 def test_a_batch_is_the_same_whichever_way_it_is_read(body: bytes) -> None:
     assert outcome(decode_batch, body) == outcome(batch_the_long_way, body)
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_where_it_is_compiled_no_payload_is_decoded(separators: tuple[str, str]) -> None:
+    member = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"a": [1, {"data": 2}]}}
+    called = set()
+    sys.setprofile(lambda frame, *_: called.add(frame.f_code.co_name))
+    try:
+        decode(json.dumps(member, separators=separators).encode())
+        decode_batch(json.dumps([member, member], separators=separators).encode())
+    finally:
+        sys.setprofile(None)
+    assert {"decode", "decode_batch"} <= called
+    assert ("glance" not in called) is is_compiled()
 
 
 @pytest.mark.parametrize("faulty", [b"1e999", b'"\xff"', b"[1,]"])
