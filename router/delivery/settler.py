@@ -153,15 +153,21 @@ class Settler:
                 if batch:
                     self._settled(batch)
                 return
-            self._tell_unwritten(len(batch), problem)
+            self._tell_unwritten(len(batch), problem, is_last=finished.is_set())
             if finished.is_set():
                 return  # the next life delivers these again: better twice than a router that hangs
             with anyio.CancelScope() as self._pause:
                 await self._clock.sleep_until(self._clock.now() + PAUSE)
 
-    def _tell_unwritten(self, deliveries: int, problem: str) -> None:
-        """Say that a store refuses, once a minute: the log may stand on the disk that is full."""
-        if deliveries and self._quota.admits("unwritten"):
+    def _tell_unwritten(self, deliveries: int, problem: str, *, is_last: bool) -> None:
+        """Say that a store refuses, once a minute: the log may stand on the disk that is full.
+
+        Args:
+            deliveries: whose outcomes it refuses.
+            problem: why.
+            is_last: whether they are not tried again: said in any case.
+        """
+        if deliveries and (is_last or self._quota.admits("unwritten")):
             if self._refused_since is None:
                 self._refused_since = self._clock.now()
             log.error("delivery.unwritten", deliveries=deliveries, error=problem)

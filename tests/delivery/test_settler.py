@@ -178,6 +178,17 @@ async def test_a_store_that_refuses_is_told_of_once_a_minute_and_so_is_its_end(d
         ]
 
 
+async def test_what_is_given_up_in_the_end_is_told_within_the_minute_too(desk: Desk) -> None:
+    desk.store.gate.set()
+    desk.store.problem = "full"
+    with capture_logs() as lines:
+        async with desk.running():
+            await desk.add(1, at_once=True)
+            await desk.add(2, 3)
+    assert [line["event"] for line in lines] == ["delivery.unwritten"] * 3
+    assert [line["deliveries"] for line in lines] == [1, 1, 2]
+
+
 async def test_a_store_that_refuses_while_there_is_nothing_to_write_is_not_told_of(desk: Desk) -> None:
     class Refusing(Gated):
         async def settle(self, settlements: Sequence[Settlement]) -> None:
