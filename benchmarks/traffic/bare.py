@@ -68,6 +68,7 @@ async def serve(application: ASGIApp, listening: socket.socket) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=60,  # the load waits for what is not delivered yet
     )
     await uvicorn.Server(config).serve([listening])
 

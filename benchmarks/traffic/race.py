@@ -126,7 +126,15 @@ class Race:
     async def _window(self, variant: Variant, count: int, rate: float | None = None) -> Window:
         process = self._running[variant]
         progress = variant.progress(self._around)
-        load = Load(process.port, progress, first=self._next, count=count, batch=variant.batch, rate=rate)
+        load = Load(
+            process.port,
+            progress,
+            first=self._next,
+            count=count,
+            batch=variant.batch,
+            rate=rate,
+            ahead=variant.ahead,
+        )
         self._next += count
         gc.collect()
         process.check()

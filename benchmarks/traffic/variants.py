@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.traffic import deployments, processes
 from benchmarks.traffic.board import Board
 from benchmarks.traffic.deployments import Json, http, many_rules, two_rules
-from benchmarks.traffic.load import Hooks, Lines, Progress
+from benchmarks.traffic.load import AHEAD, Hooks, Lines, Progress
 from benchmarks.traffic.processes import Process
 
 BATCH = 100
@@ -51,6 +51,7 @@ class Variant:
         file: where each event becomes a line, in a router's data folder.
         batch: how many events a request brings.
         most: how many events a window has at most.
+        ahead: how many events may be sent and not delivered.
         paced_only: it is measured at half load only: that of the variant named here.
     """
 
@@ -64,6 +65,7 @@ class Variant:
     file: str = ""
     batch: int = 1
     most: int = 100_000
+    ahead: int = AHEAD
     paced_only: str = ""
 
     @contextmanager
@@ -125,6 +127,7 @@ VARIANTS = (
         ("{target}", "{folder}/naive.sqlite"),
         hooks=(0,),
         most=2_000,
+        ahead=100,  # as many connections has httpx, whose queue for them slows everything down
     ),
     Variant("http", "router, one HTTP target", rules=two_rules(["hook"]), targets=_one, hooks=(0,)),
     Variant("file", "router, one file target", rules=two_rules(["lines"]), targets=_file, file="lines.jsonl"),
