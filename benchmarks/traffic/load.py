@@ -169,23 +169,24 @@ class Load:
             StalledError: something was refused, or has not arrived in time.
         """
         loop = asyncio.get_running_loop()
+        opened: list[asyncio.Transport] = []
         try:
-            opened = [
-                await loop.create_connection(
-                    lambda: _Connection(self._answered, self._lost), "127.0.0.1", self._port
-                )
-                for _ in range(CONNECTIONS)
-            ]
-        except OSError as error:
-            raise StalledError(f"cannot connect: {error}") from error
-        self._idle.extend(connection for _, connection in opened)
-        began = time.monotonic()
-        try:
+            try:
+                for _ in range(CONNECTIONS):
+                    transport, connection = await loop.create_connection(
+                        lambda: _Connection(self._answered, self._lost), "127.0.0.1", self._port
+                    )
+                    opened.append(transport)
+                    self._idle.append(connection)
+            except OSError as error:
+                raise StalledError(f"cannot connect: {error}") from error
+            began = time.monotonic()
             await self._drive(began)
         finally:
             self._over = True
-            for transport, _ in opened:
-                transport.close()
+            for transport in opened:
+                transport.abort()
+            await asyncio.sleep(0)  # that is when their sockets are closed
         return Sent(time.monotonic() - began, self._accept, self._deliveries())
 
     async def _drive(self, began: float) -> None:
