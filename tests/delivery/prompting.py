@@ -6,8 +6,13 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
-from router.targets.base import Delivered, Message, Outcome
+from router.config.expressions import compile_expression
+from router.delivery.engine import OrderBy
+from router.targets.base import Cause, Delivered, Message, Outcome, RetryLater
 from tests.support import ScriptedTarget
+
+EXPIRED = RetryLater("expired", 401, cause=Cause.MISDIRECTED)
+ONE_KEY = OrderBy(compile_expression("source"))
 
 
 class Held(ScriptedTarget):

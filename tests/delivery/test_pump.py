@@ -9,28 +9,20 @@ from typing import Any
 import anyio
 import pytest
 
-from router.config.expressions import compile_expression
 from router.delivery.breaker import Mode
-from router.delivery.engine import OrderBy
 from router.delivery.pump import AT_ONCE
-from router.store.base import Delivery, Settlement, State
+from router.store.base import Delivery, State
 from router.store.memory import MemoryStore
 from router.targets.base import Body, Cause, Delivered, Message, Rejected, RetryLater
 from tests.delivery.clock import JumpingClock
 from tests.delivery.crews import condition, settle_down
 from tests.delivery.house import House, transformed
-from tests.delivery.prompting import Held
+from tests.delivery.prompting import EXPIRED, ONE_KEY, Held
 from tests.support import record
 
 pytestmark = pytest.mark.anyio
 
-EXPIRED = RetryLater("expired", 401, cause=Cause.MISDIRECTED)
-ONE_KEY = OrderBy(compile_expression("source"))
 THROTTLED = RetryLater("slow down", 429, after=300.0, cause=Cause.THROTTLED)
-
-
-def ids(settlements: Sequence[Settlement]) -> list[str]:
-    return [one.delivery.event.id for one in settlements]
 
 
 class TestBeginning:

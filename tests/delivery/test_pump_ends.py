@@ -7,24 +7,19 @@ from collections.abc import Callable, Sequence
 import anyio
 import pytest
 
-from router.config.expressions import compile_expression
 from router.delivery import settler as settler_module
 from router.delivery.breaker import Mode
-from router.delivery.engine import OrderBy, Way
+from router.delivery.engine import Way
 from router.store.base import Delivery, Place, Settlement, State, Tally
 from router.store.memory import MemoryStore
-from router.targets.base import Cause, Delivered, Message, Outcome, Rejected, RetryLater
+from router.targets.base import Delivered, Message, Outcome, Rejected
 from tests.delivery.clock import JumpingClock
 from tests.delivery.crews import condition, settle_down
 from tests.delivery.house import POLICY, House
-from tests.delivery.prompting import Held
+from tests.delivery.prompting import EXPIRED, ONE_KEY, Held
 from tests.support import ScriptedTarget, record
 
 pytestmark = pytest.mark.anyio
-
-EXPIRED = RetryLater("expired", 401, cause=Cause.MISDIRECTED)
-ONE_KEY = OrderBy(compile_expression("source"))
-THROTTLED = RetryLater("slow down", 429, after=300.0, cause=Cause.THROTTLED)
 
 
 def ids(settlements: Sequence[Settlement]) -> list[str]:
